@@ -8,6 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// What a breakpoint stops at, linux/hw_breakpoint.h; x/sys/unix lacks them.
+const (
+	BreakRead  = 1 // HW_BREAKPOINT_R
+	BreakWrite = 2 // HW_BREAKPOINT_W
+	BreakExec  = 4 // HW_BREAKPOINT_X
+)
+
 // parseBreakpoint reads what follows "mem:", ADDR[/LEN][:access][:modifiers].
 // Access is any of r, w, x, by default rw. The default length is perf's: 4
 // bytes, but for execution what the processor wants, the size of a long on
@@ -29,7 +36,7 @@ func parseBreakpoint(spec string) (Event, *EventError) {
 		parts = parts[1:]
 	}
 	if ev.BPType == 0 {
-		ev.BPType = unix.HW_BREAKPOINT_RW
+		ev.BPType = BreakRead | BreakWrite
 	}
 	switch {
 	case hasLength:
@@ -37,7 +44,7 @@ func parseBreakpoint(spec string) (Event, *EventError) {
 		if ev.Config2, ok = parseNumber(length); !ok || ev.Config2 < 1 || ev.Config2 > 8 {
 			return Event{}, refuse(length, nil, "a length is 1 to 8 bytes")
 		}
-	case ev.BPType == unix.HW_BREAKPOINT_X && runtime.GOARCH != "arm64":
+	case ev.BPType == BreakExec && runtime.GOARCH != "arm64":
 		ev.Config2 = 8
 	default:
 		ev.Config2 = 4
@@ -53,7 +60,7 @@ func parseBreakpoint(spec string) (Event, *EventError) {
 
 func parseAccess(s string) (bpType uint32, err *EventError) {
 	for _, letter := range s {
-		bit := map[rune]uint32{'r': unix.HW_BREAKPOINT_R, 'w': unix.HW_BREAKPOINT_W, 'x': unix.HW_BREAKPOINT_X}[letter]
+		bit := map[rune]uint32{'r': BreakRead, 'w': BreakWrite, 'x': BreakExec}[letter]
 		if bpType&bit != 0 {
 			return 0, refuse(s, nil, "%c is given twice", letter)
 		}

@@ -17,7 +17,7 @@ type Event struct {
 	// are bp_addr in Config1 and bp_len in Config2, which share their place.
 	Config, Config1, Config2, Config3, Config4 uint64
 
-	BPType uint32  // HW_BREAKPOINT_R, W, X of linux/hw_breakpoint.h
+	BPType uint32  // BreakRead, BreakWrite, BreakExec
 	CPUs   []int   // the CPUs it can be opened on, as PMU.CPUs; nil means all
 	Uncore bool    // it counts outside the cores: pid -1, one counter for each of CPUs
 	Scale  float64 // units per count; 0 if the kernel gives none

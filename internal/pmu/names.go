@@ -35,7 +35,7 @@ var (
 		unix.PERF_COUNT_SW_EMULATION_FAULTS: {"emulation-faults"},
 		unix.PERF_COUNT_SW_DUMMY:            {"dummy"},
 		unix.PERF_COUNT_SW_BPF_OUTPUT:       {"bpf-output"},
-		11: {"cgroup-switches"}, // PERF_COUNT_SW_CGROUP_SWITCHES, Linux 5.13
+		11:                                  {"cgroup-switches"}, // PERF_COUNT_SW_CGROUP_SWITCHES, Linux 5.13
 	}
 )
 
