@@ -135,6 +135,16 @@ func (p *PMU) fault(path string, err error) {
 	p.Faults = append(p.Faults, pathErr)
 }
 
+// faultOf finds the fault in a file or directory of one of these names; nil if there is none.
+func (p *PMU) faultOf(names ...string) *fs.PathError {
+	for _, fault := range p.Faults {
+		if slices.Contains(names, filepath.Base(fault.Path)) {
+			return fault
+		}
+	}
+	return nil
+}
+
 func (p *PMU) readCPUs(dir string) {
 	for _, name := range []string{"cpumask", "cpus"} {
 		path := filepath.Join(dir, name)

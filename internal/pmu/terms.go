@@ -1,10 +1,10 @@
 package pmu
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,7 +43,10 @@ func (f FS) parsePMU(name, body string) ([]Event, error) {
 func (f FS) instances(name string) ([]PMU, *EventError) {
 	names, err := f.names()
 	if err != nil {
-		return nil, refuse(name, fmt.Errorf("%w: %w", ErrNoPMU, err), "no such PMU: %v", err)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, refuse(name, fmt.Errorf("%w: %w", ErrNoPMU, err), "no such PMU: %v", err)
+		}
+		return nil, refuse(name, err, "%v", err)
 	}
 	var pmus []PMU
 	for _, n := range names {
@@ -53,6 +56,10 @@ func (f FS) instances(name string) ([]PMU, *EventError) {
 		p, err := f.PMU(n)
 		if err != nil {
 			return nil, refuse(name, err, "%v", err)
+		}
+		if fault := p.faultOf("cpumask", "cpus"); fault != nil {
+			// No CPUs would pass for all of them.
+			return nil, refuse(name, fault, "PMU %s: %v", n, fault)
 		}
 		pmus = append(pmus, p)
 	}
@@ -251,11 +258,8 @@ func (p *PMU) rangeOf(name string) string {
 
 // unknownTerm tells what there is instead, or that the file of that name is at fault.
 func (p *PMU) unknownTerm(name string) *EventError {
-	if i := slices.IndexFunc(p.Faults, func(e *fs.PathError) bool {
-		base := filepath.Base(e.Path)
-		return base == name || base == name+".scale"
-	}); i >= 0 {
-		return refuse(name, p.Faults[i], "PMU %s: %v", p.Name, p.Faults[i])
+	if fault := p.faultOf(name, name+".scale", "format", "events"); fault != nil {
+		return refuse(name, fault, "PMU %s: %v", p.Name, fault)
 	}
 	aliases := make([]string, len(p.Events))
 	for i, a := range p.Events {
