@@ -1,0 +1,90 @@
+package rapl
+
+import "time"
+
+// Plausible maxima of power in W, far above what exists (2026: 500 W sockets,
+// 20 kW racks behind one meter). A difference beyond them is an error of
+// the counter, such as a reset taken for a wrap.
+const (
+	maxPackageWatts  = 5e3
+	maxPlatformWatts = 50e3
+)
+
+// lag is by how much the energy in a difference may belong to time outside of
+// it. Counters update about every millisecond; meters on a bus more slowly.
+const lag = 0.1 // seconds
+
+// counter follows one register that grows with energy and wraps.
+type counter struct {
+	unit     float64  // joules per count
+	moduli   []uint64 // by how much a reading may be too small after a wrap; none: it never wraps
+	maxWatts float64  // plausible power; 0: no bound is known
+	step     float64  // joules the register moves by at once, if more than unit
+	extended bool     // the kernel watches the register and undoes its wraps
+
+	last    uint64
+	started bool
+	count   uint64 // counts since the start; exact, where float64 would round
+	moved   bool
+}
+
+// follow takes the register's value dt seconds after the one before and reports
+// whether it could be followed. If not, the difference is left out, and the
+// value is where the next difference begins.
+func (c *counter) follow(value uint64, dt float64) bool {
+	if !c.started {
+		c.last, c.started = value, true
+		return true
+	}
+	last := c.last
+	c.last = value
+	delta, ok := value-last, c.plausible(value-last, dt)
+	if value < last {
+		delta, ok = c.unwrap(last-value, dt)
+	}
+	if !ok {
+		return false
+	}
+	c.count += delta
+	c.moved = c.moved || delta > 0
+	return true
+}
+
+// unwrap finds the growth behind a step back: the one modulus that makes it
+// plausible. Where several would, none is right.
+func (c *counter) unwrap(back uint64, dt float64) (delta uint64, ok bool) {
+	for _, m := range c.moduli {
+		if back > m || !c.plausible(m-back, dt) {
+			continue
+		}
+		if ok {
+			return 0, false
+		}
+		delta, ok = m-back, true
+	}
+	return delta, ok
+}
+
+func (c *counter) plausible(delta uint64, dt float64) bool {
+	if c.maxWatts == 0 {
+		return true
+	}
+	return float64(delta)*c.unit <= c.maxWatts*(dt+lag)+2*max(c.unit, c.step)
+}
+
+func (c *counter) joules() float64 { return float64(c.count) * c.unit }
+
+// blind tells whether the register can wrap more than once in dt at a power
+// that a busy package reaches. Nothing in a reading shows that.
+func (c *counter) blind(dt time.Duration) bool {
+	const busy = 500 // W
+	if c.extended {
+		return false
+	}
+	for _, m := range c.moduli {
+		if dt.Seconds()*busy > float64(m)*c.unit {
+			return true
+		}
+	}
+	return false
+}

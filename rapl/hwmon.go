@@ -1,0 +1,243 @@
+package rapl
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/energyprof/energyprof/internal/pmu"
+)
+
+// sensor is one channel of a hardware monitoring chip
+// (Documentation/hwmon/sysfs-interface.rst).
+type sensor struct {
+	chip     string // its name file, or the directory's name
+	dir      string // "hwmon2"
+	prefix   string // "power1"
+	label    string // the chip's own words for what it measures, "" if none
+	file     string // what is read: energy1_input (µJ), power1_average or power1_input (µW)
+	watts    bool
+	interval string // of power1_average, ms; "" if not known
+	domain   Domain
+}
+
+func openHwmon(m Machine) (Source, error) {
+	online, err := m.online()
+	if err != nil {
+		return nil, err
+	}
+	sensors, notes, err := m.sensors()
+	if err != nil {
+		return nil, err
+	}
+	sensors, more := nameSensors(sensors, online)
+	notes = append(notes, more...)
+	if len(sensors) == 0 {
+		return nil, fmt.Errorf("no sensor of energy or power of the processor or the board in %s: %w", m.sys("class/hwmon"), ErrNoHardware)
+	}
+	mt := &meter{info: Info{Name: "hwmon", Measured: true, Notes: notes}}
+	for _, s := range sensors {
+		f, err := os.Open(m.sys("class/hwmon", s.dir, s.file))
+		if err != nil {
+			return nil, errors.Join(err, mt.Close())
+		}
+		mt.closers = append(mt.closers, f.Close)
+		c := channel{
+			counter: counter{unit: 1e-6, maxWatts: maxPlatformWatts},
+			read:    func() (uint64, error) { return readNumber(f) },
+			watts:   s.watts,
+		}
+		mt.channels = append(mt.channels, c)
+		mt.info.Domains = append(mt.info.Domains, s.domain)
+		if s.watts {
+			note := fmt.Sprintf("%s is integrated from %s of %s (%s), read at each reading", s.domain, s.file, s.chip, s.dir)
+			if s.interval != "" {
+				note += fmt.Sprintf("; the chip averages over %s ms, which smears it", s.interval)
+			}
+			mt.info.Notes = append(mt.info.Notes, note)
+		}
+	}
+	return mt, mt.begin()
+}
+
+var (
+	channelFile  = regexp.MustCompile(`^(energy[0-9]+)_input$|^(power[0-9]+)_(?:input|average)$`)
+	currentFile  = regexp.MustCompile(`^curr[0-9]+_input$`)
+	numberOrWord = regexp.MustCompile(`[0-9]+|[a-z]+`)
+)
+
+// sensors lists the channels of energy, and of power where the chip has none of
+// energy, in order of chip and channel.
+func (m Machine) sensors() ([]sensor, []string, error) {
+	root := m.sys("class/hwmon")
+	entries, err := os.ReadDir(root)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	var all []sensor
+	var notes []string
+	for _, e := range entries {
+		found, more, err := chipSensors(filepath.Join(root, e.Name()))
+		if err != nil {
+			return nil, nil, err
+		}
+		all, notes = append(all, found...), append(notes, more...)
+	}
+	slices.SortStableFunc(all, func(a, b sensor) int { return cmp.Or(natural(a.dir, b.dir), natural(a.prefix, b.prefix)) })
+	return all, notes, nil
+}
+
+func chipSensors(dir string) ([]sensor, []string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	base := filepath.Base(dir)
+	chip, err := text(filepath.Join(dir, "name"))
+	if err != nil || chip == "" {
+		chip = base
+	}
+	byPrefix := map[string]sensor{}
+	hasEnergy, hasCurrent := false, false
+	var notes []string
+	for _, e := range entries {
+		hasCurrent = hasCurrent || currentFile.MatchString(e.Name())
+		match := channelFile.FindStringSubmatch(e.Name())
+		if match == nil {
+			continue
+		}
+		prefix := match[1] + match[2]
+		if on, err := text(filepath.Join(dir, prefix+"_enable")); err == nil && on == "0" {
+			notes = append(notes, fmt.Sprintf("%s of %s (%s) is left out: it is disabled", e.Name(), chip, base))
+			continue
+		}
+		// An average over time misses nothing between readings, an instant does.
+		if strings.HasSuffix(e.Name(), "_input") && byPrefix[prefix].file != "" {
+			continue
+		}
+		s := sensor{chip: chip, dir: base, prefix: prefix, file: e.Name(), watts: match[2] != ""}
+		s.label, _ = text(filepath.Join(dir, prefix+"_label")) // few chips have one
+		if s.label == "" && s.watts {
+			// ACPI power meters, as on NVIDIA Grace, say it here.
+			s.label, _ = text(filepath.Join(dir, "device", prefix+"_oem_info"))
+		}
+		if strings.HasSuffix(s.file, "_average") {
+			s.interval, _ = text(filepath.Join(dir, prefix+"_average_interval"))
+		}
+		hasEnergy = hasEnergy || !s.watts
+		byPrefix[prefix] = s
+	}
+	var found []sensor
+	for _, s := range byPrefix {
+		if !s.watts || !hasEnergy {
+			found = append(found, s)
+		}
+	}
+	if len(found) == 0 && hasCurrent {
+		notes = append(notes, fmt.Sprintf("%s (%s) measures volts and amperes: which belong together differs from chip to chip, they are not used", chip, base))
+	}
+	return found, notes, nil
+}
+
+// foreign are chips that meter something else than the processor or its board:
+// graphics cards, batteries, chargers. They never count as the machine's energy.
+var foreign = regexp.MustCompile(`(?i)^(amdgpu|radeon|nouveau|i915|xe|bat[0-9]*|acad?[0-9]*|adp[0-9]*|ucsi.*|hidpp_battery.*|nvme|mlx.*|iwlwifi.*)$`)
+
+// packageOf tells whether a label means a processor package, and which: "Package
+// id 0", "Esocket1", "CPU Power Socket 0", "VDD_CPU".
+func packageOf(label string) (number int, ok bool) {
+	words := numberOrWord.FindAllString(strings.ToLower(label), -1)
+	number = -1
+	for i, w := range words {
+		switch w {
+		case "package", "pkg", "socket", "esocket", "cpu", "grace":
+			ok = true
+			if i+1 < len(words) && words[i+1] == "id" {
+				i++
+			}
+			if i+1 < len(words) && number < 0 {
+				if n, err := strconv.Atoi(words[i+1]); err == nil && n < 1<<16 {
+					number = n
+				}
+			}
+		case "module", "sysio", "core", "cores", "ecore", "gpu", "soc", "dram", "ddr", "mem", "memory", "cv":
+			return 0, false // around the package, or inside of it
+		}
+	}
+	return max(number, 0), ok
+}
+
+// natural compares with numbers by value: hwmon2 before hwmon10.
+func natural(a, b string) int {
+	digits := func(s string) (string, int) {
+		i := len(strings.TrimRight(s, "0123456789"))
+		n, _ := strconv.Atoi(s[i:])
+		return s[:i], n
+	}
+	pa, na := digits(a)
+	pb, nb := digits(b)
+	return cmp.Or(cmp.Compare(pa, pb), na-nb)
+}
+
+// nameSensors decides what each sensor's domain is. Which rails lie inside which
+// others is nowhere said, so only one channel of a package is summed: the first
+// that calls itself the package; if none does, the first of all.
+func nameSensors(sensors []sensor, online []pmu.CPU) ([]sensor, []string) {
+	var notes []string
+	// A channel that names the CPU outranks "Grace", which holds it.
+	rank := func(s sensor) int { return strings.Count(strings.ToLower(s.label), "grace") }
+	byRank := slices.Clone(sensors)
+	slices.SortStableFunc(byRank, func(a, b sensor) int { return rank(a) - rank(b) })
+	holder := map[int]string{} // package -> "hwmon0/power1"
+	for _, s := range byRank {
+		if pkg, ok := packageOf(s.label); ok && !foreign.MatchString(s.chip) && holder[pkg] == "" {
+			holder[pkg] = s.dir + "/" + s.prefix
+		}
+	}
+	first := len(holder) == 0
+	used := map[string]bool{} // what RAPL calls so is something exact, and a chip's label is not
+	for _, k := range known {
+		used[k.name] = true
+	}
+	var kept []sensor
+	for _, s := range sensors {
+		s.domain = Domain{CPUs: everyCPU(online), Unit: 1e-6}
+		pkg, isPackage := packageOf(s.label)
+		switch {
+		case isPackage && holder[pkg] == s.dir+"/"+s.prefix:
+			s.domain.Name, s.domain.Package, s.domain.Sum = "package", pkg, true
+			if s.domain.CPUs = cpusOf(online, pkg, -1); len(s.domain.CPUs) == 0 {
+				notes = append(notes, fmt.Sprintf("no online CPU is of package %d, which %s of %s meters", pkg, s.file, s.chip))
+			}
+		default:
+			name := label(s.label)
+			if name == "" || used[name] {
+				name = label(s.chip + "_" + cmp.Or(s.label, s.prefix))
+			}
+			for i := 2; used[name]; i++ {
+				name = label(fmt.Sprintf("%s_%s_%d", s.chip, s.prefix, i))
+			}
+			used[name] = true
+			s.domain.Name = name
+			if first && !foreign.MatchString(s.chip) {
+				first, s.domain.Sum = false, true
+				notes = append(notes, fmt.Sprintf("no sensor calls itself a package: %s (%s of %s, %s) alone stands for the machine", name, s.file, s.chip, s.dir))
+			}
+		}
+		kept = append(kept, s)
+	}
+	if !slices.ContainsFunc(kept, func(s sensor) bool { return s.domain.Sum }) {
+		return nil, notes
+	}
+	if len(kept) > len(holder) && len(kept) > 1 {
+		notes = append(notes, "what the other sensors meter may overlap: they are shown, and in no sum")
+	}
+	return kept, notes
+}
