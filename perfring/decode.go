@@ -119,10 +119,10 @@ func (d *Decoder) fits(l *layout) error {
 	switch {
 	case l.sampleID == 0 || first.sampleID == 0:
 		return errors.New("perf attr: events of different formats in one stream need SampleIdentifier or FormatID")
-	case l.sampleID != first.sampleID || l.trailerID != first.trailerID:
-		return errors.New("perf attr: events of different formats in one stream have their id at different places")
 	case l.sampleIDAll != first.sampleIDAll:
 		return errors.New("perf attr: not all events in one stream have FlagSampleIDAll")
+	case l.sampleID != first.sampleID || l.trailerID != first.trailerID:
+		return errors.New("perf attr: events of different formats in one stream have their id at different places")
 	}
 	return nil
 }

@@ -114,6 +114,9 @@ func (r *Ring) Drain(f func(record []byte)) int {
 	// store below frees the space only after we have read it.
 	head := atomic.LoadUint64(r.head)
 	pos := atomic.LoadUint64(r.tail)
+	if head == pos {
+		return 0
+	}
 	size := uint64(len(r.data))
 	if head-pos > size || (head|pos)%headerSize != 0 {
 		r.skip(head - pos)
