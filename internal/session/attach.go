@@ -1,0 +1,191 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/perfring"
+)
+
+// targets decides which records belong to the processes that were attached to.
+// Without any (nil) all records do.
+type targets struct {
+	// everyone is set when the events are those of whole CPUs, because one per
+	// thread and CPU would take more file descriptors than there are.
+	everyone  bool
+	processes map[uint32]bool
+
+	// A thread that is born while we attach may have inherited its creator's
+	// events and then be opened once more: its samples would count twice. An
+	// inherited event carries the id of the thread it was opened on, so one
+	// sample of an own thread under another's id proves it. From then on the
+	// own events of that thread are closed and ignored.
+	own       map[uint32]bool
+	redundant map[uint32]bool
+	close     func(tid uint32)
+}
+
+// sample tells whether a sample counts.
+func (t *targets) sample(s *perfring.Sample, id identity) bool {
+	if t == nil {
+		return true
+	}
+	if t.everyone {
+		return t.processes[s.PID]
+	}
+	if t.redundant[uint32(id.pid)] {
+		return false
+	}
+	if s.TID != uint32(id.pid) && t.own[s.TID] && !t.redundant[s.TID] {
+		t.redundant[s.TID] = true
+		t.close(s.TID)
+	}
+	return true
+}
+
+// fork follows the children of the processes.
+func (t *targets) fork(f *perfring.Fork) bool {
+	if t != nil && t.everyone && t.processes[f.PPID] {
+		t.processes[f.PID] = true
+	}
+	return t.process(f.PID)
+}
+
+// process tells whether a record about a process counts.
+func (t *targets) process(pid uint32) bool { return t == nil || !t.everyone || t.processes[pid] }
+
+// attach opens events on every thread of the processes, those included that
+// are born meanwhile.
+func (r *recording) attach(pids, cpus []int) error {
+	r.targets = &targets{
+		processes: make(map[uint32]bool),
+		own:       make(map[uint32]bool),
+		redundant: make(map[uint32]bool),
+		close:     r.closeThread,
+	}
+	threads := 0
+	for _, pid := range pids {
+		r.targets.processes[uint32(pid)] = true
+		tids, err := r.threads(pid)
+		if err != nil {
+			return err
+		}
+		threads += len(tids)
+	}
+	if want := threads * len(cpus) * len(r.indices()); !enoughDescriptors(want) {
+		return r.attachByFilter(threads, want, cpus)
+	}
+	for _, pid := range pids {
+		if err := r.attachThreads(pid, cpus); err != nil {
+			return err
+		}
+	}
+	if len(r.events) == 0 {
+		return ErrNoTarget
+	}
+	return nil
+}
+
+// attachThreads lists the threads of pid and opens them until a listing brings
+// no new one.
+func (r *recording) attachThreads(pid int, cpus []int) error {
+	for {
+		tids, err := r.threads(pid)
+		if err != nil {
+			return err
+		}
+		added := false
+		for _, tid := range tids {
+			if r.targets.own[uint32(tid)] {
+				continue
+			}
+			added = true
+			r.targets.own[uint32(tid)] = true
+			err := r.openEverywhere(tid, cpus)
+			if errors.Is(err, unix.ESRCH) {
+				continue // it ended meanwhile
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if !added {
+			return nil
+		}
+	}
+}
+
+// attachByFilter records whole CPUs and keeps what belongs to the processes.
+func (r *recording) attachByFilter(threads, want int, cpus []int) error {
+	r.targets.everyone = true
+	err := r.openEverywhere(-1, cpus)
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("%d threads on %d CPUs need %d of them: %w", threads, len(cpus), want, ErrTooManyFD)
+	}
+	if err != nil {
+		return err
+	}
+	r.note(NoteFiltered, "%d threads on %d CPUs would need %d file descriptors: whole CPUs are sampled and the samples of the processes kept", threads, len(cpus), want)
+	return nil
+}
+
+// threads lists the threads of a process.
+func (r *recording) threads(pid int) ([]int, error) {
+	entries, err := os.ReadDir(filepath.Join(r.opt.Proc, strconv.Itoa(pid), "task"))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return nil, fmt.Errorf("process %d: %w", pid, ErrNoProcess)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("threads of process %d: %w", pid, err)
+	}
+	var tids []int
+	for _, e := range entries {
+		if tid, err := strconv.Atoi(e.Name()); err == nil {
+			tids = append(tids, tid)
+		}
+	}
+	return tids, nil
+}
+
+// closeThread closes the events that were opened on one thread, except those
+// whose mapping a ring lives on: they are turned off.
+func (r *recording) closeThread(tid uint32) {
+	kept := r.events[:0]
+	for _, e := range r.events {
+		switch {
+		case e.PID != int(tid):
+			kept = append(kept, e)
+		case r.rings[e.CPU].owner == e.Event:
+			e.Disable()
+			kept = append(kept, e)
+		default:
+			e.Close()
+		}
+	}
+	r.events = kept
+}
+
+// spareDescriptors is what the program needs beside its events: rings' epoll,
+// binaries that are being symbolised, output files.
+const spareDescriptors = 512
+
+// enoughDescriptors raises the limit of open files to hold want events if it
+// may, and tells whether they fit.
+func enoughDescriptors(want int) bool {
+	need := uint64(want + spareDescriptors)
+	var limit unix.Rlimit
+	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, nil, &limit); err != nil {
+		return true // the kernel will tell
+	}
+	if limit.Cur >= need {
+		return true
+	}
+	raised := unix.Rlimit{Cur: need, Max: max(need, limit.Max)}
+	return unix.Prlimit(0, unix.RLIMIT_NOFILE, &raised, nil) == nil
+}

@@ -1,0 +1,132 @@
+package session
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// loop waits for rings, clocks, signals and the end of the target, all in this
+// goroutine.
+func (r *recording) loop() error {
+	begin := monotonic()
+	nextTick := begin + int64(tick)
+	nextPoll := begin
+	if r.opt.Energy != nil {
+		nextPoll += int64(r.opt.Energy.Every())
+	}
+	sampleFrom := begin + int64(r.opt.Delay)
+	for {
+		now := monotonic()
+		wake := nextTick
+		if r.energyOn {
+			wake = min(wake, nextPoll)
+		}
+		if !r.sampling {
+			wake = min(wake, sampleFrom)
+		} else if r.opt.Duration > 0 {
+			wake = min(wake, r.result.Start+int64(r.opt.Duration))
+		}
+		full, end, err := r.wait(time.Duration(max(0, wake-now)))
+		if err != nil {
+			return err
+		}
+		now = monotonic()
+		if !r.sampling && now >= sampleFrom && !end {
+			if err := r.beginSampling(); err != nil {
+				return err
+			}
+			nextPoll = now + int64(r.opt.energyEvery())
+		}
+		if r.sampling && r.opt.Duration > 0 && now >= r.result.Start+int64(r.opt.Duration) {
+			end = true
+		}
+		if end {
+			return nil
+		}
+		if r.energyOn && now >= nextPoll {
+			if err := r.opt.Energy.Poll(); err != nil {
+				r.note(NoteEnergy, "an energy reading failed: %v", err)
+			}
+			nextPoll = now + int64(r.opt.energyEvery())
+		}
+		if full || now >= nextTick {
+			r.busy.poll(now, false)
+			r.drain()
+			if err := r.followCPUs(); err != nil {
+				r.note(NoteHotplug, "a CPU that came online is not sampled: %v", err)
+			}
+			nextTick = now + int64(tick)
+		}
+	}
+}
+
+func (o *Options) energyEvery() time.Duration {
+	if o.Energy == nil {
+		return tick
+	}
+	return o.Energy.Every()
+}
+
+// wait sleeps until a ring is nearly full, the target ended, a signal came or
+// the time is over.
+func (r *recording) wait(timeout time.Duration) (full, end bool, err error) {
+	fds := []unix.PollFd{{Fd: int32(r.signals.read), Events: unix.POLLIN}}
+	for _, fd := range r.pidfds {
+		fds = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+	}
+	firstRing := len(fds)
+	var rings []*cpuRing
+	for _, c := range r.rings {
+		if !c.hungUp {
+			fds = append(fds, unix.PollFd{Fd: int32(c.owner.FD()), Events: unix.POLLIN})
+			rings = append(rings, c)
+		}
+	}
+	ts := unix.NsecToTimespec(int64(timeout))
+	if _, err := unix.Ppoll(fds, &ts, nil); err != nil && err != unix.EINTR {
+		return false, false, fmt.Errorf("waiting for the rings: %w", err)
+	}
+	if fds[0].Revents != 0 {
+		for _, sig := range r.signals.take() {
+			end = r.signal(sig) || end
+		}
+	}
+	alive := r.pidfds[:0]
+	for i, fd := range r.pidfds {
+		if fds[1+i].Revents == 0 {
+			alive = append(alive, fd)
+		} else if r.command == nil {
+			unix.Close(fd)
+		}
+	}
+	if len(alive) == 0 && len(r.pidfds) > 0 {
+		end = true
+	}
+	r.pidfds = alive
+	for i, c := range rings {
+		switch ev := fds[firstRing+i].Revents; {
+		case ev&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0:
+			// Its task is gone but others may still write to the ring: the tick
+			// goes on draining it.
+			c.hungUp = true
+		case ev&unix.POLLIN != 0:
+			full = true
+		}
+	}
+	return full, end, nil
+}
+
+// exited waits for the command's end, but not for longer than limit.
+func (c *command) exited(limit time.Duration) bool {
+	deadline := monotonic() + int64(limit)
+	for {
+		ts := unix.NsecToTimespec(max(0, deadline-monotonic()))
+		n, err := unix.Ppoll([]unix.PollFd{{Fd: int32(c.pidfd), Events: unix.POLLIN}}, &ts, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		return err == nil && n > 0
+	}
+}

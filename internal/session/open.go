@@ -1,0 +1,210 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/perfring"
+)
+
+// OpenError names the event that the kernel refused.
+type OpenError struct {
+	Event string
+	PID   int // -1: every process of the CPU
+	CPU   int
+	Err   error
+}
+
+func (e *OpenError) Error() string {
+	who := "all processes"
+	if e.PID >= 0 {
+		who = fmt.Sprintf("process %d", e.PID)
+	}
+	return fmt.Sprintf("opening %s for %s on CPU %d: %v", e.Event, who, e.CPU, e.Err)
+}
+
+func (e *OpenError) Unwrap() error { return e.Err }
+
+// features are parts of the interface that older kernels or this user's rights
+// lack. They are found out with the first event and hold for all.
+type features struct {
+	buildID  bool // 5.12: MMAP2 records carry the build id
+	readLost bool // 6.0: PERF_FORMAT_LOST
+	userOnly bool // perf_event_paranoid forbids samples in the kernel
+}
+
+// sideband is the flags of the one event per CPU and thread that tells about
+// processes: fork, exec, comm, mmap and exit.
+const sideband = perfring.FlagMmap | perfring.FlagMmap2 | perfring.FlagComm | perfring.FlagCommExec | perfring.FlagTask
+
+// sidebandEvent is the index of the event that carries only the sideband. It
+// exists while a delay keeps the sampling events off.
+const sidebandEvent = -1
+
+// attr builds the attributes of event index for pid (-1 for every process).
+func (r *recording) attr(index, pid int) perfring.Attr {
+	a := perfring.Attr{
+		SampleFormat: perfring.SampleIdentifier | perfring.SampleIP | perfring.SampleTID |
+			perfring.SampleTime | perfring.SampleCPU | perfring.SamplePeriod,
+		ReadFormat: perfring.ReadTotalTimeEnabled | perfring.ReadTotalTimeRunning | perfring.ReadID,
+		Flags:      perfring.FlagDisabled | perfring.FlagSampleIDAll | perfring.FlagUseClockID | perfring.FlagWatermark,
+		ClockID:    unix.CLOCK_MONOTONIC,
+		Wakeup:     uint32(r.opt.Pages * pageSize * watermarkPercent / 100),
+	}
+	if r.features.readLost {
+		a.ReadFormat |= perfring.ReadLost
+	}
+	if pid >= 0 {
+		// An inherited event with cpu = -1 cannot be mapped, hence one per CPU.
+		a.Flags |= perfring.FlagInherit
+	}
+	if index == sidebandEvent {
+		a.Type = unix.PERF_TYPE_SOFTWARE
+		a.Config = unix.PERF_COUNT_SW_DUMMY
+		a.Sample = 1
+	} else {
+		e := r.opt.Events[index]
+		a.Type, a.Config, a.Config1, a.Config2, a.Config3, a.Config4 = e.Type, e.Config, e.Config1, e.Config2, e.Config3, e.Config4
+		a.BPType, a.PreciseIP = e.BPType, e.Precise
+		a.Sample = e.Period
+		if e.Period == 0 {
+			a.Sample = e.Frequency
+			a.Flags |= perfring.FlagFreq
+		}
+		if r.opt.Callchains {
+			a.SampleFormat |= perfring.SampleCallchain
+		}
+		if e.ExcludeUser || r.opt.ExcludeUser {
+			a.Flags |= perfring.FlagExcludeUser
+		}
+		if e.ExcludeKernel || r.opt.ExcludeKernel {
+			a.Flags |= perfring.FlagExcludeKernel
+		}
+		if e.ExcludeHV {
+			a.Flags |= perfring.FlagExcludeHV
+		}
+	}
+	if r.features.userOnly {
+		a.Flags |= perfring.FlagExcludeKernel | perfring.FlagExcludeHV
+	}
+	if index == r.sidebandIndex() {
+		a.Flags |= sideband
+		if r.features.buildID {
+			a.Flags |= perfring.FlagBuildID
+		}
+	}
+	// With a delay the sampling events wait for it; the sideband never does.
+	if r.command != nil && (r.opt.Delay == 0 || index == sidebandEvent) {
+		a.Flags |= perfring.FlagEnableOnExec
+	}
+	return a
+}
+
+// sidebandIndex is the event that carries the sideband: the clock, except that
+// with a delay an event that counts nothing carries it from the start.
+func (r *recording) sidebandIndex() int {
+	if r.opt.Delay > 0 {
+		return sidebandEvent
+	}
+	return 0
+}
+
+// indices are the events to open for each CPU and thread, the sideband first.
+func (r *recording) indices() []int {
+	var out []int
+	if r.opt.Delay > 0 {
+		out = append(out, sidebandEvent)
+	}
+	for i := range r.opt.Events {
+		out = append(out, i)
+	}
+	return out
+}
+
+func (r *recording) eventName(index int) string {
+	if index == sidebandEvent {
+		return "dummy"
+	}
+	return r.opt.Events[index].Name
+}
+
+// openOn opens all events for pid on cpu and lets them write to the CPU's
+// ring. On an error nothing of it stays open.
+func (r *recording) openOn(pid, cpu int) error {
+	ring := r.rings[cpu]
+	var opened []*perfring.Event
+	fail := func(index int, err error) error {
+		for _, e := range opened {
+			e.Close()
+		}
+		return &OpenError{Event: r.eventName(index), PID: pid, CPU: cpu, Err: err}
+	}
+	for _, index := range r.indices() {
+		e, err := r.openEvent(index, pid, cpu)
+		if err != nil {
+			return fail(index, err)
+		}
+		opened = append(opened, e)
+		if ring == nil {
+			if ring, err = r.mapRing(e, cpu); err != nil {
+				return fail(index, err)
+			}
+		} else if err := e.SetOutput(ring.owner); err != nil {
+			return fail(index, fmt.Errorf("sharing the ring: %w", err))
+		}
+	}
+	r.rings[cpu] = ring
+	for i, index := range r.indices() {
+		e := opened[i]
+		r.decoder.Add(&e.Attr, e.ID)
+		r.byID[e.ID] = identity{event: index, pid: pid}
+		r.events = append(r.events, openEvent{Event: e, index: index})
+	}
+	return nil
+}
+
+// openEvent opens one event. The first one of a recording finds out what this
+// kernel and user allow: features it lacks are dropped one by one.
+func (r *recording) openEvent(index, pid, cpu int) (*perfring.Event, error) {
+	for {
+		a := r.attr(index, pid)
+		e, err := perfring.Open(&a, pid, cpu, nil)
+		if err == nil {
+			r.probed = true
+			return e, nil
+		}
+		switch {
+		case r.probed:
+			return nil, err
+		case errors.Is(err, unix.EINVAL) && r.features.readLost:
+			r.features.readLost = false
+		case errors.Is(err, unix.EINVAL) && r.features.buildID:
+			r.features.buildID = false
+		case (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM)) && pid >= 0 &&
+			!r.features.userOnly && !r.opt.ExcludeUser && a.Flags&perfring.FlagExcludeKernel == 0:
+			r.features.userOnly = true
+			r.note(NoteUserOnly, "perf_event_paranoid allows this user no samples in the kernel: only user code is recorded")
+		default:
+			return nil, err
+		}
+	}
+}
+
+// openEverywhere opens all events of pid on each of cpus. A CPU that is not
+// there (ENODEV) is passed over.
+func (r *recording) openEverywhere(pid int, cpus []int) error {
+	for _, cpu := range cpus {
+		if err := r.openOn(pid, cpu); err != nil {
+			if errors.Is(err, unix.ENODEV) {
+				continue
+			}
+			return err
+		}
+	}
+	if len(r.rings) == 0 {
+		return fmt.Errorf("none of the CPUs %v is online", cpus)
+	}
+	return nil
+}

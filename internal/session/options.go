@@ -1,0 +1,128 @@
+// Package session is a recording as it happens: it starts a command or attaches
+// to what runs, opens the events, drains the rings of all CPUs in one
+// goroutine, puts their records in time order and hands them, with the energy
+// readings of the same clock, to a Sink.
+//
+//	command, pids or all CPUs
+//	      |  events: one per CPU (and thread), one ring a CPU
+//	rings --tick--> order --time order--> decode --> Sink.Record
+//	rapl.Recorder ---------------------------------> Sink.Energy
+//	/proc/stat ------------------------------------> Sink.Busy
+package session
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/energyprof/energyprof/internal/pmu"
+	"github.com/energyprof/energyprof/perfring"
+	"github.com/energyprof/energyprof/rapl"
+)
+
+// Sink takes one ordered stream of what happened. All calls come from one
+// goroutine.
+type Sink interface {
+	// Existing announces a process that ran before the recording began.
+	Existing(pid int) error
+	// Record takes a record in time order. It is valid during the call only.
+	Record(rec perfring.Record, from Origin)
+	// Busy is the kernel's own account: the CPU was busy for ns nanoseconds of
+	// (from, to], whoever used it. Only when the recording is not system-wide.
+	Busy(cpu int, from, to, ns int64)
+	// Energy is one point of a domain's series: joules since the start.
+	Energy(domain int, t int64, joules float64)
+	// Advance says that all that happened before t has been delivered.
+	Advance(t int64)
+}
+
+// Origin tells where a record was read.
+type Origin struct {
+	CPU   int // the CPU of the ring
+	Event int // index in Options.Events, -1 for a record of no known event
+}
+
+// Options says what to record. Exactly one of Command, PIDs and All is set.
+type Options struct {
+	Command []string
+	PIDs    []int
+	All     bool
+
+	Delay    time.Duration // from the start to the first sample
+	Duration time.Duration // of the recording after the delay; 0 means no limit
+
+	Events []Event // Events[0] is a clock
+
+	Callchains    bool
+	ExcludeUser   bool
+	ExcludeKernel bool
+	Pages         int // data pages per ring, a power of two
+
+	Energy *rapl.Recorder // nil without a source of energy
+
+	FS         pmu.FS
+	Proc       string // root of procfs, "/proc"
+	MaxPending int    // bytes of records held back for time order
+
+	// Abort is called, from another goroutine, when a second signal asks to
+	// stop at once. The command has been sent the signal. It should not return.
+	Abort func(os.Signal)
+}
+
+// Event is one sampled event.
+type Event struct {
+	pmu.Event
+	Frequency uint64 // samples per second, when Period is 0
+	Period    uint64 // in counts of the event; nanoseconds for a clock
+}
+
+// Times and sizes of the drain loop.
+const (
+	// Waking up per record costs 50 to 300 times as much as a tick; 250 ms is
+	// what docs/decisions/drain.md measured.
+	tick = 250 * time.Millisecond
+	// The kernel wakes the loop early when a ring is this full.
+	watermarkPercent = 80
+	// DefaultPages makes a ring of 516 KiB with its first page: exactly
+	// what kernel.perf_event_mlock_kb allows an unprivileged user per CPU.
+	DefaultPages = 128
+	// DefaultMaxPending bounds the records held back for time order.
+	DefaultMaxPending = 64 << 20
+	// /proc/stat counts in ticks of 10 ms, so a shorter window has no meaning.
+	busyWindow = time.Second
+	// A command that was told to end gets this long before the profile is
+	// written without its exit code.
+	signalGrace = time.Second
+)
+
+// Errors that a caller decides on.
+var (
+	ErrNoTarget  = errors.New("no process left to record")
+	ErrNoProcess = errors.New("no such process")
+	ErrTooManyFD = errors.New("not enough file descriptors")
+)
+
+func (o *Options) check() error {
+	targets := 0
+	for _, set := range []bool{len(o.Command) > 0, len(o.PIDs) > 0, o.All} {
+		if set {
+			targets++
+		}
+	}
+	if targets != 1 {
+		return fmt.Errorf("exactly one of a command, processes and all CPUs can be recorded, not %d", targets)
+	}
+	if len(o.Events) == 0 || !o.Events[0].Clock {
+		return errors.New("the first event must be a clock")
+	}
+	if o.Pages <= 0 || o.Pages&(o.Pages-1) != 0 {
+		return fmt.Errorf("%d pages: a ring has a power of two of them", o.Pages)
+	}
+	for _, e := range o.Events {
+		if (e.Period == 0) == (e.Frequency == 0) {
+			return fmt.Errorf("%s: needs either a frequency or a period", e.Name)
+		}
+	}
+	return nil
+}

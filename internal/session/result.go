@@ -1,0 +1,81 @@
+package session
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/energyprof/energyprof/perfring"
+)
+
+// NoteKind names a limitation that a recording met, so that the command line
+// can add what to do about it.
+type NoteKind string
+
+// The limitations.
+const (
+	NoteUserOnly  NoteKind = "user-only"  // no samples in the kernel allowed
+	NoteSmallRing NoteKind = "small-ring" // locked memory allowance used up
+	NoteFiltered  NoteKind = "filtered"   // whole CPUs sampled for lack of descriptors
+	NoteHotplug   NoteKind = "hotplug"    // a CPU came or went
+	NoteEnergy    NoteKind = "energy"     // the energy readings have a flaw
+	NoteOthers    NoteKind = "others"     // what other processes used is unknown
+	NoteMissed    NoteKind = "missed"     // the clock could not sample all of the time
+	NoteEnded     NoteKind = "ended"      // the command still runs after the recording
+)
+
+// Note is something a reader of the profile must know.
+type Note struct {
+	Kind NoteKind
+	Text string
+}
+
+// Result is what a recording knows beside what it gave to its Sink.
+type Result struct {
+	Wall       time.Time // of Start
+	Start, End int64     // of the recording, CLOCK_MONOTONIC nanoseconds
+	Books      perfring.Books
+	BadRecords uint64 // corrupt stretches of a ring and records that could not be decoded
+	Late       uint64 // records delivered out of order
+	Notes      []Note
+
+	// Ran is the time in which the clock event was scheduled, over all CPUs:
+	// the CPU time that the kernel says the samples stand for.
+	Ran time.Duration
+
+	Exit    *Exit // of the command; nil while it runs, or without one
+	pending *command
+	signals *signals
+}
+
+// Wait waits for a command that outlives its recording.
+func (r *Result) Wait() error {
+	if r.pending == nil {
+		return nil
+	}
+	exit, err := r.pending.wait()
+	if err != nil {
+		return err
+	}
+	r.pending = nil
+	r.Exit = &exit
+	return nil
+}
+
+// Running tells whether the command still runs.
+func (r *Result) Running() bool { return r.pending != nil }
+
+// Close gives the signals back to their default actions.
+func (r *Result) Close() {
+	if r.signals != nil {
+		r.signals.close()
+		r.signals = nil
+	}
+}
+
+func (r *recording) note(kind NoteKind, format string, args ...any) {
+	n := Note{kind, fmt.Sprintf(format, args...)}
+	if !slices.Contains(r.result.Notes, n) {
+		r.result.Notes = append(r.result.Notes, n)
+	}
+}

@@ -1,0 +1,145 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/perfring"
+)
+
+var pageSize = os.Getpagesize()
+
+// cpuRing is the ring that all events of one CPU write to.
+type cpuRing struct {
+	cpu    int
+	stream int // its number in the time-ordering merge
+	ring   *perfring.Ring
+	owner  *perfring.Event // the event whose mapping it is
+	hungUp bool            // poll(2) would return at once for ever
+	last   uint64          // time of the last record, for records that carry none
+}
+
+// openEvent is an open event and its place in Options.Events.
+type openEvent struct {
+	*perfring.Event
+	index int
+}
+
+// identity says whose event an id in a record is.
+type identity struct {
+	event int // index in Options.Events
+	pid   int // the thread it was opened on, -1 for a CPU's
+}
+
+// mapRing maps a ring for cpu on e. The memory is accounted to the user, over
+// all of their profilers: when the allowance is used up a smaller ring is taken
+// and that is said.
+func (r *recording) mapRing(e *perfring.Event, cpu int) (*cpuRing, error) {
+	for pages := r.opt.Pages; ; pages /= 2 {
+		ring, err := perfring.MapRing(e, pages)
+		if err == nil {
+			if pages < r.opt.Pages {
+				r.note(NoteSmallRing, "the ring of CPU %d has %d pages instead of %d: the user's allowance of locked memory is used up", cpu, pages, r.opt.Pages)
+			}
+			r.streams = append(r.streams, cpu)
+			return &cpuRing{cpu: cpu, stream: len(r.streams) - 1, ring: ring, owner: e}, nil
+		}
+		if pages == 1 || !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOMEM) {
+			return nil, fmt.Errorf("mapping a ring of %d pages: %w", pages, err)
+		}
+	}
+}
+
+// drain moves what all rings hold into the merge and delivers what is older
+// than the beginning of the drain before this one: by now no ring can still
+// hold anything of that age (see package order).
+func (r *recording) drain() {
+	begin := monotonic()
+	for _, c := range r.rings {
+		r.drainRing(c)
+	}
+	r.deliver(r.horizon)
+	r.horizon = begin
+}
+
+// drainRing moves what one ring holds into the merge.
+func (r *recording) drainRing(c *cpuRing) {
+	bad := c.ring.Bad
+	c.ring.Drain(func(record []byte) {
+		t, ok := r.decoder.Time(record)
+		if !ok {
+			t = c.last
+		}
+		c.last = t
+		r.merge.Add(c.stream, t, record)
+		if r.merge.Full() {
+			r.merge.Relieve(r.deliverOne)
+		}
+	})
+	r.corrupt += c.ring.Bad - bad
+}
+
+// deliver hands over all records before until, then the readings of the same
+// time, and moves the sink's clock.
+func (r *recording) deliver(until int64) {
+	u := uint64(until)
+	if until == math.MaxInt64 {
+		u = math.MaxUint64
+	}
+	r.merge.Flush(u, r.deliverOne)
+	if r.energyOn {
+		r.opt.Energy.Take(until, r.sink.Energy)
+	}
+	r.busy.deliver(until, r.sink)
+	r.sink.Advance(until)
+}
+
+// deliverOne decodes one record and hands it on.
+func (r *recording) deliverOne(stream int, record []byte) {
+	cpu := r.streams[stream]
+	rec, err := r.decoder.Decode(record)
+	if err != nil {
+		r.undecodable++
+		return
+	}
+	id := identity{event: sidebandEvent, pid: -1}
+	keep := true
+	switch rec := rec.(type) {
+	case *perfring.Sample:
+		if r.stampID[rec.ID] {
+			r.opt.Energy.Stamp(rec)
+			return
+		}
+		var known bool
+		if id, known = r.byID[rec.ID]; !known {
+			r.undecodable++
+			return
+		}
+		keep = r.targets.sample(rec, id)
+	case *perfring.Throttle:
+		if r.stampID[rec.ID] {
+			r.opt.Energy.Throttled(rec.ID, int64(rec.Time))
+		}
+	case *perfring.Fork:
+		keep = r.targets.fork(rec)
+	case *perfring.Lost:
+		r.lostSeen[cpu] += rec.Lost
+	case *perfring.Comm:
+		keep = r.targets.process(rec.PID)
+	case *perfring.Mmap:
+		keep = r.targets.process(rec.PID)
+	case *perfring.Mmap2:
+		keep = r.targets.process(rec.PID)
+	case *perfring.Exit:
+		keep = r.targets.process(rec.PID)
+	}
+	if !keep {
+		return
+	}
+	r.books.Count(rec, cpu)
+	r.sink.Record(rec, Origin{CPU: cpu, Event: id.event})
+}

@@ -1,0 +1,403 @@
+package session
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/internal/order"
+	"github.com/energyprof/energyprof/internal/pmu"
+	"github.com/energyprof/energyprof/perfring"
+)
+
+// recording is the state of one Run.
+type recording struct {
+	opt  Options
+	sink Sink
+
+	features features
+	probed   bool // features are known
+
+	rings   map[int]*cpuRing // by CPU
+	streams []int            // CPU of each stream of the merge
+	events  []openEvent
+	byID    map[uint64]identity
+	stampID map[uint64]bool
+	decoder *perfring.Decoder
+	merge   *order.Merge
+	horizon int64 // beginning of the last drain
+
+	targets *targets // nil for a command and for all CPUs
+	command *command
+	child   atomic.Int64 // pid of the command while it runs, for the signal goroutine
+	pidfds  []int
+	signals *signals
+	busy    busyTimes
+	online  []int
+
+	signalled   bool // a signal ended the recording
+	energyOn    bool
+	sampling    bool
+	books       perfring.Books
+	corrupt     uint64
+	undecodable uint64
+	lostSeen    map[int]uint64 // LOST records per CPU
+	result      Result
+}
+
+func monotonic() int64 {
+	var ts unix.Timespec
+	unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	return ts.Nano()
+}
+
+// Run records until the command or the processes end, the duration is over or a
+// signal asks for the end. When the recording could not begin, nothing was
+// started and nothing was given to the sink. The caller closes the Result.
+func Run(opt Options, sink Sink) (result *Result, err error) {
+	if err := opt.check(); err != nil {
+		return nil, err
+	}
+	if opt.MaxPending == 0 {
+		opt.MaxPending = DefaultMaxPending
+	}
+	r := &recording{
+		opt: opt, sink: sink,
+		features: features{buildID: true, readLost: true},
+		rings:    make(map[int]*cpuRing),
+		byID:     make(map[uint64]identity),
+		stampID:  make(map[uint64]bool),
+		decoder:  perfring.NewDecoder(),
+		merge:    order.New(opt.MaxPending),
+		lostSeen: make(map[int]uint64),
+	}
+	defer r.closeAll()
+	if r.signals, err = catchSignals(r.second); err != nil {
+		return nil, err
+	}
+	r.result.signals = r.signals
+	defer func() {
+		if err != nil {
+			r.result.Close()
+		}
+	}()
+	if err := r.open(); err != nil {
+		if r.command != nil {
+			r.command.abandon()
+		}
+		return nil, err
+	}
+	if err := r.start(); err != nil {
+		return nil, err
+	}
+	if err := r.loop(); err != nil {
+		return nil, err
+	}
+	r.stop()
+	return &r.result, nil
+}
+
+// open prepares everything that can fail, before the command runs.
+func (r *recording) open() error {
+	online, err := r.opt.FS.OnlineCPUs()
+	if err != nil {
+		return err
+	}
+	r.online = online
+	switch {
+	case len(r.opt.Command) > 0:
+		if r.command, err = fork(r.opt.Command); err != nil {
+			return err
+		}
+		r.child.Store(int64(r.command.process.Pid))
+		r.pidfds = []int{r.command.pidfd}
+		// The events of a task may be opened on CPUs that are offline, and work
+		// when they come.
+		present, err := r.opt.FS.PresentCPUs()
+		if err != nil {
+			return err
+		}
+		if err := r.openEverywhere(r.command.process.Pid, present); err != nil {
+			return err
+		}
+	case len(r.opt.PIDs) > 0:
+		for _, pid := range r.opt.PIDs {
+			fd, err := unix.PidfdOpen(pid, 0)
+			if err != nil {
+				if err == unix.ESRCH || err == unix.EINVAL {
+					err = ErrNoProcess
+				}
+				return fmt.Errorf("process %d: %w", pid, err)
+			}
+			r.pidfds = append(r.pidfds, fd)
+		}
+		if err := r.attach(r.opt.PIDs, online); err != nil {
+			return err
+		}
+	default:
+		if err := r.openEverywhere(-1, online); err != nil {
+			return err
+		}
+	}
+	r.openEnergy()
+	return nil
+}
+
+// openEnergy asks the kernel to stamp energy into samples. Where it cannot, the
+// recorder polls.
+func (r *recording) openEnergy() {
+	if r.opt.Energy == nil {
+		return
+	}
+	err := r.opt.Energy.OpenStamps(func(cpu int) *perfring.Event {
+		if c := r.rings[cpu]; c != nil {
+			return c.owner
+		}
+		return nil
+	})
+	if err != nil {
+		return // Books say why
+	}
+	for _, e := range r.opt.Energy.StampEvents() {
+		r.decoder.Add(&e.Attr, e.ID)
+		r.stampID[e.ID] = true
+	}
+}
+
+// start lets the target and the clocks run.
+func (r *recording) start() error {
+	r.result.Wall = time.Now()
+	r.result.Start = monotonic()
+	r.horizon = r.result.Start
+	if !r.opt.All {
+		if err := r.busy.start(r.opt.Proc); err != nil {
+			r.note(NoteOthers, "what other processes used is unknown: %v", err)
+		}
+	}
+	if r.opt.Delay == 0 {
+		if err := r.beginSampling(); err != nil {
+			if r.command != nil {
+				r.command.abandon()
+			}
+			return err
+		}
+	} else if r.command == nil {
+		if err := r.enable(sidebandEvent); err != nil {
+			return err
+		}
+	}
+	if r.command != nil {
+		return r.command.start()
+	}
+	// The sideband is on: what /proc shows now and what the rings bring from
+	// now on leave no gap.
+	for _, pid := range r.opt.PIDs {
+		if err := r.sink.Existing(pid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// beginSampling turns on energy and the sampling events, unless the execve of
+// the command does it.
+func (r *recording) beginSampling() error {
+	if r.opt.Energy != nil {
+		if err := r.opt.Energy.Start(); err != nil {
+			return fmt.Errorf("energy: %w", err)
+		}
+		r.energyOn = true
+	}
+	r.sampling = true
+	if r.command != nil && r.opt.Delay == 0 {
+		return nil
+	}
+	r.result.Wall = time.Now()
+	r.result.Start = monotonic()
+	for i := range r.opt.Events {
+		if err := r.enable(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enable turns on the events of one index.
+func (r *recording) enable(index int) error {
+	for _, e := range r.events {
+		if e.index != index {
+			continue
+		}
+		if err := e.Enable(); err != nil {
+			return fmt.Errorf("enabling %s on CPU %d: %w", r.eventName(index), e.CPU, err)
+		}
+	}
+	return nil
+}
+
+// stop ends the recording and delivers all that is left.
+func (r *recording) stop() {
+	r.result.End = monotonic()
+	if r.energyOn {
+		if err := r.opt.Energy.Stop(); err != nil {
+			r.note(NoteEnergy, "the last energy reading failed: %v", err)
+		}
+	}
+	for _, e := range r.events {
+		e.Disable()
+	}
+	r.busy.poll(monotonic(), true)
+	for _, c := range r.rings {
+		r.drainRing(c)
+	}
+	r.deliver(math.MaxInt64)
+	r.settleLosses()
+	r.result.Books = r.books
+	r.result.BadRecords = r.corrupt + r.undecodable
+	r.result.Late = r.merge.Late
+	if r.command != nil {
+		r.result.pending = r.command
+		grace := time.Duration(0)
+		if r.signalled {
+			grace = signalGrace
+		}
+		if r.command.exited(grace) {
+			r.child.Store(0)
+			if err := r.result.Wait(); err != nil {
+				r.note(NoteEnded, "%v", err)
+			}
+		}
+	}
+}
+
+// settleLosses compares what the kernel counted with what the rings told: a
+// LOST record is written only when a later record finds room, so what was lost
+// last is in no ring.
+func (r *recording) settleLosses() {
+	lost := make(map[int]uint64)
+	for _, e := range r.events {
+		count, err := e.ReadCount()
+		if err != nil {
+			continue
+		}
+		lost[e.CPU] += count.Lost
+		if e.index == 0 {
+			r.result.Ran += time.Duration(count.Running)
+		}
+	}
+	for cpu, n := range lost {
+		if n <= r.lostSeen[cpu] {
+			continue
+		}
+		rec := &perfring.Lost{Lost: n - r.lostSeen[cpu]}
+		rec.Type = perfring.RecordLost
+		rec.Time = uint64(r.result.End)
+		r.books.Count(rec, cpu)
+		r.sink.Record(rec, Origin{CPU: cpu, Event: -1})
+	}
+}
+
+// second is called for the second signal, from the signal's goroutine.
+func (r *recording) second(sig os.Signal) {
+	if pid := int(r.child.Load()); pid > 0 {
+		syscall.Kill(pid, sig.(syscall.Signal))
+	}
+	if r.opt.Abort != nil {
+		r.opt.Abort(sig)
+	}
+}
+
+// signal passes sig on to the command, unless the terminal did.
+func (r *recording) signal(sig syscall.Signal) (end bool) {
+	if r.command != nil && !deliveredByTerminal(sig, r.command.process.Pid) {
+		r.command.process.Signal(sig)
+	}
+	if ends(sig) {
+		r.signalled = true
+	}
+	return ends(sig)
+}
+
+func (r *recording) closeAll() {
+	for _, e := range r.events {
+		e.Close()
+	}
+	for _, c := range r.rings {
+		c.ring.Close()
+	}
+	for _, fd := range r.pidfds {
+		if r.command == nil {
+			unix.Close(fd)
+		}
+	}
+}
+
+// followCPUs opens events on CPUs that came online during a system-wide
+// recording and lets go of those that went.
+func (r *recording) followCPUs() error {
+	if !r.opt.All {
+		return nil // the events of a task are open on every CPU that is present
+	}
+	online, err := r.opt.FS.OnlineCPUs()
+	if err != nil {
+		return err
+	}
+	came, went := difference(online, r.online), difference(r.online, online)
+	r.online = online
+	for _, cpu := range went {
+		if c := r.rings[cpu]; c != nil {
+			r.drainRing(c)
+			r.closeCPU(c)
+		}
+	}
+	for _, cpu := range came {
+		first := len(r.events)
+		if err := r.openEverywhere(-1, []int{cpu}); err != nil {
+			return err
+		}
+		for _, e := range r.events[first:] {
+			if r.sampling || e.index == sidebandEvent {
+				if err := e.Enable(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if len(came) > 0 {
+		r.note(NoteHotplug, "CPU %s came online during the recording and is sampled from then on", pmu.FormatCPUList(came))
+	}
+	if len(went) > 0 {
+		r.note(NoteHotplug, "CPU %s went offline during the recording", pmu.FormatCPUList(went))
+	}
+	return nil
+}
+
+// closeCPU closes the events and the ring of a CPU that went offline.
+func (r *recording) closeCPU(c *cpuRing) {
+	r.events = slices.DeleteFunc(r.events, func(e openEvent) bool {
+		if e.CPU != c.cpu {
+			return false
+		}
+		e.Close()
+		return true
+	})
+	c.ring.Close()
+	delete(r.rings, c.cpu)
+}
+
+// difference returns the members of a that are not in b.
+func difference(a, b []int) []int {
+	var out []int
+	for _, x := range a {
+		if !slices.Contains(b, x) {
+			out = append(out, x)
+		}
+	}
+	return out
+}

@@ -1,0 +1,365 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/internal/pmu"
+	"github.com/energyprof/energyprof/perfring"
+)
+
+// workerEnv makes the test binary a workload: "THREADS SECONDS EXIT".
+const workerEnv = "ENERGYPROF_TEST_WORKER"
+
+func TestMain(m *testing.M) {
+	if spec := os.Getenv(workerEnv); spec != "" {
+		runWorker(spec)
+	}
+	os.Exit(m.Run())
+}
+
+func runWorker(spec string) {
+	var threads, exit int
+	var seconds float64
+	if _, err := fmt.Sscan(spec, &threads, &seconds, &exit); err != nil {
+		panic(err)
+	}
+	fmt.Println("ready")
+	var wg sync.WaitGroup
+	for range threads {
+		wg.Go(func() {
+			runtime.LockOSThread()
+			burnCPU(time.Duration(seconds * float64(time.Second)))
+		})
+	}
+	wg.Wait()
+	os.Exit(exit)
+}
+
+func threadCPU() time.Duration {
+	var ts unix.Timespec
+	unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts)
+	return time.Duration(ts.Nano())
+}
+
+//go:noinline
+func burnCPU(d time.Duration) {
+	for begin := threadCPU(); threadCPU()-begin < d; {
+		x := 1.0
+		for range 100000 {
+			x *= 1.0000001
+		}
+		runtime.KeepAlive(x)
+	}
+}
+
+// recorder is a Sink that keeps what matters here.
+type recorder struct {
+	t        *testing.T
+	samples  []sample
+	comms    []string // of execs
+	mmaps    int
+	forks    int
+	existing []int
+	last     uint64
+	advanced int64
+	busyNS   int64
+	lost     uint64
+}
+
+type sample struct {
+	pid, tid uint32
+	cpu      int
+	period   uint64
+	depth    int
+}
+
+func (r *recorder) Existing(pid int) error { r.existing = append(r.existing, pid); return nil }
+
+func (r *recorder) Record(rec perfring.Record, from Origin) {
+	var now uint64
+	switch rec := rec.(type) {
+	case *perfring.Sample:
+		now = rec.Time
+		if from.Event != 0 || int(rec.CPU) != from.CPU {
+			r.t.Errorf("sample of CPU %d, event %d came from CPU %d", rec.CPU, from.Event, from.CPU)
+		}
+		r.samples = append(r.samples, sample{rec.PID, rec.TID, from.CPU, rec.Period, len(rec.Callchain)})
+	case *perfring.Comm:
+		now = rec.Time
+		if rec.Exec {
+			r.comms = append(r.comms, string(rec.Name))
+		}
+	case *perfring.Mmap2:
+		now = rec.Time
+		r.mmaps++
+	case *perfring.Fork:
+		now = rec.SampleID.Time
+		r.forks++
+	case *perfring.Lost:
+		r.lost += rec.Lost
+		return
+	default:
+		return
+	}
+	if now < r.last {
+		r.t.Errorf("%T at %d after a record at %d", rec, now, r.last)
+	}
+	if int64(now) < r.advanced {
+		r.t.Errorf("%T at %d after Advance(%d)", rec, now, r.advanced)
+	}
+	r.last = now
+}
+
+func (r *recorder) Busy(cpu int, from, to, ns int64) {
+	if to <= from {
+		r.t.Errorf("busy window (%d, %d]", from, to)
+	}
+	r.busyNS += ns
+}
+func (r *recorder) Energy(int, int64, float64) {}
+func (r *recorder) Advance(t int64)            { r.advanced = t }
+
+func (r *recorder) seconds(match func(sample) bool) float64 {
+	var ns uint64
+	for _, s := range r.samples {
+		if match(s) {
+			ns += s.period
+		}
+	}
+	return float64(ns) / 1e9
+}
+
+func options(t *testing.T) Options {
+	t.Helper()
+	e, err := perfring.Open(&perfring.Attr{Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_CPU_CLOCK, Sample: 1000000, SampleFormat: perfring.SampleIP, Flags: perfring.FlagExcludeKernel}, 0, -1, nil)
+	if err != nil {
+		if os.Getenv("CI") == "true" && !errors.Is(err, unix.EACCES) {
+			t.Fatal(err)
+		}
+		t.Skipf("perf events are not allowed here: %v", err)
+	}
+	e.Close()
+	fs := pmu.NewFS("/sys", "/proc")
+	clock, err := fs.Parse("cpu-clock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Options{
+		Events: []Event{{Event: clock, Frequency: 997}}, Callchains: true,
+		Pages: DefaultPages, FS: fs, Proc: "/proc",
+	}
+}
+
+func self(t *testing.T) string {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exe
+}
+
+func run(t *testing.T, opt Options) (*recorder, *Result) {
+	t.Helper()
+	sink := &recorder{t: t}
+	result, err := Run(opt, sink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(result.Close)
+	if result.BadRecords != 0 || result.Late != 0 {
+		t.Errorf("%d bad and %d late records", result.BadRecords, result.Late)
+	}
+	return sink, result
+}
+
+func TestCommand(t *testing.T) {
+	opt := options(t)
+	opt.Command = []string{self(t)}
+	t.Setenv(workerEnv, "2 0.3 7")
+	sink, result := run(t, opt)
+	if result.Exit == nil || *result.Exit != (Exit{Code: 7}) {
+		t.Errorf("exit %+v, want code 7", result.Exit)
+	}
+	if len(sink.comms) != 1 || !strings.HasPrefix(filepath.Base(opt.Command[0]), sink.comms[0]) {
+		t.Errorf("execs %q, want one of %s: the start of the command was missed", sink.comms, opt.Command[0])
+	}
+	if sink.mmaps < 1 || sink.forks < 2 {
+		t.Errorf("%d mappings and %d forks, want the executable and two threads at least", sink.mmaps, sink.forks)
+	}
+	// Two threads of 0.3 s of CPU each, and all of what the kernel says ran.
+	if s := sink.seconds(func(sample) bool { return true }); s < 0.55 || s > 1.5*result.Ran.Seconds() {
+		t.Errorf("%.3f s sampled of %.3f s that the kernel counted", s, result.Ran.Seconds())
+	}
+	if deep := sink.samples[len(sink.samples)/2].depth; deep < 3 {
+		t.Errorf("a callchain of %d entries", deep)
+	}
+	if sink.busyNS == 0 {
+		t.Error("no busy time from the kernel")
+	}
+}
+
+func TestCommandThatCannotStart(t *testing.T) {
+	opt := options(t)
+	dir := t.TempDir()
+	file := func(name, content string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, test := range []struct {
+		name, command string
+		want          error
+	}{
+		{"missing", filepath.Join(dir, "missing"), ErrNotFound},
+		{"not in PATH", "no-such-command-anywhere", ErrNotFound},
+		{"no permission", file("plain", "#!/bin/sh\n", 0o644), ErrNotExecutable},
+		{"directory", dir, ErrNotExecutable},
+		{"garbage", file("garbage", "\x7fELF\x00\x00\x00", 0o755), nil},
+		{"no interpreter", file("script", "#!/no/such/interpreter\n", 0o755), ErrNotFound},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			opt.Command = []string{test.command}
+			result, err := Run(opt, &recorder{t: t})
+			if test.want == nil { // the shell runs it and says what it thinks of it
+				if err != nil || result.Exit == nil || result.Exit.Code == 0 {
+					t.Errorf("%+v, %v, want the shell's exit code", result, err)
+				}
+				result.Close()
+				return
+			}
+			if !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.command) {
+				t.Errorf("%v, want %v naming %s", err, test.want, test.command)
+			}
+		})
+	}
+}
+
+func TestScriptWithoutInterpreterLine(t *testing.T) {
+	opt := options(t)
+	script := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(script, []byte("exit $1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	opt.Command = []string{script, "5"}
+	_, result := run(t, opt)
+	if *result.Exit != (Exit{Code: 5}) {
+		t.Errorf("exit %+v, want what the script said", result.Exit)
+	}
+}
+
+func TestDelayAndDuration(t *testing.T) {
+	opt := options(t)
+	opt.Command = []string{self(t)}
+	opt.Delay, opt.Duration = 200*time.Millisecond, 200*time.Millisecond
+	t.Setenv(workerEnv, "1 1 0")
+	sink, result := run(t, opt)
+	if len(sink.comms) != 1 {
+		t.Errorf("execs %q: the sideband must not wait for the delay", sink.comms)
+	}
+	got := time.Duration(result.End - result.Start)
+	if got < opt.Duration || len(sink.samples) == 0 || sink.seconds(func(sample) bool { return true }) > got.Seconds()*float64(runtime.NumCPU()) {
+		t.Errorf("recorded %v with %d samples, want %v", got, len(sink.samples), opt.Duration)
+	}
+	if !result.Running() {
+		t.Error("the command has ended, want it to go on")
+	}
+	if err := result.Wait(); err != nil || *result.Exit != (Exit{}) {
+		t.Errorf("%v, exit %+v", err, result.Exit)
+	}
+}
+
+// startWorker runs a workload and returns when it is about to work.
+func startWorker(t *testing.T, spec string) *exec.Cmd {
+	t.Helper()
+	c := exec.Command(self(t))
+	c.Env = append(os.Environ(), workerEnv+"="+spec)
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Process.Kill(); c.Wait() })
+	if _, err := out.Read(make([]byte, 6)); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestAttach(t *testing.T) {
+	opt := options(t)
+	// The threads are born while we attach.
+	c := startWorker(t, "6 0.2 0")
+	opt.PIDs = []int{c.Process.Pid}
+	sink, result := run(t, opt)
+	if len(sink.existing) != 1 || sink.existing[0] != c.Process.Pid {
+		t.Errorf("existing processes %v, want %d", sink.existing, c.Process.Pid)
+	}
+	total := sink.seconds(func(s sample) bool { return int(s.pid) == c.Process.Pid })
+	if total == 0 || total != sink.seconds(func(sample) bool { return true }) {
+		t.Errorf("%.3f s of the process", total)
+	}
+	state, err := c.Process.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := (state.UserTime() + state.SystemTime()).Seconds()
+	// A thread that counted twice would show as a sixth too much.
+	if total > used*1.08+0.01 {
+		t.Errorf("%.3f s sampled of %.3f s used: a thread counted twice", total, used)
+	}
+	if result.Exit != nil {
+		t.Errorf("exit %+v of a command that is not there", result.Exit)
+	}
+}
+
+func TestAttachToNobody(t *testing.T) {
+	opt := options(t)
+	opt.PIDs = []int{1 << 22}
+	if _, err := Run(opt, &recorder{t: t}); !errors.Is(err, ErrNoProcess) || !strings.Contains(err.Error(), strconv.Itoa(1<<22)) {
+		t.Errorf("%v, want %v", err, ErrNoProcess)
+	}
+}
+
+func TestSystemWide(t *testing.T) {
+	opt := options(t)
+	if os.Geteuid() != 0 {
+		t.Skip("recording all CPUs needs root here")
+	}
+	c := startWorker(t, "1 5 0")
+	opt.All, opt.Duration = true, 300*time.Millisecond
+	sink, _ := run(t, opt)
+	if s := sink.seconds(func(s sample) bool { return int(s.pid) == c.Process.Pid }); s == 0 {
+		t.Error("no sample of the one process that surely runs")
+	}
+	if sink.busyNS != 0 {
+		t.Error("a system-wide recording needs no account of others")
+	}
+}
+
+func TestLossIsCounted(t *testing.T) {
+	opt := options(t)
+	opt.Pages, opt.Events[0].Frequency = 1, 20000
+	opt.Command = []string{self(t)}
+	t.Setenv(workerEnv, "2 0.5 0")
+	sink, result := run(t, opt)
+	if sink.lost == 0 || result.Books.Total().Lost != sink.lost {
+		t.Errorf("%d records lost in the stream, %d in the books: a ring of one page at 20 kHz loses some", sink.lost, result.Books.Total().Lost)
+	}
+}

@@ -1,0 +1,103 @@
+package session
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// signals turns asynchronous signals into bytes on a pipe, so that the one
+// loop that waits for rings, clocks and processes sees them too.
+type signals struct {
+	in   chan os.Signal
+	read int
+	w    *os.File
+	// Second is called from the signal's own goroutine, so that a loop that is
+	// busy or stuck cannot hold up a person who asks twice.
+	second func(os.Signal)
+}
+
+// catchSignals begins to catch what would otherwise end the profiler without a
+// profile: INT, TERM, HUP and QUIT end the recording; USR1 and USR2 are passed
+// on to the command.
+func catchSignals(second func(os.Signal)) (*signals, error) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return nil, fmt.Errorf("pipe: %w", err)
+	}
+	s := &signals{
+		in:     make(chan os.Signal, 16),
+		read:   p[0],
+		w:      os.NewFile(uintptr(p[1]), "signals"),
+		second: second,
+	}
+	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2} {
+		if !signal.Ignored(sig) { // nohup's HUP stays ignored
+			signal.Notify(s.in, sig)
+		}
+	}
+	go s.forward()
+	return s, nil
+}
+
+func (s *signals) forward() {
+	ended := false
+	for sig := range s.in {
+		if ends(sig.(syscall.Signal)) {
+			if ended {
+				s.second(sig)
+			}
+			ended = true
+		}
+		s.w.Write([]byte{byte(sig.(syscall.Signal))})
+	}
+	s.w.Close()
+}
+
+// take returns the signals that arrived since the last call.
+func (s *signals) take() []syscall.Signal {
+	var b [64]byte
+	n, err := unix.Read(s.read, b[:])
+	if err != nil {
+		return nil
+	}
+	var out []syscall.Signal
+	for _, c := range b[:n] {
+		out = append(out, syscall.Signal(c))
+	}
+	return out
+}
+
+func (s *signals) close() {
+	signal.Stop(s.in)
+	close(s.in)
+	unix.Close(s.read)
+}
+
+// ends tells whether sig asks for the end of the recording.
+func ends(sig syscall.Signal) bool {
+	return sig == syscall.SIGINT || sig == syscall.SIGTERM || sig == syscall.SIGHUP || sig == syscall.SIGQUIT
+}
+
+// deliveredByTerminal tells whether sig most likely came from the terminal, in
+// which case the command, a member of the same foreground process group, has
+// received it too: a second INT makes many programs skip their clean-up.
+func deliveredByTerminal(sig syscall.Signal, pid int) bool {
+	if sig != syscall.SIGINT && sig != syscall.SIGQUIT && sig != syscall.SIGHUP {
+		return false
+	}
+	tty, err := os.OpenFile("/dev/tty", os.O_RDONLY|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return false
+	}
+	defer tty.Close()
+	foreground, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
+	if err != nil || foreground != syscall.Getpgrp() {
+		return false
+	}
+	group, err := syscall.Getpgid(pid)
+	return err == nil && group == foreground
+}
