@@ -1,0 +1,49 @@
+# energyprof: `make demo` and `make test` need Go alone.
+
+GO       ?= go
+BIN      := bin/energyprof
+FUZZTIME ?= 10s
+# record's own flags for the demo; --energy auto takes the best source there is.
+DEMO_FLAGS ?=
+
+.PHONY: all build demo test bench lint fuzz man clean
+
+all: build
+
+build:
+	$(GO) build -o $(BIN) ./cmd/energyprof
+
+# Builds, records a sample workload and shows where its joules went.
+demo: build
+	$(GO) build -o bin/demo ./testdata/demo
+	$(BIN) record $(DEMO_FLAGS) -q -o bin/demo.pb.gz -- bin/demo
+	@echo
+	$(BIN) report -n 12 bin/demo.pb.gz
+	@echo
+	@echo 'The flame graph, in a browser:'
+	@echo '    go tool pprof -http=localhost:8080 bin/demo.pb.gz'
+
+test:
+	$(GO) test ./...
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+lint:
+	@fmt=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$fmt" ]; then echo "gofmt would change: $$fmt"; exit 1; fi
+	$(GO) vet ./...
+	GOARCH=arm64 $(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	.ci/imports
+
+# Every fuzz target in turn, FUZZTIME each.
+fuzz:
+	.ci/fuzz $(FUZZTIME)
+
+# Man pages and shell completions, generated from the flags.
+man: build
+	$(BIN) man --dir bin/man
+	for shell in bash zsh fish; do $(BIN) completion $$shell > bin/energyprof.$$shell; done
+
+clean:
+	rm -rf bin

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/internal/pmu"
+	"github.com/energyprof/energyprof/internal/session"
+	"github.com/energyprof/energyprof/perfring"
+	"github.com/energyprof/energyprof/rapl"
+)
+
+// The advice for the operator stands here and nowhere else: which command
+// changes what the kernel answered.
+
+// advice returns what to do about err, or "".
+func advice(err error) string {
+	var open *perfring.OpenError
+	var path *fs.PathError
+	switch {
+	case errors.As(err, &open):
+		return adviceOpen(open)
+	case errors.Is(err, session.ErrTooManyFD):
+		return "raise the limit with `ulimit -n`, or run as root to record whole CPUs and filter"
+	case errors.Is(err, unix.EMFILE):
+		return "raise the limit of open files with `ulimit -n`"
+	case errors.Is(err, pmu.ErrNoTracefs):
+		return "`sudo mount -t tracefs nodev /sys/kernel/tracing`"
+	case errors.Is(err, pmu.ErrNoPMU), errors.Is(err, pmu.ErrNoEvent):
+		return "`energyprof list` shows what this machine has"
+	case errors.Is(err, rapl.ErrNoDriver):
+		return "`sudo modprobe -a rapl intel_rapl_msr msr`"
+	case errors.Is(err, rapl.ErrNoHardware):
+		return "nothing on this machine measures it; `--energy model` estimates"
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return "free some space or name another place with -o"
+	case errors.Is(err, unix.EPIPE):
+		return "whoever read it has gone away"
+	case errors.As(err, &path) && errors.Is(err, fs.ErrPermission):
+		return advicePath(path.Path)
+	}
+	return ""
+}
+
+func adviceOpen(e *perfring.OpenError) string {
+	switch e.Errno {
+	case unix.EACCES, unix.EPERM:
+		need := 1
+		if e.PID == -1 {
+			need = 0
+		}
+		return fmt.Sprintf("%s; `sudo sysctl kernel.perf_event_paranoid=%d`, or `sudo setcap cap_perfmon,cap_sys_ptrace,cap_syslog+ep %s`, or run as root", paranoidNow(), need, executable())
+	case unix.ENOENT, unix.ENXIO:
+		return "this machine has no such event: a virtual machine often has no hardware PMU, -e cpu-clock works everywhere"
+	case unix.EOPNOTSUPP:
+		return "the PMU has no interrupt to sample with, or not at this precision; count it instead, or sample -e cpu-clock"
+	case unix.EINVAL:
+		return "the kernel refuses this combination; an event outside the cores can only be counted"
+	case unix.EBUSY:
+		return "another tool holds the counter (`sudo lsof | grep perf_event`), or the NMI watchdog does: `sudo sysctl kernel.nmi_watchdog=0`"
+	case unix.EMFILE:
+		return "raise the limit of open files with `ulimit -n`"
+	case unix.ENOSYS:
+		return "this kernel is built without CONFIG_PERF_EVENTS, or a seccomp filter hides it"
+	}
+	return ""
+}
+
+// advicePath says how a file becomes readable.
+func advicePath(path string) string {
+	switch {
+	case strings.Contains(path, "/powercap/"):
+		return "`sudo chmod o+r /sys/class/powercap/*/energy_uj` (until the next boot), or run as root"
+	case strings.HasSuffix(path, "/msr"):
+		return "run as root with `sudo modprobe msr`; a kernel in lockdown refuses it even then"
+	case strings.Contains(path, "/tracing/"):
+		return "`sudo chmod -R o+rX /sys/kernel/tracing`, or run as root"
+	}
+	return ""
+}
+
+// adviceNote says what to do about a limitation that a recording met.
+func adviceNote(n session.Note) string {
+	switch n.Kind {
+	case session.NoteUserOnly:
+		return fmt.Sprintf("%s; `sudo sysctl kernel.perf_event_paranoid=1` or `sudo setcap cap_perfmon,cap_sys_ptrace,cap_syslog+ep %s`", paranoidNow(), executable())
+	case session.NoteSmallRing:
+		return "`sudo sysctl kernel.perf_event_mlock_kb=4096` or `ulimit -l unlimited`, and fewer profilers at once"
+	case session.NoteFiltered:
+		return "raise the limit with `ulimit -n` to record the threads alone"
+	}
+	return ""
+}
+
+// reason is an error in one line, with the errno's name where there is one.
+func reason(err error) string {
+	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	var errno unix.Errno
+	if errors.As(err, &errno) {
+		if name := unix.ErrnoName(errno); name != "" && !strings.Contains(text, name) {
+			text += " (" + name + ")"
+		}
+	}
+	return text
+}
+
+func paranoidNow() string {
+	level, err := sysctl("kernel/perf_event_paranoid")
+	if err != nil {
+		return "perf events are not allowed"
+	}
+	return fmt.Sprintf("kernel.perf_event_paranoid is %d", level)
+}
+
+func sysctl(name string) (int, error) {
+	b, err := os.ReadFile("/proc/sys/" + name)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(b)))
+}
+
+func executable() string {
+	exe, err := os.Executable()
+	if err != nil {
+		return "energyprof"
+	}
+	return exe
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// output is a file that appears under its name only when it is complete. It is
+// opened before a recording begins, so that a name which cannot be written costs
+// nobody a recording.
+type output struct {
+	*os.File
+	path    string
+	special bool // a device or pipe: written in place
+}
+
+// createOutput prepares path with mode 0600, never through a symbolic link.
+// Under sudo the file belongs to the user who called it.
+func createOutput(path string) (*output, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, fmt.Errorf("output file: %w", err)
+	case info.Mode()&fs.ModeSymlink != 0:
+		return nil, fmt.Errorf("output file %s is a symbolic link: files are not written through one, name its target", path)
+	case info.IsDir():
+		return nil, fmt.Errorf("output file %s: %w", path, unix.EISDIR)
+	case !info.Mode().IsRegular():
+		f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOFOLLOW, 0)
+		if err != nil {
+			return nil, fmt.Errorf("output file: %w", err)
+		}
+		return &output{File: f, path: path, special: true}, nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return nil, fmt.Errorf("output file %s: %w", path, err)
+	}
+	o := &output{File: f, path: path}
+	if err := o.giveToCaller(); err != nil {
+		o.discard()
+		return nil, err
+	}
+	return o, nil
+}
+
+// giveToCaller hands the file to the user who called sudo.
+func (o *output) giveToCaller() error {
+	uid, err1 := strconv.Atoi(os.Getenv("SUDO_UID"))
+	gid, err2 := strconv.Atoi(os.Getenv("SUDO_GID"))
+	if os.Geteuid() != 0 || err1 != nil || err2 != nil {
+		return nil
+	}
+	if err := o.Chown(uid, gid); err != nil {
+		return fmt.Errorf("output file %s: giving it to user %d: %w", o.path, uid, err)
+	}
+	return nil
+}
+
+// commit makes the complete file appear under its name.
+func (o *output) commit() error {
+	if err := o.Close(); err != nil {
+		o.discard()
+		return fmt.Errorf("output file %s: %w", o.path, err)
+	}
+	if o.special {
+		return nil
+	}
+	if err := os.Rename(o.Name(), o.path); err != nil {
+		o.discard()
+		return fmt.Errorf("output file: %w", err)
+	}
+	return nil
+}
+
+// discard removes what was written. It does nothing after commit.
+func (o *output) discard() {
+	o.Close()
+	if !o.special {
+		os.Remove(o.Name())
+	}
+}
