@@ -25,6 +25,7 @@ type meter struct {
 	closers  []func() error
 	clocks   func() (reading, error)
 
+	values  []uint64 // by domain, of the reading that is being taken
 	last    reading
 	started bool
 	lost    []lostInterval // by domain
@@ -43,6 +44,7 @@ func (m *meter) begin() error {
 	if m.clocks == nil {
 		m.clocks = readClocks
 	}
+	m.values = make([]uint64, len(m.channels))
 	m.lost = make([]lostInterval, len(m.channels))
 	_, err := m.Read(make([]float64, len(m.channels)))
 	if err != nil {
@@ -60,9 +62,8 @@ func (m *meter) Read(joules []float64) (Moment, error) {
 	if err != nil {
 		return Moment{}, err
 	}
-	values := make([]uint64, len(m.channels))
 	for i := range m.channels {
-		if values[i], err = m.channels[i].read(); err != nil {
+		if m.values[i], err = m.channels[i].read(); err != nil {
 			return Moment{}, fmt.Errorf("energy source %s: %s: %w", m.info.Name, m.info.Domains[i], err)
 		}
 	}
@@ -77,7 +78,7 @@ func (m *meter) Read(joules []float64) (Moment, error) {
 		passed = time.Duration(after.mono - m.last.mono)
 	}
 	for i := range m.channels {
-		if !m.channels[i].take(values[i], passed.Seconds(), asleep) {
+		if !m.channels[i].take(m.values[i], passed.Seconds(), asleep) {
 			moment.Dropped++
 			m.lost[i].add(asleep, passed)
 		}

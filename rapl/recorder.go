@@ -1,25 +1,187 @@
 package rapl
 
 import (
+	"fmt"
+	"math"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/energyprof/energyprof/perfring"
 )
 
-type Books struct {
-	Stamps, Polls, ZeroDeltas, Dropped int
-	Switched                           string
-}
-type Recorder struct{}
+// anchorEvery is how often the counters are read while the kernel stamps them
+// into samples in between, and the longest time without a point in a series.
+const anchorEvery = 250 * time.Millisecond
 
-func NewRecorder(src Source, interval time.Duration) *Recorder                        { return nil }
-func (r *Recorder) OpenStamps(output func(cpu int) *perfring.Event) error             { return nil }
-func (r *Recorder) StampEvents() []*perfring.Event                                    { return nil }
-func (r *Recorder) Start() error                                                      { return nil }
-func (r *Recorder) Stamp(s *perfring.Sample)                                          {}
-func (r *Recorder) Throttled(id uint64, t int64)                                      {}
-func (r *Recorder) Every() time.Duration                                              { return 0 }
-func (r *Recorder) Poll() error                                                       { return nil }
-func (r *Recorder) Take(watermark int64, f func(domain int, t int64, joules float64)) {}
-func (r *Recorder) Stop() error                                                       { return nil }
-func (r *Recorder) Books() Books                                                      { return Books{} }
+// DefaultInterval is the time between two points if none is given: counters
+// update about every millisecond, so 10 ms is known to a tenth.
+const DefaultInterval = 10 * time.Millisecond
+
+// Recorder makes a series of points of each domain of a source.
+//
+// The anchors of a series are readings of the source, on counters of their own.
+// Between them, if the source is on perf events and OpenStamps succeeded, the
+// kernel stamps the counters into samples of a clock every interval: the same
+// counters once more, in groups that the clock leads. Stamps refine the series
+// and never decide it: the energy from one anchor to the next is what the
+// anchors say. If stamps and anchors disagree, if stamps stay away or the kernel
+// throttled them (which stops a group's counters, too), the stamps from there
+// on are not used, the source is read every interval instead, and Books says why.
+//
+// A Recorder is for one goroutine at a time.
+type Recorder struct {
+	src      Source
+	interval time.Duration
+	domains  []Domain
+	clock    func() (int64, error) // CLOCK_MONOTONIC, ns
+
+	groups  map[uint64]*group // by the leader's id
+	leaders []*perfring.Event
+	trusted int64     // stretches that end later do without stamps
+	stamps  [][]stamp // by domain: not yet used, in time order
+	stamped []int64   // by domain: when the last stamp was; 0 if none yet
+
+	started bool
+	base    []float64 // what the source had counted at Start
+	read    []float64
+	anchors []anchor // not yet used up; the first one ends what has been emitted
+	begun   bool     // the points at Start are out
+	emitted []point  // by domain: the last one
+	pending []point
+	books   Books
+}
+
+// anchor is a reading of all domains.
+type anchor struct {
+	t       int64
+	joules  []float64 // since Start
+	counts  []uint64  // of the groups' counters by domain; nil without groups
+	width   int64     // ns from before the reading of the source until after that of the groups
+	dropped bool      // some counter could not be followed up to here
+	final   bool
+}
+
+// Books say what became of the readings.
+type Books struct {
+	Stamps     int    // points stamped by the kernel
+	Polls      int    // readings of the source
+	ZeroDeltas int    // readings and stamps without growth, joined with the next one
+	Dropped    int    // times that a domain's counter could not be followed, see Moment
+	Discarded  int    // stamps of a domain that were not used
+	Switched   string // why stamps are not used, or not any more; "" if they are
+}
+
+// NewRecorder records src with a point about every interval (0: DefaultInterval).
+// The source remains the caller's to close.
+func NewRecorder(src Source, interval time.Duration) *Recorder {
+	if interval <= 0 {
+		interval = DefaultInterval
+	}
+	domains := src.Info().Domains
+	return &Recorder{
+		src: src, interval: interval, domains: domains,
+		clock:   func() (int64, error) { return clock(unix.CLOCK_MONOTONIC) },
+		trusted: math.MaxInt64,
+		stamps:  make([][]stamp, len(domains)),
+		stamped: make([]int64, len(domains)),
+		base:    make([]float64, len(domains)),
+		read:    make([]float64, len(domains)),
+		emitted: make([]point, len(domains)),
+	}
+}
+
+// Start takes the first anchor, from which the joules are counted, and starts
+// the stamps.
+func (r *Recorder) Start() error {
+	for _, g := range r.groups {
+		if err := g.leader.EnableGroup(); err != nil {
+			r.distrust(0, fmt.Sprintf("the kernel did not start the stamps on CPU %d: %v", g.cpu, err))
+			break
+		}
+	}
+	if err := r.anchor(false); err != nil {
+		return err
+	}
+	r.started = true
+	return nil
+}
+
+// Every is how often Poll is to be called from now on.
+func (r *Recorder) Every() time.Duration {
+	if r.stamping() {
+		return max(anchorEvery, r.interval)
+	}
+	return r.interval
+}
+
+// Poll takes an anchor. After an error the next anchor ends the longer stretch.
+func (r *Recorder) Poll() error { return r.anchor(false) }
+
+// Stop takes the last anchor and ends the stamps. Those that the rings still hold
+// may follow; then Take(math.MaxInt64, f) gives the rest of the series.
+func (r *Recorder) Stop() error {
+	err := r.anchor(true)
+	if err != nil && len(r.anchors) > 0 {
+		r.anchors[len(r.anchors)-1].final = true
+	}
+	if closeErr := r.closeGroups(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// Books may be asked at any time.
+func (r *Recorder) Books() Books { return r.books }
+
+func (r *Recorder) stamping() bool { return len(r.groups) > 0 && r.books.Switched == "" }
+
+// anchor reads the source, then the counters in the groups.
+func (r *Recorder) anchor(final bool) error {
+	moment, err := r.src.Read(r.read)
+	if err != nil {
+		return err
+	}
+	a := anchor{t: moment.Before + (moment.After-moment.Before)/2, joules: make([]float64, len(r.domains)), dropped: moment.Dropped > 0, final: final}
+	a.width = moment.After - moment.Before
+	if r.stamping() {
+		if err := r.readGroups(&a, moment); err != nil {
+			r.distrust(a.t, fmt.Sprintf("the counters beside the stamps cannot be read: %v", err))
+		}
+	}
+	r.books.Polls++
+	r.books.Dropped += moment.Dropped
+	if !r.started {
+		copy(r.base, r.read)
+	}
+	last := len(r.anchors) - 1
+	for i, j := range r.read {
+		a.joules[i] = j - r.base[i]
+		if last >= 0 {
+			a.joules[i] = max(a.joules[i], r.anchors[last].joules[i])
+		}
+	}
+	if last >= 0 {
+		a.t = max(a.t, r.anchors[last].t+1)
+		if r.stamping() {
+			r.check(r.anchors[last], a)
+		}
+	}
+	r.anchors = append(r.anchors, a)
+	return nil
+}
+
+// distrust gives up the stamps: those of the stretch that t lies in, and all later ones.
+func (r *Recorder) distrust(t int64, why string) {
+	r.trusted = min(r.trusted, t)
+	if r.books.Switched != "" {
+		return
+	}
+	r.books.Switched = why
+	for _, g := range r.groups {
+		if g.leader != nil {
+			// An error here leaves a timer running, whose samples Stamp ignores.
+			_ = g.leader.DisableGroup()
+		}
+	}
+}

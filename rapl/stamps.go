@@ -1,0 +1,200 @@
+package rapl
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/perfring"
+)
+
+// group is a clock that samples on one CPU, and the energy counters whose values
+// the kernel puts into its samples.
+type group struct {
+	cpu     int
+	leader  *perfring.Event
+	members []member
+	// counts is leader.ReadGroupCount.
+	counts func(dst []perfring.Count) ([]perfring.Count, error)
+}
+
+// member is one counter of a group.
+type member struct {
+	event  *perfring.Event
+	id     uint64
+	domain int
+	scale  float64 // joules per count
+}
+
+// stamp is the value of a domain's counter in a sample.
+type stamp struct {
+	t     int64
+	count uint64
+	scale float64
+}
+
+// OpenStamps asks the kernel for stamps. output gives the event whose ring takes
+// the samples of a CPU (PERF_EVENT_IOC_SET_OUTPUT); that event must be on the
+// same CPU and clock, CLOCK_MONOTONIC, and its ring mapped. An error, such as of a
+// source that is not on perf events, leaves the recorder polling, and is the
+// reason in Books.
+func (r *Recorder) OpenStamps(output func(cpu int) *perfring.Event) error {
+	err := r.openGroups(output)
+	if err != nil {
+		err = errors.Join(err, r.closeGroups())
+		r.groups, r.leaders = nil, nil
+		r.books.Switched = err.Error()
+	}
+	return err
+}
+
+func (r *Recorder) openGroups(output func(cpu int) *perfring.Event) error {
+	src, ok := r.src.(interface{ Counters() []Counter })
+	if !ok || len(src.Counters()) == 0 {
+		return fmt.Errorf("the energy source %s is not on perf events: the kernel cannot stamp it", r.src.Info().Name)
+	}
+	r.groups = map[uint64]*group{}
+	byCPU := map[int]*group{}
+	for _, c := range src.Counters() {
+		g := byCPU[c.CPU]
+		if g == nil {
+			var err error
+			if g, err = openGroup(c.CPU, r.interval.Nanoseconds(), output(c.CPU)); err != nil {
+				return err
+			}
+			byCPU[c.CPU] = g
+			r.groups[g.leader.ID] = g
+			r.leaders = append(r.leaders, g.leader)
+		}
+		if err := g.add(c); err != nil {
+			return fmt.Errorf("stamps of %s: %w", r.domains[c.Domain], err)
+		}
+	}
+	return nil
+}
+
+// openGroup opens the clock that leads the group. It must be an event of its own:
+// when the kernel throttles a leader, it stops the counters with it, so it
+// samples no faster than the points are wanted, which is far from any limit.
+func openGroup(cpu int, period int64, output *perfring.Event) (*group, error) {
+	if output == nil {
+		return nil, fmt.Errorf("stamps on CPU %d: there is no ring for them", cpu)
+	}
+	leader, err := perfring.Open(&perfring.Attr{
+		Type:         unix.PERF_TYPE_SOFTWARE,
+		Config:       unix.PERF_COUNT_SW_CPU_CLOCK,
+		Sample:       uint64(period), // of a clock: ns
+		SampleFormat: perfring.SampleIdentifier | perfring.SampleTID | perfring.SampleTime | perfring.SampleCPU | perfring.SampleRead,
+		ReadFormat:   perfring.ReadGroup | perfring.ReadID,
+		Flags:        perfring.FlagDisabled | perfring.FlagSampleIDAll | perfring.FlagUseClockID,
+		ClockID:      unix.CLOCK_MONOTONIC,
+	}, -1, cpu, nil)
+	if err != nil {
+		return nil, fmt.Errorf("stamps on CPU %d: %w", cpu, err)
+	}
+	if err := leader.SetOutput(output); err != nil {
+		return nil, errors.Join(fmt.Errorf("stamps on CPU %d: %w", cpu, err), leader.Close())
+	}
+	return &group{cpu: cpu, leader: leader, counts: leader.ReadGroupCount}, nil
+}
+
+// add opens a counter in the group. All members must have the leader's clock
+// (perf_event_open answers EINVAL otherwise).
+func (g *group) add(c Counter) error {
+	a := c.Attr
+	a.Flags |= perfring.FlagUseClockID
+	a.ClockID = unix.CLOCK_MONOTONIC
+	a.ReadFormat = perfring.ReadGroup | perfring.ReadID
+	ev, err := perfring.Open(&a, -1, c.CPU, g.leader)
+	if err != nil {
+		return err
+	}
+	g.members = append(g.members, member{event: ev, id: ev.ID, domain: c.Domain, scale: c.JoulesPerCount})
+	return nil
+}
+
+// StampEvents are the events whose samples Stamp takes. A decoder of the rings
+// must know them.
+func (r *Recorder) StampEvents() []*perfring.Event { return r.leaders }
+
+func (r *Recorder) closeGroups() error {
+	var errs []error
+	for _, g := range r.groups {
+		for _, m := range g.members {
+			errs = append(errs, m.event.Close())
+		}
+		errs = append(errs, g.leader.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// readGroups reads the counters in the groups right after those of the source.
+func (r *Recorder) readGroups(a *anchor, moment Moment) error {
+	counts := make([]uint64, len(r.domains))
+	var all []perfring.Count
+	for _, g := range r.groups {
+		var err error
+		if all, err = g.counts(all[:0]); err != nil {
+			return err
+		}
+		for _, m := range g.members {
+			value, ok := valueOf(all, m.id)
+			if !ok {
+				return fmt.Errorf("the group on CPU %d does not hold event %d", g.cpu, m.id)
+			}
+			counts[m.domain] = value
+		}
+	}
+	after, err := r.clock()
+	if err != nil {
+		return err
+	}
+	a.counts, a.width = counts, after-moment.Before
+	return nil
+}
+
+func valueOf(counts []perfring.Count, id uint64) (uint64, bool) {
+	for _, c := range counts {
+		if c.ID == id {
+			return c.Value, true
+		}
+	}
+	return 0, false
+}
+
+// Stamp takes a sample of one of StampEvents, in time order. Samples of other
+// events are ignored.
+func (r *Recorder) Stamp(s *perfring.Sample) {
+	g := r.groups[s.ID]
+	if g == nil {
+		return
+	}
+	t := int64(s.Time)
+	if t >= r.trusted {
+		r.books.Discarded += len(g.members)
+		return
+	}
+	for _, m := range g.members {
+		found := false
+		for _, v := range s.Read {
+			if v.ID == m.id {
+				r.stamps[m.domain] = append(r.stamps[m.domain], stamp{t: t, count: v.Value, scale: m.scale})
+				found = true
+				break
+			}
+		}
+		if !found {
+			r.distrust(t, fmt.Sprintf("a stamp on CPU %d lacks the counter of %s", g.cpu, r.domains[m.domain]))
+			return
+		}
+	}
+}
+
+// Throttled takes a THROTTLE record of an event at time t. If it is one of
+// StampEvents, the kernel stopped the group for a while.
+func (r *Recorder) Throttled(id uint64, t int64) {
+	if g := r.groups[id]; g != nil {
+		r.distrust(t, fmt.Sprintf("the kernel throttled the stamps on CPU %d, which stops their counters", g.cpu))
+	}
+}
