@@ -99,19 +99,18 @@ func lookupCache(name string) (Event, bool) {
 	return Event{Type: unix.PERF_TYPE_HW_CACHE, Config: uint64(cache | op<<8 | result<<16)}, true
 }
 
-// cutWord takes the longest word of a table from the front of lower-case text,
-// with the dash behind it.
+// cutWord takes a word of a table from the front of lower-case text, with the
+// dash behind it. No word continues another with a dash, so the first is the one.
 func cutWord(table [][]string, text string) (index int, rest string, ok bool) {
-	longest := 0
 	for i, words := range table {
 		for _, word := range words {
-			after, found := strings.CutPrefix(text, strings.ToLower(word))
-			if found && len(word) > longest && (after == "" || len(after) > 1 && after[0] == '-') {
-				longest, index, rest, ok = len(word), i, strings.TrimPrefix(after, "-"), true
+			rest, found := strings.CutPrefix(text, strings.ToLower(word))
+			if found && (rest == "" || len(rest) > 1 && rest[0] == '-') {
+				return i, strings.TrimPrefix(rest, "-"), true
 			}
 		}
 	}
-	return index, rest, ok
+	return 0, "", false
 }
 
 func indexOf(table [][]string, name string) (int, bool) {

@@ -173,6 +173,9 @@ func (p *PMU) encode(body string, ev *Event) *EventError {
 			if !isRaw {
 				return p.unknownTerm(t.name)
 			}
+			if slices.ContainsFunc(append(terms, given...), func(o term) bool { return o.name == "config" }) {
+				return refuse(t.name, nil, "config is given twice")
+			}
 			given = append(given, term{name: "config", value: raw.Config, hasValue: true})
 		}
 	}
