@@ -79,15 +79,16 @@ func (e *Event) ReadGroupCount(dst []Count) ([]Count, error) {
 	c := cursor{b: buf[:n]}
 	members := c.u64()
 	enabled, running := c.times(f)
+	counts := dst
 	for ; members > 0 && c.reason == nil; members-- {
 		value := c.u64()
 		v := c.member(f)
-		dst = append(dst, Count{Value: value, Enabled: enabled, Running: running, ID: v.ID, Lost: v.Lost})
+		counts = append(counts, Count{Value: value, Enabled: enabled, Running: running, ID: v.ID, Lost: v.Lost})
 	}
 	if c.reason != nil || len(c.b) != 0 {
 		return dst, fmt.Errorf("read perf event %d: %d bytes do not match read format %#x", e.ID, n, uint64(f))
 	}
-	return dst, nil
+	return counts, nil
 }
 
 func (e *Event) read(b []byte) (int, error) {
