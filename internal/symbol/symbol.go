@@ -45,7 +45,7 @@ type Options struct {
 // its default.
 type Limits struct {
 	Sections     int   // section headers of an ELF file
-	Symbols      int   // symbols of a table
+	Symbols      int   // function symbols of a table
 	TableBytes   int64 // a symbol or string table, or /proc/kallsyms
 	Decompressed int64 // all decompressed sections of a file together
 	Units        int   // compilation units
@@ -58,11 +58,11 @@ type Limits struct {
 // The defaults leave room for a browser with full debug information.
 const (
 	DefaultSections     = 1 << 17
-	DefaultSymbols      = 16 << 20
-	DefaultTableBytes   = 1 << 30
-	DefaultDecompressed = 1 << 30
+	DefaultSymbols      = 4 << 20
+	DefaultTableBytes   = 256 << 20
+	DefaultDecompressed = 512 << 20
 	DefaultUnits        = 1 << 20
-	DefaultDebugWork    = 4 << 30
+	DefaultDebugWork    = 1 << 30
 	DefaultNameBytes    = 8 << 10
 	DefaultPerfMapBytes = 64 << 20
 	DefaultOpenFiles    = 512

@@ -1,0 +1,179 @@
+package symbol
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Binary is where names come from: an ELF file, the vdso, the kernel or a perf
+// map. Nothing but headers is read before the first Resolve. A Binary is not
+// safe for concurrent use; different ones may be resolved at the same time.
+type Binary struct {
+	Path    string // as the first mapping had it, "[kernel.kallsyms]" for the kernel
+	BuildID string // lower-case hex, "" when it has none
+	// Unverified is set when a mapping was taken for this file on its path
+	// alone: no build id, and no inode that the file system shows as it is.
+	Unverified bool
+
+	lim      Limits
+	image    *image
+	file     *source // nil for what is in memory
+	debugDir string
+	debug    *source // separate debug file, nil without
+	loaded   bool
+	absolute bool // Resolve takes addresses, not file offsets
+	table    *table
+	lines    *debugInfo // nil without line information
+	readable map[int]string
+	err      error
+}
+
+// Range is a half-open range of addresses.
+type Range struct{ Start, Limit uint64 }
+
+// Err says what could not be read of the binary, nil while all is well. It is
+// final once Resolve has been called; names that are not affected are there.
+func (b *Binary) Err() error { return b.err }
+
+// Resolve names the functions at file offsets (address - Mapping.Start +
+// Mapping.Offset); for the kernel and perf maps, at addresses. The answer has
+// the frames of each, innermost first, none where no function is known. Many
+// addresses in one call cost far less than one by one.
+func (b *Binary) Resolve(addrs []uint64) [][]Frame {
+	out := make([][]Frame, len(addrs))
+	if err := guard(func() error { return b.resolve(addrs, out) }); err != nil {
+		b.note(err)
+	}
+	return out
+}
+
+func (b *Binary) note(err error) {
+	if err == nil || b.err != nil && b.err.Error() == err.Error() {
+		return
+	}
+	b.err = errors.Join(b.err, fmt.Errorf("%s: %w", b.Path, err))
+}
+
+// recoverPanics is false in fuzz tests: a panic is a bug, though it must not
+// end somebody's recording.
+var recoverPanics = true
+
+func guard(f func() error) (err error) {
+	if recoverPanics {
+		defer func() {
+			if p := recover(); p != nil {
+				err = formatError("damaged beyond what was foreseen: %v", p)
+			}
+		}()
+	}
+	return f()
+}
+
+// target is an address asked for.
+type target struct {
+	vaddr uint64
+	index int // in the caller's slice
+}
+
+func (b *Binary) resolve(addrs []uint64, out [][]Frame) error {
+	b.load()
+	defer b.file.rest()
+	defer b.debug.rest()
+	targets := make([]target, 0, len(addrs))
+	for i, a := range addrs {
+		if !b.absolute {
+			var ok bool
+			if a, ok = b.image.vaddr(a); !ok {
+				continue
+			}
+		}
+		targets = append(targets, target{a, i})
+	}
+	slices.SortFunc(targets, func(x, y target) int {
+		if x.vaddr != y.vaddr {
+			if x.vaddr < y.vaddr {
+				return -1
+			}
+			return 1
+		}
+		return x.index - y.index
+	})
+	var lines []sourceLine
+	var err error
+	unique := make([]uint64, 0, len(targets))
+	for _, t := range targets {
+		if n := len(unique); n == 0 || unique[n-1] != t.vaddr {
+			unique = append(unique, t.vaddr)
+		}
+	}
+	if b.lines != nil {
+		lines, err = b.lines.lines(unique)
+	}
+	frames := make([]Frame, len(unique))
+	at := -1
+	for _, t := range targets {
+		if at < 0 || unique[at] != t.vaddr {
+			at++
+			frames[at] = b.frame(t.vaddr)
+			if lines != nil {
+				frames[at].File, frames[at].Line = lines[at].file, lines[at].line
+			}
+		}
+		if frames[at].Function != "" {
+			out[t.index] = frames[at : at+1 : at+1]
+		}
+	}
+	return err
+}
+
+func (b *Binary) frame(vaddr uint64) Frame {
+	i, ok := b.table.find(vaddr)
+	if !ok {
+		return Frame{}
+	}
+	raw := b.table.name(i)
+	name, ok := b.readable[i]
+	if !ok {
+		name = printable(readable(raw, b.lim.NameBytes))
+		b.readable[i] = name
+	}
+	return Frame{Function: name, SystemName: printable(raw)}
+}
+
+// load reads the tables, once. What fails is noted and leaves a table without it.
+func (b *Binary) load() {
+	if b.loaded {
+		return
+	}
+	b.loaded = true
+	b.readable = map[int]string{}
+	if b.table != nil { // the kernel and perf maps come with theirs
+		return
+	}
+	b.table = &table{}
+	debug := b.openDebugFile()
+	err := guard(func() (err error) {
+		b.table, err = b.image.loadSymbols(debug, b.lim)
+		return err
+	})
+	b.note(err)
+	err = guard(func() error {
+		d, err := openDebugInfo(b.image, b.image, b.lim)
+		if d == nil && err == nil && debug != nil {
+			d, err = openDebugInfo(b.image, debug, b.lim)
+		}
+		if d != nil {
+			err = d.index()
+			b.lines = d
+		}
+		return err
+	})
+	b.note(err)
+}
+
+// Close frees the tables and the file. The Binary cannot be used afterwards.
+func (b *Binary) Close() error {
+	b.table, b.lines, b.readable, b.loaded = &table{}, nil, map[int]string{}, true
+	return errors.Join(b.file.close(), b.debug.close())
+}

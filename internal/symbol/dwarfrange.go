@@ -1,0 +1,199 @@
+package symbol
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+)
+
+// span is a range of addresses with the unit that covers it.
+type span struct {
+	lo, hi uint64
+	unit   uint64 // offset of the unit's header in .debug_info
+}
+
+// maxSpans bounds the memory of the index at 24 bytes each.
+const maxSpans = 4 << 20
+
+// index finds the addresses of every unit from its first entry alone: the
+// entries below it, nearly all of the debug information, are not looked at.
+func (d *debugInfo) index() error {
+	var errs []error
+	units := 0
+	for off := uint64(0); off < d.info.size; {
+		u, err := d.readUnitHeader(off)
+		if d.work <= 0 {
+			err = fmt.Errorf("%w: %d bytes of debug information", ErrLimit, d.lim.DebugWork)
+		}
+		if err != nil {
+			errs = append(errs, err)
+			break
+		}
+		if units++; units > d.lim.Units {
+			errs = append(errs, fmt.Errorf("%w: more than %d units", ErrLimit, d.lim.Units))
+			break
+		}
+		if !u.skip {
+			d.indexUnit(off, u)
+		}
+		if len(d.spans) >= maxSpans {
+			errs = append(errs, fmt.Errorf("%w: more than %d ranges of units", ErrLimit, maxSpans))
+			break
+		}
+		off = u.end
+	}
+	slices.SortFunc(d.spans, func(a, b span) int {
+		return cmp.Or(cmp.Compare(a.lo, b.lo), cmp.Compare(b.hi, a.hi), cmp.Compare(a.unit, b.unit))
+	})
+	return errors.Join(errs...)
+}
+
+// indexUnit adds the spans of one unit. A unit without code, or whose entry is
+// damaged, has none; the others are not affected.
+func (d *debugInfo) indexUnit(off uint64, u unitHeader) {
+	e, err := d.readUnitEntry(u)
+	if err != nil || !e.stmtList.present() {
+		return
+	}
+	add := func(lo, hi uint64) {
+		// Linkers leave 0 or 1 where code was dropped.
+		if lo > 1 && hi > lo && len(d.spans) < maxSpans && d.im.executable(lo, hi) {
+			d.spans = append(d.spans, span{lo, hi, off})
+		}
+	}
+	low, hasLow := d.address(e.low, &e, u.encoding)
+	switch {
+	case e.ranges.present():
+		if u.version >= 5 {
+			d.rangeList(e, u, low, add)
+		} else {
+			d.rangesV2(e.ranges.n, u, low, add)
+		}
+	case hasLow && e.high.present():
+		if high, ok := d.address(e.high, &e, u.encoding); ok {
+			add(low, high)
+		} else {
+			add(low, low+e.high.n)
+		}
+	}
+}
+
+const rangeWindow = 4 << 10
+
+// rangesV2 reads a list of .debug_ranges: pairs of addresses relative to a
+// base, which a pair that starts with the highest address sets.
+func (d *debugInfo) rangesV2(off uint64, u unitHeader, base uint64, add func(lo, hi uint64)) {
+	wide := u.addrSize == 8
+	highest := uint64(1)<<32 - 1
+	if wide {
+		highest = ^uint64(0)
+	}
+	entry := 2 * uint64(u.addrSize)
+	for {
+		c := cursor{b: d.ranges.at(off, rangeWindow)}
+		if uint64(c.left()) < entry {
+			return
+		}
+		for uint64(c.left()) >= entry {
+			lo, hi := c.word(wide), c.word(wide)
+			switch {
+			case lo == 0 && hi == 0:
+				return
+			case lo == highest:
+				base = hi
+			default:
+				add(base+lo, base+hi)
+			}
+		}
+		if len(d.spans) >= maxSpans {
+			return
+		}
+		off += uint64(c.pos)
+	}
+}
+
+// rangeList reads a list of .debug_rnglists.
+func (d *debugInfo) rangeList(e unitEntry, u unitHeader, base uint64, add func(lo, hi uint64)) {
+	off := e.ranges.n
+	if e.ranges.form == formRnglistx {
+		size := uint64(4)
+		if u.wide {
+			size = 8
+		}
+		c := cursor{b: d.rnglists.at(e.rnglistsBase+off*size, size)}
+		off = e.rnglistsBase + c.word(u.wide)
+		if c.bad {
+			return
+		}
+	}
+	indexed := func(i uint64) uint64 {
+		a, _ := d.address(value{form: formAddrx, n: i}, &e, u.encoding)
+		return a
+	}
+	for {
+		c := cursor{b: d.rnglists.at(off, rangeWindow)}
+		done := 0 // up to here the window is complete entries
+		for len(d.spans) < maxSpans {
+			kind := c.u8()
+			var a, b uint64
+			switch kind {
+			case 1: // base_addressx
+				a = c.uleb()
+			case 2, 3, 4: // startx_endx, startx_length, offset_pair
+				a, b = c.uleb(), c.uleb()
+			case 5: // base_address
+				a = c.sized(u.addrSize)
+			case 6: // start_end
+				a, b = c.sized(u.addrSize), c.sized(u.addrSize)
+			case 7: // start_length
+				a, b = c.sized(u.addrSize), c.uleb()
+			default: // end_of_list, or unknown
+				if !c.bad {
+					return
+				}
+			}
+			if c.bad {
+				break
+			}
+			done = c.pos
+			switch kind {
+			case 1:
+				base = indexed(a)
+			case 2:
+				add(indexed(a), indexed(b))
+			case 3:
+				lo := indexed(a)
+				add(lo, lo+b)
+			case 4:
+				add(base+a, base+b)
+			case 5:
+				base = a
+			case 6:
+				add(a, b)
+			case 7:
+				add(a, a+b)
+			}
+		}
+		if done == 0 || len(d.spans) >= maxSpans {
+			return
+		}
+		off += uint64(done)
+	}
+}
+
+// maxOverlap is how many spans that start before an address are tried: units
+// overlap only where something is wrong.
+const maxOverlap = 8
+
+// unitsAt gives the units whose spans hold addr, the innermost first.
+func (d *debugInfo) unitsAt(addr uint64, dst []uint64) []uint64 {
+	i := sort.Search(len(d.spans), func(i int) bool { return d.spans[i].lo > addr }) - 1
+	for back := 0; i >= 0 && back < maxOverlap; i, back = i-1, back+1 {
+		if addr < d.spans[i].hi && !slices.Contains(dst, d.spans[i].unit) {
+			dst = append(dst, d.spans[i].unit)
+		}
+	}
+	return dst
+}

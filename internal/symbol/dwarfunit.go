@@ -1,0 +1,271 @@
+package symbol
+
+import (
+	"errors"
+	"fmt"
+)
+
+// debugInfo is the debug information of one file, read as far as addresses
+// ask for it.
+type debugInfo struct {
+	info, abbrev, str, strOffsets, lineStr *debugData
+	addr, ranges, rnglists, line           *debugData
+
+	im     *image
+	lim    Limits
+	work   int64
+	shapes map[uint64]*unitShape // by offset of the abbreviation table
+	spans  []span                // sorted by lo
+}
+
+// openDebugInfo finds the sections; nil without an error when there is no line
+// information. The sections are those of from: the image itself, or its debug
+// file.
+func openDebugInfo(im, from *image, lim Limits) (*debugInfo, error) {
+	d := &debugInfo{im: im, lim: lim, work: lim.DebugWork, shapes: map[uint64]*unitShape{}}
+	budget := lim.Decompressed
+	for _, s := range []struct {
+		name string
+		to   **debugData
+	}{
+		{".debug_line", &d.line}, {".debug_info", &d.info}, {".debug_abbrev", &d.abbrev},
+		{".debug_ranges", &d.ranges}, {".debug_rnglists", &d.rnglists}, {".debug_addr", &d.addr},
+		{".debug_str", &d.str}, {".debug_line_str", &d.lineStr}, {".debug_str_offsets", &d.strOffsets},
+	} {
+		data, err := from.openDebug(s.name, &d.work, &budget)
+		if err != nil {
+			return nil, err
+		}
+		*s.to = data
+		if data == nil && (s.to == &d.line || s.to == &d.info || s.to == &d.abbrev) {
+			return nil, nil
+		}
+	}
+	return d, nil
+}
+
+// unitHeader is the header of a unit in .debug_info.
+type unitHeader struct {
+	encoding
+	dieOff, end uint64 // its first entry, and where the unit ends
+	abbrevOff   uint64
+	skip        bool // a type unit: no code
+}
+
+// readUnitHeader reads the header at off. A version that is not known gives
+// skip; a unit that does not fit gives an error, as no other can be found then.
+func (d *debugInfo) readUnitHeader(off uint64) (unitHeader, error) {
+	c := cursor{b: d.info.at(off, 64)}
+	var u unitHeader
+	length := uint64(c.u32())
+	if length == 0xffffffff {
+		u.wide = true
+		length = c.u64()
+	}
+	start := off + uint64(c.pos)
+	if c.bad || length > d.info.size-start {
+		return u, formatError("unit at %#x of .debug_info does not fit", off)
+	}
+	u.end = start + length
+	u.version = c.u16()
+	switch {
+	case u.version >= 2 && u.version <= 4:
+		u.abbrevOff = c.word(u.wide)
+		u.addrSize = c.u8()
+	case u.version == 5:
+		kind := c.u8()
+		u.addrSize = c.u8()
+		u.abbrevOff = c.word(u.wide)
+		switch kind {
+		case 1, 3: // compile, partial
+		case 4, 5: // skeleton, split: the unit id
+			c.u64()
+		default:
+			u.skip = true
+		}
+	default:
+		u.skip = true
+	}
+	u.dieOff = off + uint64(c.pos)
+	if c.bad || u.dieOff > u.end || u.addrSize != 4 && u.addrSize != 8 {
+		u.skip = true
+	}
+	return u, nil
+}
+
+// unitEntry is what the first entry of a unit says.
+type unitEntry struct {
+	low, high, ranges, stmtList, name, compDir value
+	addrBase, rnglistsBase, strOffsetsBase     uint64
+}
+
+// unitShape is an abbreviation: attribute and form in turn.
+type unitShape struct {
+	code  uint64
+	tag   uint64
+	attrs []attrForm
+}
+
+type attrForm struct {
+	attr, form uint64
+	implicit   int64
+}
+
+// errNoUnit: the first entry is of another kind, or damaged.
+var errNoUnit = errors.New("no unit entry")
+
+const (
+	unitWindow    = 512       // holds nearly every unit entry
+	unitWindowMax = 256 << 10 // one with strings inside that are very long
+	abbrevWindow  = 1 << 10
+	abbrevMax     = 4 << 20 // how far an abbreviation is searched; a unit's own comes first or nearly so
+	maxAttrs      = 256     // of one entry; the standard knows of half as many
+	maxShapes     = 4096    // abbreviation tables remembered
+)
+
+// readUnitEntry reads the first entry of the unit. The bytes of its inline
+// strings are valid until the next read of .debug_info.
+func (d *debugInfo) readUnitEntry(u unitHeader) (unitEntry, error) {
+	for _, window := range []uint64{unitWindow, unitWindowMax} {
+		c := cursor{b: d.info.at(u.dieOff, min(window, u.end-u.dieOff))}
+		code := c.uleb()
+		if c.bad || code == 0 {
+			return unitEntry{}, errNoUnit
+		}
+		shape, err := d.shape(u.abbrevOff, code)
+		if err != nil {
+			return unitEntry{}, err
+		}
+		if shape.tag != tagCompileUnit && shape.tag != tagPartialUnit && shape.tag != tagSkeletonUnit {
+			return unitEntry{}, errNoUnit
+		}
+		if e := parseUnitEntry(&c, shape, u.encoding); !c.bad {
+			return e, nil
+		}
+	}
+	return unitEntry{}, errNoUnit
+}
+
+func parseUnitEntry(c *cursor, shape *unitShape, enc encoding) unitEntry {
+	var e unitEntry
+	// Without a base attribute the one contribution starts after its header.
+	if enc.wide {
+		e.addrBase, e.rnglistsBase, e.strOffsetsBase = 16, 20, 16
+	} else {
+		e.addrBase, e.rnglistsBase, e.strOffsetsBase = 8, 12, 8
+	}
+	for _, a := range shape.attrs {
+		v := readForm(c, a.form, a.implicit, enc)
+		switch a.attr {
+		case attrLowPC:
+			e.low = v
+		case attrHighPC:
+			e.high = v
+		case attrRanges:
+			e.ranges = v
+		case attrStmtList:
+			e.stmtList = v
+		case attrName:
+			e.name = v
+		case attrCompDir:
+			e.compDir = v
+		case attrAddrBase:
+			e.addrBase = v.n
+		case attrRnglistsBase:
+			e.rnglistsBase = v.n
+		case attrStrOffsetBase:
+			e.strOffsetsBase = v.n
+		}
+	}
+	return e
+}
+
+// shape finds abbreviation code in the table at off.
+func (d *debugInfo) shape(off, code uint64) (*unitShape, error) {
+	if s := d.shapes[off]; s != nil && s.code == code {
+		return s, nil
+	}
+	for window := uint64(abbrevWindow); window <= abbrevMax; window *= 16 {
+		b := d.abbrev.at(off, window)
+		c := cursor{b: b}
+		s := scanAbbrev(&c, code)
+		if s != nil {
+			if len(d.shapes) < maxShapes {
+				d.shapes[off] = s
+			}
+			return s, nil
+		}
+		if !c.bad || uint64(len(b)) < window {
+			break // the table or the section ended
+		}
+	}
+	return nil, fmt.Errorf("%w: abbreviation %d at %#x", errNoUnit, code, off)
+}
+
+func scanAbbrev(c *cursor, code uint64) *unitShape {
+	for {
+		got := c.uleb()
+		if c.bad || got == 0 {
+			return nil
+		}
+		tag := c.uleb()
+		c.u8() // has children
+		var attrs []attrForm
+		for {
+			a := attrForm{attr: c.uleb(), form: c.uleb()}
+			if a.form == formImplicitConst {
+				a.implicit = c.sleb()
+			}
+			if c.bad {
+				return nil
+			}
+			if a.attr == 0 && a.form == 0 {
+				break
+			}
+			if got == code && len(attrs) < maxAttrs {
+				attrs = append(attrs, a)
+			}
+		}
+		if got == code {
+			return &unitShape{code: code, tag: tag, attrs: attrs}
+		}
+	}
+}
+
+// text gives the string of v, wherever its form keeps it.
+func (d *debugInfo) text(v value, e *unitEntry, enc encoding) string {
+	switch v.form {
+	case formString:
+		return string(v.bytes[:min(len(v.bytes), maxDebugString)])
+	case formStrp:
+		return d.str.str(v.n)
+	case formLineStrp:
+		return d.lineStr.str(v.n)
+	case formStrx, formStrx1, formStrx2, formStrx3, formStrx4, formGNUStrIndex:
+		size := uint64(4)
+		if enc.wide {
+			size = 8
+		}
+		c := cursor{b: d.strOffsets.at(e.strOffsetsBase+v.n*size, size)}
+		off := c.word(enc.wide)
+		if c.bad {
+			return ""
+		}
+		return d.str.str(off)
+	}
+	return ""
+}
+
+// address gives the address of v, directly or through .debug_addr.
+func (d *debugInfo) address(v value, e *unitEntry, enc encoding) (uint64, bool) {
+	switch v.form {
+	case formAddr:
+		return v.n, true
+	case formAddrx, formAddrx1, formAddrx2, formAddrx3, formAddrx4, formGNUAddrIndex:
+		size := uint64(enc.addrSize)
+		c := cursor{b: d.addr.at(e.addrBase+v.n*size, size)}
+		a := c.sized(enc.addrSize)
+		return a, !c.bad
+	}
+	return 0, false
+}

@@ -1,0 +1,156 @@
+package symbol
+
+import (
+	"debug/elf"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// maxPLT bounds the relocations and the stubs looked at, in bytes of their
+// sections: a million imported functions each.
+const maxPLT = 24 << 20
+
+// readPLT names the stubs through which a program calls its libraries
+// "name@plt". No symbol does, but samples hit them. Each stub jumps through a
+// slot of the global offset table; the slot's relocation has the name.
+func (im *image) readPLT(names *strings.Builder, lim Limits) ([]candidate, error) {
+	var decode func(code []byte, addr uint64, stub func(start, slot uint64))
+	switch {
+	case im.machine == elf.EM_X86_64 && im.wide:
+		decode = stubsAMD64
+	case im.machine == elf.EM_AARCH64 && im.wide:
+		decode = stubsARM64
+	default:
+		return nil, nil
+	}
+	slots, err := im.importSlots(lim)
+	if err != nil || len(slots) == 0 {
+		return nil, err
+	}
+	var all []candidate
+	for i := range im.sections {
+		sec := &im.sections[i]
+		switch sec.name {
+		case ".plt", ".plt.got", ".plt.sec":
+		default:
+			continue
+		}
+		if sec.kind != elf.SHT_PROGBITS || sec.flags&elf.SHF_COMPRESSED != 0 {
+			continue
+		}
+		code, err := im.bytes(sec.off, min(sec.size, maxPLT))
+		if err != nil {
+			return all, fmt.Errorf("%s: %w", sec.name, err)
+		}
+		end := sec.addr + uint64(len(code))
+		decode(code, sec.addr, func(start, slot uint64) {
+			name, ok := slots[slot]
+			if !ok || len(all) >= lim.Symbols || names.Len() > int(lim.TableBytes)*2 {
+				return
+			}
+			c := candidate{open: true, rank: rankLocal}
+			c.addr, c.size, c.name = start, uint32(end-start), uint32(names.Len())
+			names.WriteString(name)
+			names.WriteString("@plt\x00")
+			all = append(all, c)
+		})
+	}
+	return all, nil
+}
+
+// importSlots maps the address of a slot of the global offset table to the
+// name of the function it will hold.
+func (im *image) importSlots(lim Limits) (map[uint64]string, error) {
+	dynsym := im.sectionOfKind(elf.SHT_DYNSYM)
+	if dynsym == nil || im.section(".plt") == nil && im.section(".plt.got") == nil {
+		return nil, nil
+	}
+	var strs strings.Builder
+	if _, _, err := im.readStrings(dynsym, &strs, lim); err != nil {
+		return nil, err
+	}
+	r, entry, n, err := im.symbolReader(dynsym, lim)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]uint32, 0, n)
+	b := make([]byte, entry)
+	for range n {
+		if _, err := io.ReadFull(r, b); err != nil {
+			return nil, err
+		}
+		names = append(names, im.parseSymbol(b).name)
+	}
+	slots := make(map[uint64]string)
+	for _, name := range []string{".rela.plt", ".rela.dyn"} {
+		sec := im.section(name)
+		if sec == nil || sec.kind != elf.SHT_RELA {
+			continue
+		}
+		relocs, err := im.bytes(sec.off, min(sec.size, maxPLT))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		c := cursor{b: relocs}
+		for c.left() >= 24 {
+			slot, info := c.u64(), c.u64()
+			c.u64() // addend
+			index, kind := info>>32, uint32(info)
+			if index == 0 || index >= uint64(len(names)) || !im.importReloc(kind) {
+				continue
+			}
+			if s := cstring(strs.String(), uint64(names[index]), maxAliasCompare); s != "" {
+				slots[slot] = s
+			}
+		}
+	}
+	return slots, nil
+}
+
+func (im *image) importReloc(kind uint32) bool {
+	if im.machine == elf.EM_AARCH64 {
+		return kind == uint32(elf.R_AARCH64_JUMP_SLOT) || kind == uint32(elf.R_AARCH64_GLOB_DAT)
+	}
+	return kind == uint32(elf.R_X86_64_JMP_SLOT) || kind == uint32(elf.R_X86_64_GLOB_DAT)
+}
+
+// stubsAMD64 finds `jmp *slot(%rip)`, with the endbr64 and the bnd prefix that
+// control-flow protection puts before it. Stubs are 8 or 16 bytes, 8-aligned.
+func stubsAMD64(code []byte, addr uint64, stub func(start, slot uint64)) {
+	for at := 0; at+6 <= len(code); at += 8 {
+		i := at
+		if i+4 <= len(code) && string(code[i:i+4]) == "\xf3\x0f\x1e\xfa" {
+			i += 4
+		}
+		if i < len(code) && code[i] == 0xf2 {
+			i++
+		}
+		if i+6 > len(code) || code[i] != 0xff || code[i+1] != 0x25 {
+			continue
+		}
+		disp := int32(binary.LittleEndian.Uint32(code[i+2:]))
+		stub(addr+uint64(at), addr+uint64(i)+6+uint64(int64(disp)))
+	}
+}
+
+// stubsARM64 finds `adrp x16, page; ldr x17, [x16, #low]`, with the bti that
+// branch protection puts before it.
+func stubsARM64(code []byte, addr uint64, stub func(start, slot uint64)) {
+	word := func(i int) uint32 { return binary.LittleEndian.Uint32(code[i:]) }
+	const bti = 0xd503245f
+	for at := 0; at+8 <= len(code); at += 4 {
+		adrp, ldr := word(at), word(at+4)
+		if adrp&0x9f00001f != 0x90000010 || ldr&0xffc003ff != 0xf9400211 {
+			continue
+		}
+		pages := int64(int32(adrp<<8)>>13)<<2 | int64(adrp>>29&3) // immhi is bits 5-23, signed
+		slot := (addr+uint64(at))&^0xfff + uint64(pages<<12) + uint64(ldr>>10&0xfff)*8
+		start := addr + uint64(at)
+		if at >= 4 && word(at-4) == bti {
+			start -= 4
+		}
+		stub(start, slot)
+	}
+}
