@@ -26,6 +26,12 @@ type counter struct {
 	started bool
 	count   uint64 // counts since the start; exact, where float64 would round
 	moved   bool
+
+	// After a value that could not be followed: the one before it, and the
+	// seconds since then. A register that reads wrong once comes back to it.
+	doubt bool
+	good  uint64
+	since float64
 }
 
 // follow takes the register's value dt seconds after the one before and reports
@@ -33,18 +39,28 @@ type counter struct {
 // value is where the next difference begins.
 func (c *counter) follow(value uint64, dt float64) bool {
 	if !c.started {
-		c.last, c.started = value, true
+		c.last, c.started, c.doubt = value, true, false
 		return true
 	}
 	last := c.last
 	c.last = value
+	if c.doubt {
+		c.since += dt
+		if value >= c.good && c.plausible(value-c.good, c.since) {
+			last, dt = c.good, c.since
+		}
+	}
 	delta, ok := value-last, c.plausible(value-last, dt)
 	if value < last {
 		delta, ok = c.unwrap(last-value, dt)
 	}
 	if !ok {
+		if !c.doubt {
+			c.doubt, c.good, c.since = true, last, dt
+		}
 		return false
 	}
+	c.doubt = c.doubt && delta == 0 // standing still tells nothing
 	c.count += delta
 	c.moved = c.moved || delta > 0
 	return true

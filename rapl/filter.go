@@ -3,6 +3,7 @@ package rapl
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"os"
 )
 
@@ -81,7 +82,7 @@ func (m Machine) msrPath(cpu int) string { return m.dev("cpu", fmt.Sprint(cpu), 
 
 // readMSR reads one register: the offset in the file is its number (msr(4)).
 // Whatever runs, only registers named in this package are read.
-func readMSR(f *os.File, register int64) (uint64, error) {
+func readMSR(f io.ReaderAt, register int64) (uint64, error) {
 	var b [8]byte
 	if _, err := f.ReadAt(b[:], register); err != nil {
 		return 0, fmt.Errorf("MSR %#x: %w", register, err)

@@ -3,6 +3,7 @@ package rapl
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -37,7 +38,18 @@ func openMSR(m Machine) (Source, error) {
 		return nil, err
 	}
 	mt := &meter{info: Info{Name: "msr", Measured: true}}
-	if err := mt.addRegisters(m, cpu, online); err != nil {
+	open := func(id int) (io.ReaderAt, error) {
+		f, err := os.Open(m.msrPath(id))
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV):
+			return nil, fmt.Errorf("%w: %w", err, ErrNoDriver) // the msr module makes the files
+		case err != nil:
+			return nil, err
+		}
+		mt.closers = append(mt.closers, f.Close)
+		return f, nil
+	}
+	if err := mt.addRegisters(cpu, online, open); err != nil {
 		return nil, errors.Join(err, mt.Close())
 	}
 	mt.info.Notes = append(mt.info.Notes, m.energyNotes()...)
@@ -55,22 +67,14 @@ func (m Machine) offersRAPL() bool {
 }
 
 // addRegisters opens one file for each package or die, and on AMD for each core.
-func (mt *meter) addRegisters(m Machine, cpu processor, online []pmu.CPU) error {
-	files := map[int]*os.File{}
-	open := func(id int) (*os.File, error) {
-		if f := files[id]; f != nil {
-			return f, nil
+func (mt *meter) addRegisters(cpu processor, online []pmu.CPU, openFile func(cpu int) (io.ReaderAt, error)) error {
+	files := map[int]io.ReaderAt{}
+	open := func(id int) (f io.ReaderAt, err error) {
+		if f = files[id]; f == nil {
+			f, err = openFile(id)
+			files[id] = f
 		}
-		f, err := os.Open(m.msrPath(id))
-		switch {
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV):
-			return nil, fmt.Errorf("%w: %w", err, ErrNoDriver) // the msr module makes the files
-		case err != nil:
-			return nil, err
-		}
-		files[id] = f
-		mt.closers = append(mt.closers, f.Close)
-		return f, nil
+		return f, err
 	}
 	packages := scopes(online, nil, !cpu.amd())
 	for _, k := range known {
@@ -116,7 +120,7 @@ func (mt *meter) addRegisters(m Machine, cpu processor, online []pmu.CPU) error 
 // addRegister adds a domain if its register exists and counts. Models lack some
 // of them, and which ones is best asked of the register: reading one that is
 // not there is an error (a general protection fault, which the driver catches).
-func (mt *meter) addRegister(f *os.File, register int64, d Domain) error {
+func (mt *meter) addRegister(f io.ReaderAt, register int64, d Domain) error {
 	read := func() (uint64, error) {
 		v, err := readMSR(f, register)
 		return v & (msrRange - 1), err
