@@ -79,11 +79,11 @@ func openEvent(attr []byte, pid, cpu, group int) (int, syscall.Errno) {
 // FD is the file descriptor, for poll(2) and BPF; -1 after Close.
 func (e *Event) FD() int { return e.fd }
 
-// Enable starts the event, Disable stops it, and Reset sets its count, but
-// not its times, to zero. The other members of its group are not touched.
+// Enable starts the event alone. The members of a group count only while
+// their leader is enabled.
 func (e *Event) Enable() error { return e.control("enable", unix.PERF_EVENT_IOC_ENABLE, 0) }
 
-// Disable stops the event.
+// Disable stops the event alone.
 func (e *Event) Disable() error { return e.control("disable", unix.PERF_EVENT_IOC_DISABLE, 0) }
 
 // Reset sets the count, but not the times, to zero.

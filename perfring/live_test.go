@@ -3,7 +3,6 @@ package perfring
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
@@ -317,84 +316,4 @@ func pin(t *testing.T) int {
 	must(t, unix.SchedSetaffinity(0, &one))
 	t.Cleanup(func() { must(t, unix.SchedSetaffinity(0, &old)) })
 	return cpu
-}
-
-// A child inherits the event and its life goes into the parent's ring.
-func TestLiveInherit(t *testing.T) {
-	cpu := pin(t) // and the child with it
-	a := &Attr{
-		Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_DUMMY,
-		SampleFormat: SampleIdentifier | SampleTID | SampleTime | SampleCPU | SampleStreamID,
-		Flags:        FlagSampleIDAll | FlagInherit | FlagTask | FlagComm | FlagCommExec | FlagMmap | FlagMmap2 | user,
-	}
-	e := open(t, a, cpu, nil)
-	r := mapRing(t, e, 16)
-	child := exec.Command("/bin/true")
-	if err := child.Run(); err != nil {
-		t.Skipf("no child to run: %v", err)
-	}
-	pid := uint32(child.Process.Pid)
-	d := decoderOf(t, a, e.ID)
-	var seen []string
-	r.Drain(func(raw []byte) {
-		rec, err := d.Decode(raw)
-		must(t, err)
-		note := func(what string, id SampleID) {
-			if id.ID != e.ID || id.CPU != uint32(cpu) || id.Time == 0 {
-				t.Errorf("%s by %+v", what, id)
-			}
-			if len(seen) == 0 || seen[len(seen)-1] != what {
-				seen = append(seen, what)
-			}
-		}
-		switch rec := rec.(type) {
-		case *Fork:
-			if rec.PID == pid && rec.PPID == uint32(os.Getpid()) {
-				note("fork", rec.SampleID)
-			}
-		case *Comm:
-			if rec.PID == pid && rec.Exec {
-				note("exec "+string(rec.Name), rec.SampleID)
-			}
-		case *Mmap2:
-			if rec.PID == pid && strings.HasSuffix(string(rec.Filename), "/true") {
-				note("mmap", rec.SampleID)
-			}
-		case *Exit:
-			if rec.PID == pid {
-				note("exit", rec.SampleID)
-			}
-		}
-	})
-	if got := strings.Join(seen, ", "); got != "fork, exec true, mmap, exit" && got != "fork, exec true, mmap" {
-		t.Errorf("saw %q", got)
-	}
-}
-
-func TestLiveThrottle(t *testing.T) {
-	a := &Attr{
-		Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_CPU_CLOCK, Sample: 10_000,
-		SampleFormat: SampleIdentifier | SampleTime, Flags: FlagDisabled | FlagSampleIDAll | user,
-	}
-	e := open(t, a, -1, nil)
-	r := mapRing(t, e, 128)
-	must(t, e.Enable())
-	spin(30e6)
-	must(t, e.Disable())
-	d := decoderOf(t, a)
-	var books Books
-	r.Drain(func(raw []byte) {
-		rec, err := d.Decode(raw)
-		must(t, err)
-		books.Count(rec, 0)
-		if s, ok := rec.(*Throttle); ok && (s.ID != e.ID || s.SampleID.ID != e.ID || s.Time == 0) {
-			t.Errorf("throttle %+v of event %d", s, e.ID)
-		}
-		if s, ok := rec.(*Unthrottle); ok && (s.ID != e.ID || s.SampleID.ID != e.ID || s.Time == 0) {
-			t.Errorf("unthrottle %+v of event %d", s, e.ID)
-		}
-	})
-	if books.Total().Throttles == 0 {
-		t.Skipf("the kernel did not throttle: %+v", books.Total())
-	}
 }
