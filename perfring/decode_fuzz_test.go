@@ -69,32 +69,44 @@ func FuzzDecode(f *testing.F) {
 		if a.UnmarshalBinary(attr) != nil {
 			return
 		}
-		d := NewDecoder()
-		if d.Add(&a) != nil {
-			return
+		// Alone, and beside an event of another shape if the two can go together.
+		for _, beside := range []bool{false, true} {
+			fuzzRecords(t, ring, func() *Decoder {
+				d := NewDecoder()
+				if d.Add(&a, 0, 1, 2, 3) != nil {
+					return nil
+				}
+				other := Attr{SampleFormat: SampleIdentifier | SampleCPU | SampleRead | SampleRaw, Flags: FlagSampleIDAll}
+				if beside && d.Add(&other, 4, 5, 6, 7) != nil {
+					return nil
+				}
+				return d
+			})
 		}
-		k := newFakeRing(1 << 12)
-		copy(k.data, ring)
-		binary.NativeEndian.PutUint64(k.mem[pageDataHead:], uint64(min(len(ring), len(k.data))&^7))
-		r := k.open(t)
-		r.Drain(func(raw []byte) {
-			got, err := d.Decode(raw)
-			d.Time(raw)
-			fresh := NewDecoder()
-			if err := fresh.Add(&a); err != nil {
-				t.Fatal(err)
-			}
-			want, freshErr := fresh.Decode(raw)
-			if (err == nil) != (freshErr == nil) || (err == nil) != (got != nil) {
-				t.Fatalf("got %v, %v; alone %v, %v", got, err, want, freshErr)
-			}
-			var bad *DecodeError
-			if err != nil && !errors.As(err, &bad) {
-				t.Fatalf("error %v is no DecodeError", err)
-			}
-			if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err == nil && diff != "" {
-				t.Fatal(diff)
-			}
-		})
+	})
+}
+
+func fuzzRecords(t *testing.T, ring []byte, newDecoder func() *Decoder) {
+	d := newDecoder()
+	if d == nil {
+		return
+	}
+	k := newFakeRing(1 << 12)
+	copy(k.data, ring)
+	binary.NativeEndian.PutUint64(k.mem[pageDataHead:], uint64(min(len(ring), len(k.data))&^7))
+	k.open(t).Drain(func(raw []byte) {
+		got, err := d.Decode(raw)
+		d.Time(raw)
+		want, freshErr := newDecoder().Decode(raw)
+		if (err == nil) != (freshErr == nil) || (err == nil) != (got != nil) {
+			t.Fatalf("got %v, %v; alone %v, %v", got, err, want, freshErr)
+		}
+		var bad *DecodeError
+		if err != nil && !errors.As(err, &bad) {
+			t.Fatalf("error %v is no DecodeError", err)
+		}
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err == nil && diff != "" {
+			t.Fatal(diff)
+		}
 	})
 }
