@@ -1,0 +1,169 @@
+// Package attribution turns what an energy counter says and what ran into
+// joules per stack. It is pure mathematics: no I/O, no clock, no kernel.
+//
+// The caller streams two things on one clock, in any interleaving: readings of
+// cumulative energy, one series for each (domain, package), and stretches of
+// CPU time, each with a key of the caller's (a stack id). Two successive
+// readings bound an interval [t0, t1): a stretch belongs to it by the part of
+// it that overlaps, as if its weight were spread evenly. When both sides of an
+// interval are known, the method shares out its joules and the interval is
+// forgotten, so memory grows with the number of keys and not with time.
+//
+// Whatever the method, the parts of a series (keys, baseline, active, other,
+// lost, unattributed, idle) add up to last reading - first reading.
+//
+// # Methods
+//
+// proportional gives BaselineWatts x time to the baseline and the rest of each
+// interval to what ran on the CPUs of the series, by CPU time; an interval in
+// which nothing ran is baseline altogether.
+//
+// share divides each interval by CPU time over all CPUs of the series, running
+// or not, as process-level tools do; what no CPU time claims is idle.
+//
+// Both assume that a second of CPU time costs the same whoever spends it. Two
+// functions that run at the same time on two CPUs of a package and draw 4 W and
+// 18 W come out at 11 W each. They know nothing of turbo, hyperthread siblings
+// or frequency either, and they charge the lag of a counter (about 1 ms for
+// RAPL) to whatever ran in the next interval.
+//
+// A method that has to see all intervals before it can say anything (a
+// regression) consumes the same values, type interval in method.go: it adds
+// each to its equations where proportional and share hand joules out, and hands
+// them out in Finish.
+package attribution
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Method is the rule by which the joules of an interval are shared out.
+type Method string
+
+// The methods; the package comment says what each does and what it assumes.
+const (
+	Proportional Method = "proportional"
+	Share        Method = "share"
+)
+
+// Key names who spent CPU time: an id of the caller's from 0 up, dense because
+// memory is proportional to the largest, or one of the two reserved keys.
+type Key int32
+
+const (
+	// KeyOther is CPU time of processes that were not sampled.
+	KeyOther Key = -1
+	// KeyLost is CPU time whose samples were lost.
+	KeyLost Key = -2
+)
+
+// keyShift makes every Key an index: KeyLost is slot 0, KeyOther 1, key k is k+2.
+const keyShift = 2
+
+// Series is one energy counter: a domain of one package and the CPUs whose
+// running it sees. A domain with one counter per core is one Series per core.
+type Series struct {
+	Domain  string
+	Package int
+	CPUs    []int
+}
+
+func (s Series) String() string { return fmt.Sprintf("%s of package %d", s.Domain, s.Package) }
+
+// Options choose the method. BaselineWatts holds the static power of each
+// series in watts, in the order of the series; nil is 0 for all of them.
+type Options struct {
+	Method        Method
+	BaselineWatts []float64
+}
+
+var (
+	// ErrUnknownCPU is a stretch on a CPU that no series covers.
+	ErrUnknownCPU = errors.New("attribution: no series covers the CPU")
+	// ErrLate is a stretch or a reading of a time that is already shared out.
+	ErrLate = errors.New("attribution: time already shared out")
+)
+
+// maxCPU bounds the table from CPU to series; the largest CONFIG_NR_CPUS that
+// Linux accepts is 8192 on x86-64 (arch/x86/Kconfig, MAXSMP) and 4096 on arm64.
+const maxCPU = 1 << 16
+
+// Attributor shares out energy as it comes. It is not safe for concurrent use.
+type Attributor struct {
+	method    Method
+	tracks    []*track   // one per series, in the caller's order
+	groups    []*group   // series with equal CPUs
+	byCPU     [][]*group // the groups that a CPU belongs to
+	advanced  int64
+	maxKey    Key
+	uncovered float64 // ns on CPUs of no series
+}
+
+// New checks the series and options and returns an empty Attributor. The CPUs
+// of a series must be distinct and not empty, and no CPU may be in two series
+// of one domain, since its time would then earn the domain's joules twice.
+func New(series []Series, opt Options) (*Attributor, error) {
+	switch opt.Method {
+	case Proportional, Share:
+	default:
+		return nil, fmt.Errorf("attribution: unknown method %q (%s or %s)", opt.Method, Proportional, Share)
+	}
+	if n := len(opt.BaselineWatts); n != 0 && n != len(series) {
+		return nil, fmt.Errorf("attribution: %d baseline watts for %d series", n, len(series))
+	}
+	a := &Attributor{method: opt.Method, maxKey: -1}
+	owner := map[string]map[int]Series{} // domain -> CPU -> series
+	for i, s := range series {
+		if owner[s.Domain] == nil {
+			owner[s.Domain] = map[int]Series{}
+		}
+		if len(s.CPUs) == 0 {
+			return nil, fmt.Errorf("attribution: series %d (%v) has no CPUs", i, s)
+		}
+		for _, cpu := range s.CPUs {
+			if cpu < 0 || cpu >= maxCPU {
+				return nil, fmt.Errorf("attribution: series %d (%v): CPU %d is not in 0-%d", i, s, cpu, maxCPU-1)
+			}
+			if o, ok := owner[s.Domain][cpu]; ok {
+				return nil, fmt.Errorf("attribution: series %d (%v): CPU %d is already in %v", i, s, cpu, o)
+			}
+			owner[s.Domain][cpu] = s
+		}
+		var watts float64
+		if len(opt.BaselineWatts) > 0 {
+			watts = opt.BaselineWatts[i]
+		}
+		if !(watts >= 0) || math.IsInf(watts, 1) {
+			return nil, fmt.Errorf("attribution: series %d (%v): baseline of %v W", i, s, watts)
+		}
+		if watts > 0 && opt.Method == Share {
+			return nil, fmt.Errorf("attribution: series %d (%v): method %s has no baseline, got %v W", i, s, Share, watts)
+		}
+		a.add(s, watts)
+	}
+	return a, nil
+}
+
+// add puts a series in the group of its CPUs.
+func (a *Attributor) add(s Series, watts float64) {
+	s.CPUs = slices.Sorted(slices.Values(s.CPUs))
+	t := &track{Series: s, watts: watts}
+	a.tracks = append(a.tracks, t)
+	for _, g := range a.groups {
+		if slices.Equal(g.tracks[0].CPUs, s.CPUs) {
+			g.tracks = append(g.tracks, t)
+			return
+		}
+	}
+	g := &group{tracks: []*track{t}}
+	a.groups = append(a.groups, g)
+	for _, cpu := range s.CPUs {
+		if cpu >= len(a.byCPU) {
+			a.byCPU = append(a.byCPU, make([][]*group, cpu+1-len(a.byCPU))...)
+		}
+		a.byCPU[cpu] = append(a.byCPU[cpu], g)
+	}
+}

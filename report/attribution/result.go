@@ -1,0 +1,57 @@
+package attribution
+
+// Result is the energy of a recording, shared out.
+type Result struct {
+	Method Method
+	Series []SeriesResult // in the order given to New
+	// UncoveredSeconds is CPU time on CPUs that belong to no series.
+	UncoveredSeconds float64
+}
+
+// SeriesResult is one series, shared out. The parts ByKey, Baseline, Active,
+// Other, Lost, Unattributed and Idle are joules, none is negative, and they add
+// up to Joules within 1e-9 of it.
+type SeriesResult struct {
+	Series
+	Joules  float64 // last reading - first reading; 0 with fewer than two
+	Seconds float64 // from the first reading to the last
+
+	ByKey        []float64 // index = key; as long for every series, up to the largest key seen
+	Baseline     float64   // static power
+	Active       float64   // what any running CPU costs; no method here tells it apart, so 0
+	Other        float64   // KeyOther: processes that were not sampled
+	Lost         float64   // KeyLost: samples that were lost
+	Unattributed float64   // energy that nothing explains; no method here leaves any, so 0
+	Idle         float64   // method share: CPU time that nobody used
+
+	BaselineWatts  float64 // as given
+	BusySeconds    float64 // CPU time of all keys within the readings
+	OutsideSeconds float64 // CPU time before the first or after the last reading, or late: it earned no joules
+}
+
+// result collects a series whose readings are all shared out.
+func (t *track) result(keys int) SeriesResult {
+	r := SeriesResult{
+		Series:        t.Series,
+		Joules:        t.last.joules - t.first.joules,
+		Seconds:       float64(t.last.t-t.first.t) / 1e9,
+		ByKey:         make([]float64, keys),
+		Baseline:      t.baseline,
+		Idle:          t.idle,
+		BaselineWatts: t.watts,
+		BusySeconds:   t.busy / 1e9,
+		// What waits for a reading that never came is outside.
+		OutsideSeconds: (t.outside + t.open.total) / 1e9,
+	}
+	for i, joules := range t.byKey {
+		switch key := Key(i - keyShift); key {
+		case KeyOther:
+			r.Other = joules
+		case KeyLost:
+			r.Lost = joules
+		default:
+			r.ByKey[key] = joules
+		}
+	}
+	return r
+}
