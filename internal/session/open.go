@@ -158,7 +158,9 @@ func (r *recording) openOn(pid, cpu int) error {
 	r.rings[cpu] = ring
 	for i, index := range r.indices() {
 		e := opened[i]
-		r.decoder.Add(&e.Attr, e.ID)
+		if err := r.decoder.Add(&e.Attr, e.ID); err != nil {
+			return fmt.Errorf("decoding %s: %w", r.eventName(index), err)
+		}
 		r.byID[e.ID] = identity{event: index, pid: pid}
 		r.events = append(r.events, openEvent{Event: e, index: index})
 	}

@@ -35,7 +35,6 @@ type Result struct {
 	Wall       time.Time // of Start
 	Start, End int64     // of the recording, CLOCK_MONOTONIC nanoseconds
 	Books      perfring.Books
-	BadRecords uint64 // corrupt stretches of a ring and records that could not be decoded
 	Late       uint64 // records delivered out of order
 	Notes      []Note
 

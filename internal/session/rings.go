@@ -80,7 +80,7 @@ func (r *recording) drainRing(c *cpuRing) {
 			r.merge.Relieve(r.deliverOne)
 		}
 	})
-	r.corrupt += c.ring.Bad - bad
+	r.books.CountBad(c.cpu, c.ring.Bad-bad)
 }
 
 // deliver hands over all records before until, then the readings of the same
@@ -103,7 +103,7 @@ func (r *recording) deliverOne(stream int, record []byte) {
 	cpu := r.streams[stream]
 	rec, err := r.decoder.Decode(record)
 	if err != nil {
-		r.undecodable++
+		r.books.CountBad(cpu, 1)
 		return
 	}
 	id := identity{event: sidebandEvent, pid: -1}
@@ -116,7 +116,7 @@ func (r *recording) deliverOne(stream int, record []byte) {
 		}
 		var known bool
 		if id, known = r.byID[rec.ID]; !known {
-			r.undecodable++
+			r.books.CountBad(cpu, 1)
 			return
 		}
 		keep = r.targets.sample(rec, id)

@@ -41,14 +41,12 @@ type recording struct {
 	busy    busyTimes
 	online  []int
 
-	signalled   bool // a signal ended the recording
-	energyOn    bool
-	sampling    bool
-	books       perfring.Books
-	corrupt     uint64
-	undecodable uint64
-	lostSeen    map[int]uint64 // LOST records per CPU
-	result      Result
+	signalled bool // a signal ended the recording
+	energyOn  bool
+	sampling  bool
+	books     perfring.Books
+	lostSeen  map[int]uint64 // LOST records per CPU
+	result    Result
 }
 
 func monotonic() int64 {
@@ -145,15 +143,14 @@ func (r *recording) open() error {
 			return err
 		}
 	}
-	r.openEnergy()
-	return nil
+	return r.openEnergy()
 }
 
 // openEnergy asks the kernel to stamp energy into samples. Where it cannot, the
 // recorder polls.
-func (r *recording) openEnergy() {
+func (r *recording) openEnergy() error {
 	if r.opt.Energy == nil {
-		return
+		return nil
 	}
 	err := r.opt.Energy.OpenStamps(func(cpu int) *perfring.Event {
 		if c := r.rings[cpu]; c != nil {
@@ -162,12 +159,15 @@ func (r *recording) openEnergy() {
 		return nil
 	})
 	if err != nil {
-		return // Books say why
+		return nil // the recorder's books say why
 	}
 	for _, e := range r.opt.Energy.StampEvents() {
-		r.decoder.Add(&e.Attr, e.ID)
+		if err := r.decoder.Add(&e.Attr, e.ID); err != nil {
+			return fmt.Errorf("decoding energy stamps: %w", err)
+		}
 		r.stampID[e.ID] = true
 	}
+	return nil
 }
 
 // start lets the target and the clocks run.
@@ -259,7 +259,6 @@ func (r *recording) stop() {
 	r.deliver(math.MaxInt64)
 	r.settleLosses()
 	r.result.Books = r.books
-	r.result.BadRecords = r.corrupt + r.undecodable
 	r.result.Late = r.merge.Late
 	if r.command != nil {
 		r.result.pending = r.command

@@ -179,8 +179,8 @@ func run(t *testing.T, opt Options) (*recorder, *Result) {
 		t.Fatal(err)
 	}
 	t.Cleanup(result.Close)
-	if result.BadRecords != 0 || result.Late != 0 {
-		t.Errorf("%d bad and %d late records", result.BadRecords, result.Late)
+	if bad := result.Books.Total().Bad; bad != 0 || result.Late != 0 {
+		t.Errorf("%d bad and %d late records", bad, result.Late)
 	}
 	return sink, result
 }
