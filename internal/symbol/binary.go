@@ -16,17 +16,18 @@ type Binary struct {
 	// alone: no build id, and no inode that the file system shows as it is.
 	Unverified bool
 
-	lim      Limits
-	image    *image
-	file     *source // nil for what is in memory
-	debugDir string
-	debug    *source // separate debug file, nil without
-	loaded   bool
-	absolute bool // Resolve takes addresses, not file offsets
-	table    *table
-	lines    *debugInfo // nil without line information
-	readable map[int]string
-	err      error
+	lim         Limits
+	image       *image
+	file        *source // nil for what is in memory
+	debugDir    string
+	debug       *source // separate debug file, nil without
+	loaded      bool
+	absolute    bool // Resolve takes addresses, not file offsets
+	table       *table
+	idleSection Range      // of the kernel
+	lines       *debugInfo // nil without line information
+	readable    map[int]string
+	err         error
 }
 
 // Range is a half-open range of addresses.
@@ -172,8 +173,8 @@ func (b *Binary) load() {
 	b.note(err)
 }
 
-// Close frees the tables and the file. The Binary cannot be used afterwards.
-func (b *Binary) Close() error {
+// close frees the tables and the file. The Binary has no names afterwards.
+func (b *Binary) close() error {
 	b.table, b.lines, b.readable, b.loaded = &table{}, nil, map[int]string{}, true
 	return errors.Join(b.file.close(), b.debug.close())
 }

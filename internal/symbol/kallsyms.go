@@ -30,11 +30,11 @@ func (r *Resolver) Kernel() (*Binary, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := parseKallsyms(text, r.opt.Limits.Symbols)
+	t, idle, err := parseKallsyms(text, r.opt.Limits.Symbols)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	b := &Binary{Path: KernelPath, lim: r.opt.Limits, absolute: true, table: t}
+	b := &Binary{Path: KernelPath, lim: r.opt.Limits, absolute: true, table: t, idleSection: idle}
 	// Without its notes the kernel has no build id, which is no loss to names.
 	if notes, err := readBounded(filepath.Join(r.opt.Sys, "kernel/notes"), maxNoteBytes); err == nil {
 		b.BuildID = parseBuildID(notes)
@@ -63,7 +63,8 @@ func readBounded(path string, limit int64) ([]byte, error) {
 
 // parseKallsyms reads lines `address type name`, then a tab and [module] for
 // those of a module. Symbols that are no functions only bound the others.
-func parseKallsyms(text []byte, limit int) (*table, error) {
+// idle is the section of functions that the kernel itself marks as idle.
+func parseKallsyms(text []byte, limit int) (t *table, idle Range, err error) {
 	var names strings.Builder
 	names.Grow(len(text))
 	names.WriteByte(0)
@@ -74,10 +75,10 @@ func parseKallsyms(text []byte, limit int) (*table, error) {
 		text = rest
 		addr, n := hexPrefix(line)
 		if n == 0 || len(line) < n+4 || line[n] != ' ' || line[n+2] != ' ' {
-			return nil, fmt.Errorf("line %d: no symbol: %.80q", number, line)
+			return nil, idle, fmt.Errorf("line %d: no symbol: %.80q", number, line)
 		}
 		if len(all) >= limit {
-			return nil, fmt.Errorf("%w: more than %d symbols", ErrLimit, limit)
+			return nil, idle, fmt.Errorf("%w: more than %d symbols", ErrLimit, limit)
 		}
 		hidden = hidden && addr == 0
 		c := candidate{open: true}
@@ -92,6 +93,15 @@ func parseKallsyms(text []byte, limit int) (*table, error) {
 		}
 		if c.rank != rankBound {
 			name, _, _ := bytes.Cut(line[n+3:], []byte("\t"))
+			switch string(name) {
+			case "__cpuidle_text_start":
+				idle.Start = addr
+			case "__cpuidle_text_end":
+				idle.Limit = addr
+			}
+			if isMarker(name) {
+				c.rank = rankMarker
+			}
 			c.name = uint32(names.Len())
 			names.Write(name)
 			names.WriteByte(0)
@@ -99,9 +109,16 @@ func parseKallsyms(text []byte, limit int) (*table, error) {
 		all = append(all, c)
 	}
 	if hidden {
-		return nil, ErrHidden
+		return nil, idle, ErrHidden
 	}
-	return newTable(all, names.String()), nil
+	return newTable(all, names.String()), idle, nil
+}
+
+// isMarker: the linker script's labels around sections are global and have the
+// address of the first function, whose name is wanted.
+func isMarker(name []byte) bool {
+	return bytes.HasPrefix(name, []byte("__")) &&
+		(bytes.HasSuffix(name, []byte("_start")) || bytes.HasSuffix(name, []byte("_end")))
 }
 
 // hexPrefix reads up to 16 hexadecimal digits and says how many there were.
@@ -145,23 +162,13 @@ func (b *Binary) IdleRanges() []Range {
 		return nil
 	}
 	var all []Range
-	section := Range{} // __cpuidle_text: what the kernel itself marks as idle
 	for i, s := range b.table.symbols {
-		name := b.table.name(i)
-		switch name {
-		case "":
-			continue
-		case "__cpuidle_text_start":
-			section.Start = s.addr
-		case "__cpuidle_text_end":
-			section.Limit = s.addr
-		}
-		if isIdle(name) {
+		if isIdle(b.table.name(i)) {
 			all = append(all, Range{s.addr, s.addr + uint64(s.size)})
 		}
 	}
-	if section.Start != 0 && section.Limit > section.Start {
-		all = append(all, section)
+	if b.idleSection.Start != 0 && b.idleSection.Limit > b.idleSection.Start {
+		all = append(all, b.idleSection)
 	}
 	slices.SortFunc(all, func(a, b Range) int { return cmp.Compare(a.Start, b.Start) })
 	var out []Range

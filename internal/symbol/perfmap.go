@@ -36,7 +36,7 @@ func (r *Resolver) PerfMap(pid int, uid uint32) (*Binary, error) {
 		if err == nil {
 			return b, nil
 		}
-		if worst == nil || gone(worst) && !gone(err) {
+		if worst == nil || telling(err) > telling(worst) {
 			worst = err
 		}
 	}

@@ -81,8 +81,7 @@ func (r *Resolver) Open(m Mapping) (*Binary, error) {
 			r.seen[key] = b
 			return b, nil
 		}
-		// What is missing at one place says less than what is wrong at another.
-		if worst == nil || errors.Is(worst, fs.ErrNotExist) && !gone(err) {
+		if worst == nil || telling(err) > telling(worst) {
 			worst = err
 		}
 	}
@@ -92,8 +91,16 @@ func (r *Resolver) Open(m Mapping) (*Binary, error) {
 	return nil, worst
 }
 
-func gone(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH)
+// telling ranks errors: what is missing at one place says less than what may
+// not be read at another, and that less than a file that is wrong.
+func telling(err error) int {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ESRCH), errors.Is(err, unix.ENOTDIR):
+		return 0
+	case errors.Is(err, fs.ErrPermission):
+		return 1
+	}
+	return 2
 }
 
 // tryPlace looks at one place where the file of m may be.
@@ -133,12 +140,14 @@ func (r *Resolver) binary(fd int, st *unix.Stat_t, name, path string) (*Binary, 
 	switch {
 	case err == nil:
 		id := idKey{b.BuildID, st.Uid, st.Size}
-		if old := r.ids[id]; old != nil && b.BuildID != "" {
-			b.file.close()
-			b = old
-			break
+		if b.BuildID != "" {
+			if old := r.ids[id]; old != nil {
+				b.file.close()
+				b = old
+				break
+			}
+			r.ids[id] = b
 		}
-		r.ids[id] = b
 		if r.holding++; r.holding > r.opt.Limits.OpenFiles {
 			b.file.rests = true
 			b.file.close()
@@ -208,12 +217,12 @@ func (b *Binary) openDebugFile() *image {
 	return im
 }
 
-// Close closes every file and frees the tables of every Binary.
+// Close closes every file and frees the tables of every Binary that Open gave.
 func (r *Resolver) Close() error {
 	var errs []error
 	for _, o := range r.files {
 		if o.binary != nil {
-			errs = append(errs, o.binary.Close())
+			errs = append(errs, o.binary.close())
 		}
 	}
 	*r = *New(r.opt)

@@ -29,6 +29,7 @@ type candidate struct {
 
 const (
 	rankBound = iota // no function: only ends the one before
+	rankMarker
 	rankLocal
 	rankWeak
 	rankGlobal
