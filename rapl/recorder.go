@@ -38,6 +38,7 @@ type Recorder struct {
 
 	groups  map[uint64]*group // by the leader's id
 	leaders []*perfring.Event
+	members []*perfring.Event
 	trusted int64     // stretches that end later do without stamps
 	stamps  [][]stamp // by domain: not yet used, in time order
 	stamped []int64   // by domain: when the last stamp was; 0 if none yet
@@ -94,9 +95,9 @@ func NewRecorder(src Source, interval time.Duration) *Recorder {
 // Start takes the first anchor, from which the joules are counted, and starts
 // the stamps.
 func (r *Recorder) Start() error {
-	for _, g := range r.groups {
-		if err := g.leader.EnableGroup(); err != nil {
-			r.distrust(0, fmt.Sprintf("the kernel did not start the stamps on CPU %d: %v", g.cpu, err))
+	for _, leader := range r.leaders {
+		if err := leader.EnableGroup(); err != nil {
+			r.distrust(0, fmt.Sprintf("the kernel did not start the stamps on CPU %d: %v", leader.CPU, err))
 			break
 		}
 	}
@@ -178,10 +179,8 @@ func (r *Recorder) distrust(t int64, why string) {
 		return
 	}
 	r.books.Switched = why
-	for _, g := range r.groups {
-		if g.leader != nil {
-			// An error here leaves a timer running, whose samples Stamp ignores.
-			_ = g.leader.DisableGroup()
-		}
+	for _, leader := range r.leaders {
+		// An error here leaves a timer running, whose samples Stamp ignores.
+		_ = leader.DisableGroup()
 	}
 }

@@ -3,6 +3,8 @@ package rapl
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -13,16 +15,14 @@ import (
 // the kernel puts into its samples.
 type group struct {
 	cpu     int
-	leader  *perfring.Event
 	members []member
-	// counts is leader.ReadGroupCount.
+	// counts is the leader's ReadGroupCount.
 	counts func(dst []perfring.Count) ([]perfring.Count, error)
 }
 
 // member is one counter of a group.
 type member struct {
-	event  *perfring.Event
-	id     uint64
+	id     uint64 // of the event
 	domain int
 	scale  float64 // joules per count
 }
@@ -43,7 +43,7 @@ func (r *Recorder) OpenStamps(output func(cpu int) *perfring.Event) error {
 	err := r.openGroups(output)
 	if err != nil {
 		err = errors.Join(err, r.closeGroups())
-		r.groups, r.leaders = nil, nil
+		r.groups, r.leaders, r.members = nil, nil, nil
 		r.books.Switched = err.Error()
 	}
 	return err
@@ -55,63 +55,62 @@ func (r *Recorder) openGroups(output func(cpu int) *perfring.Event) error {
 		return fmt.Errorf("the energy source %s is not on perf events: the kernel cannot stamp it", r.src.Info().Name)
 	}
 	r.groups = map[uint64]*group{}
-	byCPU := map[int]*group{}
+	leaders := map[int]*perfring.Event{} // by CPU
 	for _, c := range src.Counters() {
-		g := byCPU[c.CPU]
-		if g == nil {
+		leader := leaders[c.CPU]
+		if leader == nil {
 			var err error
-			if g, err = openGroup(c.CPU, r.interval.Nanoseconds(), output(c.CPU)); err != nil {
-				return err
+			if leader, err = openLeader(c.CPU, r.interval, output(c.CPU)); err != nil {
+				return fmt.Errorf("stamps on CPU %d: %w", c.CPU, err)
 			}
-			byCPU[c.CPU] = g
-			r.groups[g.leader.ID] = g
-			r.leaders = append(r.leaders, g.leader)
+			leaders[c.CPU] = leader
+			r.leaders = append(r.leaders, leader)
+			r.groups[leader.ID] = &group{cpu: c.CPU, counts: leader.ReadGroupCount}
 		}
-		if err := g.add(c); err != nil {
+		ev, err := openMember(c, leader)
+		if err != nil {
 			return fmt.Errorf("stamps of %s: %w", r.domains[c.Domain], err)
 		}
+		r.members = append(r.members, ev)
+		g := r.groups[leader.ID]
+		g.members = append(g.members, member{id: ev.ID, domain: c.Domain, scale: c.JoulesPerCount})
 	}
 	return nil
 }
 
-// openGroup opens the clock that leads the group. It must be an event of its own:
+// openLeader opens the clock that leads a group. It must be an event of its own:
 // when the kernel throttles a leader, it stops the counters with it, so it
-// samples no faster than the points are wanted, which is far from any limit.
-func openGroup(cpu int, period int64, output *perfring.Event) (*group, error) {
+// samples no faster than points are wanted, which is far from any limit.
+func openLeader(cpu int, interval time.Duration, output *perfring.Event) (*perfring.Event, error) {
 	if output == nil {
-		return nil, fmt.Errorf("stamps on CPU %d: there is no ring for them", cpu)
+		return nil, errors.New("there is no ring for them")
 	}
 	leader, err := perfring.Open(&perfring.Attr{
 		Type:         unix.PERF_TYPE_SOFTWARE,
 		Config:       unix.PERF_COUNT_SW_CPU_CLOCK,
-		Sample:       uint64(period), // of a clock: ns
+		Sample:       uint64(interval.Nanoseconds()), // the period of a clock
 		SampleFormat: perfring.SampleIdentifier | perfring.SampleTID | perfring.SampleTime | perfring.SampleCPU | perfring.SampleRead,
 		ReadFormat:   perfring.ReadGroup | perfring.ReadID,
 		Flags:        perfring.FlagDisabled | perfring.FlagSampleIDAll | perfring.FlagUseClockID,
 		ClockID:      unix.CLOCK_MONOTONIC,
 	}, -1, cpu, nil)
 	if err != nil {
-		return nil, fmt.Errorf("stamps on CPU %d: %w", cpu, err)
+		return nil, err
 	}
 	if err := leader.SetOutput(output); err != nil {
-		return nil, errors.Join(fmt.Errorf("stamps on CPU %d: %w", cpu, err), leader.Close())
+		return nil, errors.Join(err, leader.Close())
 	}
-	return &group{cpu: cpu, leader: leader, counts: leader.ReadGroupCount}, nil
+	return leader, nil
 }
 
-// add opens a counter in the group. All members must have the leader's clock
-// (perf_event_open answers EINVAL otherwise).
-func (g *group) add(c Counter) error {
+// openMember opens a counter in the group. All members must have the leader's
+// clock (perf_event_open answers EINVAL otherwise).
+func openMember(c Counter, leader *perfring.Event) (*perfring.Event, error) {
 	a := c.Attr
 	a.Flags |= perfring.FlagUseClockID
 	a.ClockID = unix.CLOCK_MONOTONIC
 	a.ReadFormat = perfring.ReadGroup | perfring.ReadID
-	ev, err := perfring.Open(&a, -1, c.CPU, g.leader)
-	if err != nil {
-		return err
-	}
-	g.members = append(g.members, member{event: ev, id: ev.ID, domain: c.Domain, scale: c.JoulesPerCount})
-	return nil
+	return perfring.Open(&a, -1, c.CPU, leader)
 }
 
 // StampEvents are the events whose samples Stamp takes. A decoder of the rings
@@ -120,11 +119,8 @@ func (r *Recorder) StampEvents() []*perfring.Event { return r.leaders }
 
 func (r *Recorder) closeGroups() error {
 	var errs []error
-	for _, g := range r.groups {
-		for _, m := range g.members {
-			errs = append(errs, m.event.Close())
-		}
-		errs = append(errs, g.leader.Close())
+	for _, ev := range slices.Concat(r.members, r.leaders) {
+		errs = append(errs, ev.Close())
 	}
 	return errors.Join(errs...)
 }
