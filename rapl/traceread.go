@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,12 +18,18 @@ const (
 	maxTraceCPU     = 8191     // CONFIG_NR_CPUS is at most 8192
 	maxTraceName    = 64       // bytes of a domain's name
 	maxTraceDomains = 8192
+	maxTraceEnergy  = 1e18 // µJ, a terajoule: float64 is exact to a fraction of a millijoule there
 )
 
 // ReadTrace reads an energy trace and holds it to its rules. wrapAt declares at how
 // many µJ the counter of a domain starts again from 0; a domain that is not in it
-// must never go back. Errors are *TraceError.
+// must never go back. Errors in the file are *TraceError.
 func ReadTrace(r io.Reader, wrapAt map[string]float64) (*Trace, error) {
+	for name, at := range wrapAt {
+		if !(at > 0 && at <= maxTraceEnergy) {
+			return nil, fmt.Errorf("energy trace: %s cannot wrap at %v µJ", name, at)
+		}
+	}
 	t := traceReader{
 		series:  map[string]*traceSeries{},
 		owner:   map[cpuOf]*traceSeries{},
@@ -119,7 +124,7 @@ func (s *traceSeries) follow(time int64, energy, wrapAt float64) (skip bool, err
 		return false, fmt.Errorf("there are two readings at %d ns", time)
 	case energy >= s.energy:
 		return false, nil
-	case wrapAt <= 0:
+	case wrapAt == 0:
 		return false, fmt.Errorf("energy goes back from %v to %v µJ", s.energy, energy)
 	case s.energy > wrapAt:
 		return false, fmt.Errorf("energy goes back from %v to %v µJ, which is no wrap at %v µJ", s.energy, energy, wrapAt)
@@ -222,8 +227,11 @@ func parseMicrojoules(s string) (float64, error) {
 	v, err := strconv.ParseFloat(s, 64)
 	// ParseFloat also takes "inf", "nan", hexadecimal and underscores.
 	plain := strings.IndexFunc(s, func(r rune) bool { return !strings.ContainsRune("0123456789.eE+-", r) }) < 0
-	if err != nil || !plain || v < 0 || math.IsInf(v, 0) {
+	if err != nil || !plain || v < 0 {
 		return 0, fmt.Errorf("energy_uj %q is no number of microjoules", clip(s))
+	}
+	if v > maxTraceEnergy {
+		return 0, fmt.Errorf("energy_uj %q is more than %g", clip(s), float64(maxTraceEnergy))
 	}
 	return v, nil
 }
