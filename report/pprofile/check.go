@@ -1,0 +1,48 @@
+package pprofile
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// check refuses counts that no profile can hold.
+func check(p *Profile) error {
+	if p.LostSamples < 0 || p.LostNanoseconds < 0 {
+		return fmt.Errorf("%d lost samples of %d ns", p.LostSamples, p.LostNanoseconds)
+	}
+	for i := range p.Stacks {
+		s := &p.Stacks[i]
+		switch {
+		case s.Samples < 0 || s.Nanoseconds < 0:
+			return fmt.Errorf("stack %d: %d samples of %d ns", i, s.Samples, s.Nanoseconds)
+		case len(s.Events) != len(p.Events):
+			return fmt.Errorf("stack %d: %d event counts, the profile has %d events", i, len(s.Events), len(p.Events))
+		case len(s.Joules) != len(p.Columns) && len(s.Joules) != 0:
+			return fmt.Errorf("stack %d: joules in %d columns, the profile has %d", i, len(s.Joules), len(p.Columns))
+		}
+		for k, n := range s.Events {
+			if n < 0 {
+				return fmt.Errorf("stack %d: %d of event %s", i, n, p.Events[k])
+			}
+		}
+	}
+	used := map[string]bool{"samples": true, "cpu": true, EnergyType: true}
+	for _, name := range p.Events {
+		if used[name] || name == "" || strings.HasPrefix(name, DomainPrefix) {
+			return fmt.Errorf("event name %q is taken or empty", name)
+		}
+		used[name] = true
+	}
+	sum := len(p.Columns) == 0
+	for i, c := range p.Columns {
+		if c.Domain == "" || DomainPrefix+c.Domain == EnergyModelType && p.Measured {
+			return fmt.Errorf("column %d: no domain can have the name %q", i, c.Domain)
+		}
+		sum = sum || c.Sum
+	}
+	if !sum && !p.Measured {
+		return errors.New("no domain of the estimate is part of the energy")
+	}
+	return nil
+}

@@ -1,0 +1,70 @@
+package pprofile
+
+import "github.com/google/pprof/profile"
+
+// layout says which value of a sample holds what.
+type layout struct {
+	types   int
+	events  int   // number, from index 2
+	columns []int // index of the type that each column adds to, or none
+	sum     []int // the columns that are part of the energy
+	energy  int   // index of the energy type, or none
+}
+
+const none = -1
+
+// newLayout declares the sample types in out.
+func newLayout(out *profile.Profile, p *Profile) *layout {
+	l := &layout{events: len(p.Events), energy: none}
+	declare := func(name, unit string) int {
+		for i, t := range out.SampleType {
+			if t.Type == name {
+				return i
+			}
+		}
+		out.SampleType = append(out.SampleType, &profile.ValueType{Type: name, Unit: unit})
+		out.DefaultSampleType = name
+		return len(out.SampleType) - 1
+	}
+	declare("samples", "count")
+	declare("cpu", "nanoseconds")
+	for _, name := range p.Events {
+		declare(name, "count")
+	}
+	out.DefaultSampleType = "cpu"
+	for i, c := range p.Columns {
+		index := none
+		if p.Measured {
+			index = declare(DomainPrefix+c.Domain, EnergyUnit)
+		}
+		l.columns = append(l.columns, index)
+		if c.Sum {
+			l.sum = append(l.sum, i)
+		}
+	}
+	switch {
+	case len(l.sum) == 0:
+	case p.Measured:
+		l.energy = declare(EnergyType, EnergyUnit)
+	default:
+		l.energy = declare(EnergyModelType, EnergyUnit)
+	}
+	l.types = len(out.SampleType)
+	return l
+}
+
+// values are those of one sample; energy is by column and row, in microjoules.
+func (l *layout) values(samples, ns int64, events []int64, energy [][]int64, row int) []int64 {
+	v := make([]int64, l.types)
+	v[0], v[1] = samples, ns
+	copy(v[2:2+l.events], events)
+	for c, index := range l.columns {
+		if index != none {
+			v[index] += energy[c][row]
+		}
+	}
+	for _, c := range l.sum {
+		v[l.energy] += energy[c][row]
+	}
+	return v
+}

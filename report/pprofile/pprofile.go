@@ -1,0 +1,100 @@
+// Package pprofile assembles a pprof profile from stacks that have samples, CPU
+// time and joules. Its room is what pprof expects: sample types and units,
+// integers that add up, mappings that tell the truth about what they carry, and
+// bytes that are equal for equal input.
+//
+// # Sample types
+//
+// samples/count, cpu/nanoseconds and one <event>/count for each further event.
+// Then, for a measurement, energy_<domain>/microjoules for each domain, over all
+// packages, and last and default energy/microjoules, the sum of the domains that
+// do not overlap. For an estimate the last and default one is
+// energy_model/microjoules and there is no other energy, so that pprof refuses
+// to add or compare the two. Without energy the default is cpu. A measurement
+// none of whose domains can be summed (psys alone) has no energy type; its last
+// energy_<domain> is the default.
+//
+// pprof knows no joules: its -unit option puts another name on the same number.
+//
+// # Adding up
+//
+// The total of each column (a domain of a package) is rounded to microjoules,
+// and the stacks to integers that add up to it, by largest remainder; all other
+// energy is a sum of those integers.
+//
+// Energy that belongs to no stack has samples of its own, of one synthetic frame
+// without address or mapping: see the constants.
+package pprofile
+
+import "time"
+
+// The types of energy samples; their unit is EnergyUnit.
+const (
+	EnergyType      = "energy"       // measured
+	EnergyModelType = "energy_model" // estimated
+	DomainPrefix    = "energy_"      // + domain, measured
+	EnergyUnit      = "microjoules"
+)
+
+// Mapping is a stretch of address space that shows a file. BuildID is in hex,
+// "" if there is none.
+type Mapping struct {
+	Start, Limit, Offset uint64
+	File, BuildID        string
+}
+
+// Frame is one function at a location; several when calls were inlined.
+// Function is the name for people, SystemName the linker's; Line and StartLine
+// are 0 if not known.
+type Frame struct {
+	Function, SystemName, File string
+	Line, StartLine            int64
+}
+
+// Location is a place in code. Address lies in the mapping, limit included, and
+// for a caller is the return address - 1. Locations of equal content are one.
+type Location struct {
+	Address uint64
+	Mapping *Mapping // nil if none is known
+	Lines   []Frame  // innermost first; empty if not symbolised
+}
+
+// Stack is one call stack of one thread with what was counted there.
+type Stack struct {
+	Locations       []*Location // leaf first
+	Process, Thread string
+	PID, TID        int
+	Samples         int64
+	Nanoseconds     int64     // CPU time
+	Events          []int64   // counts of Profile.Events
+	Joules          []float64 // by column; may be nil if there is none
+}
+
+// Column is one energy counter: a domain of one package. Joules is what it
+// counted and what the stacks and Synthetic add up to. Sum is set for domains
+// that are part of energy (package, dram), which must not overlap. CPUs is the
+// kernel's list form ("0-3,8").
+type Column struct {
+	Domain    string
+	Package   int
+	CPUs      string
+	Sum       bool
+	Joules    float64
+	Synthetic Synthetic
+}
+
+// Profile is the input of Build.
+type Profile struct {
+	Stacks   []Stack
+	Columns  []Column
+	Measured bool     // the columns come from a counter, not from a model
+	Events   []string // names of the events beside the clock
+	Main     *Mapping // of the main binary; nil if there is none (all CPUs)
+
+	LostSamples, LostNanoseconds int64 // shown as [lost]
+
+	Period   time.Duration // CPU time between two samples, nominal
+	Start    time.Time
+	Duration time.Duration
+	Comments []string
+}
