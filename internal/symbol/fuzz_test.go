@@ -1,0 +1,129 @@
+package symbol
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fuzzLimits are low enough for a fuzz run to reach them.
+var fuzzLimits = Limits{
+	Sections: 64, Symbols: 1 << 12, TableBytes: 1 << 20, Decompressed: 4 << 20, Units: 256,
+	DebugWork: 16 << 20, NameBytes: 1 << 10, PerfMapBytes: 1 << 20,
+}
+
+// FuzzELF runs the whole way from bytes to frames. A panic is not recovered.
+func FuzzELF(f *testing.F) {
+	recoverPanics = false
+	f.Cleanup(func() { recoverPanics = true })
+	for _, seed := range compiledSeeds(f) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		lim := fuzzLimits.withDefaults()
+		im, err := readImage(bytes.NewReader(data), int64(len(data)), lim)
+		if im == nil {
+			if err == nil {
+				t.Fatal("no image and no error")
+			}
+			return
+		}
+		b := &Binary{Path: "fuzz", BuildID: im.buildID(), lim: lim, image: im}
+		var offs []uint64
+		for off := uint64(0); off < uint64(len(data)); off += uint64(len(data)/512 + 1) {
+			offs = append(offs, off)
+		}
+		start := time.Now()
+		frames := b.Resolve(append(offs, ^uint64(0), 1<<63))
+		if d := time.Since(start); d > 5*time.Second {
+			t.Fatalf("%d bytes took %v", len(data), d)
+		}
+		for _, fs := range frames {
+			for _, fr := range fs {
+				if fr.Function == "" || fr.Line < 0 {
+					t.Fatalf("frame %+v", fr)
+				}
+			}
+		}
+	})
+}
+
+// compiledSeeds are small programs of each format, made here so that no binary
+// is in the repository.
+func compiledSeeds(f *testing.F) [][]byte {
+	f.Helper()
+	if _, err := exec.LookPath("gcc"); err != nil {
+		f.Logf("no seeds from a compiler: %v", err)
+		return nil
+	}
+	dir := f.TempDir()
+	src := write(f, filepath.Join(dir, "s.c"), "int g(int); int f(int n) { return g(n) + 1; }\n")
+	var seeds [][]byte
+	for _, flags := range []string{"-gdwarf-2", "-gdwarf-4 -ffunction-sections", "-gdwarf-5", "-gdwarf-5 -gz=zlib", "-gdwarf-5 -gdwarf64"} {
+		bin := filepath.Join(dir, "s.so")
+		args := append(strings.Fields(flags), "-shared", "-nostdlib", "-fPIC", "-Wl,-z,noseparate-code", "-o", bin, src)
+		run(f, append([]string{"gcc"}, args...)...)
+		data, err := os.ReadFile(bin)
+		if err != nil {
+			f.Fatal(err)
+		}
+		seeds = append(seeds, data)
+	}
+	return seeds
+}
+
+func FuzzPerfMap(f *testing.F) {
+	f.Add([]byte(perfMapText))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		tab, _ := parsePerfMap(data, 1<<12)
+		checkTable(t, tab, false)
+	})
+}
+
+func FuzzKallsyms(f *testing.F) {
+	f.Add([]byte(kallsymsText))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		tab, idle, err := parseKallsyms(data, 1<<12)
+		if err != nil {
+			return
+		}
+		checkTable(t, tab, true)
+		(&Binary{absolute: true, table: tab, idleSection: idle}).IdleRanges()
+	})
+}
+
+// checkTable: in order, no overlap where there may be none, names that end.
+func checkTable(t *testing.T, tab *table, gaps bool) {
+	t.Helper()
+	for i, s := range tab.symbols {
+		if i > 0 && s.addr <= tab.symbols[i-1].addr {
+			t.Fatalf("symbol %d at %#x follows %#x", i, s.addr, tab.symbols[i-1].addr)
+		}
+		if i > 0 && s.addr-tab.symbols[i-1].addr < uint64(tab.symbols[i-1].size) {
+			t.Fatalf("symbol %d at %#x overlaps %+v", i, s.addr, tab.symbols[i-1])
+		}
+		if !gaps && s.size == 0 {
+			t.Fatalf("symbol %d is empty", i)
+		}
+		if strings.ContainsRune(tab.name(i), 0) {
+			t.Fatalf("symbol %d: name %q", i, tab.name(i))
+		}
+	}
+}
+
+func FuzzReadable(f *testing.F) {
+	for _, seed := range []string{"_ZN5outer3BoxIiE3getEi", "_RNvMNtCs1234_4core3stre3len", "a%2eb.abi0", "_Z1fI1AS_IS0_S0_EEvT_"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		start := time.Now()
+		printable(readable(name, 1<<10))
+		if d := time.Since(start); d > 2*time.Second {
+			t.Fatalf("%q took %v", name, d)
+		}
+	})
+}
