@@ -37,24 +37,27 @@ func openHwmon(m Machine) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	sensors, more := nameSensors(sensors, online)
-	notes = append(notes, more...)
-	if len(sensors) == 0 {
-		return nil, fmt.Errorf("no sensor of energy or power of the processor or the board in %s: %w", m.sys("class/hwmon"), ErrNoHardware)
-	}
-	mt := &meter{info: Info{Name: "hwmon", Measured: true, Notes: notes}}
-	for _, s := range sensors {
-		f, err := os.Open(m.sys("class/hwmon", s.dir, s.file))
+	mt := &meter{info: Info{Name: "hwmon", Measured: true}}
+	var broken []error
+	sensors = slices.DeleteFunc(sensors, func(s sensor) bool {
+		c, closeFile, err := m.openSensor(s)
 		if err != nil {
-			return nil, errors.Join(err, mt.Close())
+			// A chip that sleeps, such as a graphics card, answers with an error.
+			broken = append(broken, err)
+			notes = append(notes, fmt.Sprintf("%s of %s (%s) is left out: %v", s.file, s.chip, s.dir, err))
+			return true
 		}
-		mt.closers = append(mt.closers, f.Close)
-		c := channel{
-			counter: counter{unit: 1e-6, maxWatts: maxPlatformWatts},
-			read:    func() (uint64, error) { return readNumber(f) },
-			watts:   s.watts,
-		}
+		mt.closers = append(mt.closers, closeFile)
 		mt.channels = append(mt.channels, c)
+		return false
+	})
+	notes = append(notes, nameSensors(sensors, online)...)
+	mt.info.Notes = notes
+	if !slices.ContainsFunc(sensors, func(s sensor) bool { return s.domain.Sum }) {
+		err := fmt.Errorf("no sensor of energy or power of the processor or the board in %s: %w", m.sys("class/hwmon"), ErrNoHardware)
+		return nil, errors.Join(append(broken, err, mt.Close())...)
+	}
+	for _, s := range sensors {
 		mt.info.Domains = append(mt.info.Domains, s.domain)
 		if s.watts {
 			note := fmt.Sprintf("%s is integrated from %s of %s (%s), read at each reading", s.domain, s.file, s.chip, s.dir)
@@ -65,6 +68,23 @@ func openHwmon(m Machine) (Source, error) {
 		}
 	}
 	return mt, mt.begin()
+}
+
+// openSensor opens the file of a sensor and reads it once.
+func (m Machine) openSensor(s sensor) (channel, func() error, error) {
+	f, err := os.Open(m.sys("class/hwmon", s.dir, s.file))
+	if err != nil {
+		return channel{}, nil, err
+	}
+	c := channel{counter: counter{unit: 1e-6, maxWatts: maxPlatformWatts}, watts: s.watts}
+	c.read = func() (uint64, error) {
+		v, err := readNumber(f)
+		return uint64(max(v, 0)), err // power that flows backwards, as into a battery, costs nothing
+	}
+	if _, err := c.read(); err != nil {
+		return channel{}, nil, errors.Join(err, f.Close())
+	}
+	return c, f.Close, nil
 }
 
 var (
@@ -189,8 +209,7 @@ func natural(a, b string) int {
 // nameSensors decides what each sensor's domain is. Which rails lie inside which
 // others is nowhere said, so only one channel of a package is summed: the first
 // that calls itself the package; if none does, the first of all.
-func nameSensors(sensors []sensor, online []pmu.CPU) ([]sensor, []string) {
-	var notes []string
+func nameSensors(sensors []sensor, online []pmu.CPU) (notes []string) {
 	// A channel that names the CPU outranks "Grace", which holds it.
 	rank := func(s sensor) int { return strings.Count(strings.ToLower(s.label), "grace") }
 	byRank := slices.Clone(sensors)
@@ -206,8 +225,8 @@ func nameSensors(sensors []sensor, online []pmu.CPU) ([]sensor, []string) {
 	for _, k := range known {
 		used[k.name] = true
 	}
-	var kept []sensor
-	for _, s := range sensors {
+	for i := range sensors {
+		s := &sensors[i]
 		s.domain = Domain{CPUs: everyCPU(online), Unit: 1e-6}
 		pkg, isPackage := packageOf(s.label)
 		switch {
@@ -221,8 +240,8 @@ func nameSensors(sensors []sensor, online []pmu.CPU) ([]sensor, []string) {
 			if name == "" || used[name] {
 				name = label(s.chip + "_" + cmp.Or(s.label, s.prefix))
 			}
-			for i := 2; used[name]; i++ {
-				name = label(fmt.Sprintf("%s_%s_%d", s.chip, s.prefix, i))
+			for n := 2; used[name]; n++ {
+				name = label(fmt.Sprintf("%s_%s_%d", s.chip, s.prefix, n))
 			}
 			used[name] = true
 			s.domain.Name = name
@@ -231,13 +250,9 @@ func nameSensors(sensors []sensor, online []pmu.CPU) ([]sensor, []string) {
 				notes = append(notes, fmt.Sprintf("no sensor calls itself a package: %s (%s of %s, %s) alone stands for the machine", name, s.file, s.chip, s.dir))
 			}
 		}
-		kept = append(kept, s)
 	}
-	if !slices.ContainsFunc(kept, func(s sensor) bool { return s.domain.Sum }) {
-		return nil, notes
-	}
-	if len(kept) > len(holder) && len(kept) > 1 {
+	if len(sensors) > max(len(holder), 1) {
 		notes = append(notes, "what the other sensors meter may overlap: they are shown, and in no sum")
 	}
-	return kept, notes
+	return notes
 }

@@ -42,6 +42,8 @@ func TestHwmonDomains(t *testing.T) {
 		{"labels that RAPL uses otherwise", chip("hwmon0", "name", "k", "power1_input", "5", "power1_label", "Package", "power2_input", "5", "power2_label", "Core",
 			"power3_input", "5", "power3_label", "package"),
 			[]string{"package 0 [0] +", "k_core 0 [0 1]", "k_package 0 [0 1]"}, nil},
+		{"a sleeping graphics card, and power that flows backwards", chip("hwmon0", "name", "amdgpu", "power1_average", "") + chip("hwmon1", "name", "board", "power1_input", "-9"),
+			[]string{"board_power1 0 [0 1] +"}, []string{"power1_average of amdgpu (hwmon0) is left out"}},
 		{"a disabled channel", chip("hwmon0", "name", "k", "power1_input", "5", "power1_enable", "0", "power2_input", "5", "power2_enable", "1"),
 			[]string{"k_power2 0 [0 1] +"}, []string{"power1_input of k (hwmon0) is left out: it is disabled"}},
 	} {

@@ -3,6 +3,7 @@ package rapl
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -47,10 +48,10 @@ func openPerf(m Machine) (Source, error) {
 	for i := range mt.channels {
 		c := &mt.channels[i].counter
 		c.extended = true
-		c.maxWatts, c.step = plausibleWatts(plan.domains[i].Name), plan.domains[i].Unit
+		c.maxWatts, c.step = plausibleWatts(mt.info.Domains[i].Name), mt.info.Domains[i].Unit
 	}
 	// A timer interrupt for every core would cost more than it tells.
-	mt.counters = slices.DeleteFunc(mt.counters, func(c Counter) bool { return plan.domains[c.Domain].Name == "core" })
+	mt.counters = slices.DeleteFunc(mt.counters, func(c Counter) bool { return mt.info.Domains[c.Domain].Name == "core" })
 	mt.info.Measured = true
 	mt.info.Notes = append(mt.info.Notes, m.energyNotes()...)
 	return mt, mt.begin()
@@ -214,19 +215,29 @@ func countingAttr(ev pmu.Event) perfring.Attr {
 }
 
 // openCounters opens each counter of a plan on its CPU, for all tasks, and on
-// its own: a group that is throttled stops all of its members.
+// its own: a group that is throttled stops all of its members. A counter inside
+// the package that the kernel refuses is left out; one that belongs to the sum, or that
+// this user may not open, is an error.
 func openCounters(name string, plan perfPlan, moduli []uint64) (*meter, error) {
-	mt := &meter{info: Info{Name: name, Domains: plan.domains, Notes: plan.notes}, counters: plan.counters}
+	mt := &meter{info: Info{Name: name, Notes: plan.notes}}
 	for _, c := range plan.counters {
+		d := plan.domains[c.Domain]
 		// Pinned: the kernel must not take turns between this counter and others,
 		// which would leave holes in it. Reading one that it gave up is an error.
 		a := c.Attr
 		a.Flags |= perfring.FlagPinned
 		ev, err := perfring.Open(&a, -1, c.CPU, nil)
+		if err != nil && !d.Sum && !errors.Is(err, fs.ErrPermission) {
+			mt.info.Notes = append(mt.info.Notes, fmt.Sprintf("%s is left out: %v", d, err))
+			continue
+		}
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w", plan.domains[c.Domain], err), mt.Close())
+			return nil, errors.Join(fmt.Errorf("%s: %w", d, err), mt.Close())
 		}
 		mt.closers = append(mt.closers, ev.Close)
+		c.Domain = len(mt.info.Domains)
+		mt.counters = append(mt.counters, c)
+		mt.info.Domains = append(mt.info.Domains, d)
 		mt.channels = append(mt.channels, channel{
 			counter: counter{unit: c.JoulesPerCount, moduli: moduli},
 			read: func() (uint64, error) {
@@ -234,6 +245,9 @@ func openCounters(name string, plan perfPlan, moduli []uint64) (*meter, error) {
 				return count.Value, err
 			},
 		})
+	}
+	if len(mt.channels) == 0 {
+		return nil, fmt.Errorf("no counter could be opened: %s: %w", strings.Join(mt.info.Notes, "; "), ErrNoHardware)
 	}
 	return mt, nil
 }

@@ -59,20 +59,23 @@ func openPowercap(m Machine) (Source, error) {
 		if z.modulus > 0 {
 			c.moduli = []uint64{z.modulus}
 		}
-		mt.channels = append(mt.channels, channel{counter: c, read: func() (uint64, error) { return readNumber(f) }})
+		mt.channels = append(mt.channels, channel{counter: c, read: func() (uint64, error) {
+			v, err := readNumber(f)
+			return uint64(v), err
+		}})
 		mt.info.Domains = append(mt.info.Domains, Domain{Name: z.domain, Package: max(z.pkg, 0), CPUs: z.cpus, Sum: z.sum, Unit: z.unit})
 	}
 	return mt, mt.begin()
 }
 
 // readNumber reads an attribute of sysfs again, through the open file.
-func readNumber(f *os.File) (uint64, error) {
+func readNumber(f *os.File) (int64, error) {
 	var b [32]byte
 	n, err := f.ReadAt(b[:], 0)
 	if err != nil && err != io.EOF {
 		return 0, err
 	}
-	v, err := strconv.ParseUint(strings.TrimSpace(string(b[:n])), 10, 64)
+	v, err := strconv.ParseInt(strings.TrimSpace(string(b[:n])), 10, 64)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", f.Name(), err)
 	}
@@ -155,8 +158,12 @@ func (m Machine) zone(dir string, cpu processor) (z zone, note string, err error
 		// rapl_read_data_raw reads MSR 0xC001029A, which is per core, on the lead CPU only.
 		return zone{}, fmt.Sprintf("%s is left out: on AMD the zone %q is the energy of one core, not of all", dir, name), nil
 	}
-	if z.energy, err = number(filepath.Join(base, "energy_uj")); err != nil {
+	z.energy, err = number(filepath.Join(base, "energy_uj"))
+	if errors.Is(err, fs.ErrPermission) {
 		return zone{}, "", err
+	}
+	if err != nil {
+		return zone{}, fmt.Sprintf("%s is left out: %v", dir, err), nil
 	}
 	enabled, err := text(filepath.Join(base, "enabled"))
 	z.enabled = err != nil || enabled != "0"
