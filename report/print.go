@@ -1,0 +1,182 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Text writes the first rows of the table (0 for all) for a terminal of the
+// given width in characters (0 for any). Names too long for it lose their
+// middle. Every line that shows joules of an estimate says so.
+func (t *Table) Text(w io.Writer, rows, width int) error {
+	var b strings.Builder
+	for _, c := range t.Comments {
+		fmt.Fprintln(&b, "# "+terminal(c))
+	}
+	for _, m := range t.Missing {
+		fmt.Fprintln(&b, "missing: "+terminal(m))
+	}
+	if t.Energy != "" || t.CPU {
+		if b.Len() > 0 {
+			fmt.Fprintln(&b)
+		}
+		if err := writeColumns(&b, t.cells(rows), width); err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// cells are the head, the rows, the rows that are left out in one line, and the total.
+func (t *Table) cells(rows int) [][]string {
+	rows = t.shown(rows)
+	processes := map[string]bool{}
+	for _, r := range t.Rows {
+		if !r.Synthetic {
+			processes[r.Process] = true
+		}
+	}
+	line := func(r Row, cumulative bool, name string) []string {
+		var c []string
+		value := func(has bool, s string) {
+			if !has {
+				s = ""
+			}
+			c = append(c, s)
+		}
+		if t.Energy != "" {
+			value(true, joules(r.Joules))
+			if t.Estimated() {
+				value(true, estimated)
+			}
+			value(true, percent(r.Share))
+			value(cumulative, joules(r.JoulesCumulative))
+		}
+		if t.CPU {
+			value(r.Seconds > 0 || r.SecondsCumulative > 0, seconds(r.Seconds))
+			if t.Energy == "" {
+				value(true, percent(r.Share))
+			}
+			value(cumulative && r.SecondsCumulative > 0, seconds(r.SecondsCumulative))
+		}
+		if t.Energy != "" && t.CPU {
+			value(r.Seconds > 0, watts(r.Watts))
+		}
+		return append(c, name)
+	}
+	out := [][]string{t.head()}
+	var rest Row
+	for i, r := range t.Rows {
+		if i < rows {
+			out = append(out, line(r, true, functionName(r.Name, r.Process, len(processes) > 1 && !r.Synthetic)))
+			continue
+		}
+		rest.add(r)
+	}
+	if more := len(t.Rows) - rows; more > 0 {
+		out = append(out, line(rest.mean(), false, fmt.Sprintf("(%d more)", more)))
+	}
+	var total Row
+	for _, r := range t.Rows {
+		total.add(r)
+	}
+	return append(out, line(total.mean(), false, "total"))
+}
+
+// head names the columns of cells.
+func (t *Table) head() []string {
+	var head []string
+	if t.Energy != "" {
+		head = append(head, "joules")
+		if t.Estimated() {
+			head = append(head, "")
+		}
+		head = append(head, "share", "cum")
+	}
+	if t.CPU {
+		head = append(head, "seconds")
+		if t.Energy == "" {
+			head = append(head, "share")
+		}
+		head = append(head, "cum")
+	}
+	if t.Energy != "" && t.CPU {
+		head = append(head, "watts")
+	}
+	return append(head, "function")
+}
+
+// add adds own values; cumulative ones of several functions have no sum.
+func (r *Row) add(o Row) {
+	r.Joules += o.Joules
+	r.Seconds += o.Seconds
+	r.Share += o.Share
+}
+
+func (r Row) mean() Row {
+	if r.Seconds > 0 {
+		r.Watts = r.Joules / r.Seconds
+	}
+	return r
+}
+
+// shown is how many rows a wish for n shows.
+func (t *Table) shown(n int) int {
+	if n <= 0 || n > len(t.Rows) {
+		return len(t.Rows)
+	}
+	return n
+}
+
+// tableJSON and rowJSON are what Table.JSON writes; see there.
+type tableJSON struct {
+	Version   int       `json:"version"`
+	Energy    string    `json:"energy,omitempty"`
+	Estimated bool      `json:"estimated"`
+	Joules    *float64  `json:"joules,omitempty"`
+	Seconds   *float64  `json:"seconds,omitempty"`
+	Missing   []string  `json:"missing,omitempty"`
+	Functions int       `json:"functions"`
+	Rows      []rowJSON `json:"rows"`
+}
+
+type rowJSON struct {
+	Name              string   `json:"name"`
+	Process           string   `json:"process"`
+	Synthetic         bool     `json:"synthetic,omitempty"`
+	Joules            *float64 `json:"joules,omitempty"`
+	Share             *float64 `json:"share,omitempty"`
+	JoulesCumulative  *float64 `json:"joules_cumulative,omitempty"`
+	Seconds           *float64 `json:"seconds,omitempty"`
+	SecondsCumulative *float64 `json:"seconds_cumulative,omitempty"`
+	Watts             *float64 `json:"watts,omitempty"`
+}
+
+// JSON writes the first rows of the table (0 for all) with full names: an
+// object with version (1), energy (the sample type of the joules), estimated,
+// joules and seconds of all rows, missing, functions (the number of rows that
+// the profile has) and rows. What the profile lacks is absent, not 0.
+func (t *Table) JSON(w io.Writer, rows int) error {
+	out := tableJSON{Version: 1, Energy: t.Energy, Estimated: t.Estimated(), Missing: t.Missing,
+		Functions: len(t.Rows), Rows: []rowJSON{}}
+	given := func(has bool, v *float64) *float64 {
+		if has {
+			return v
+		}
+		return nil
+	}
+	energy := t.Energy != ""
+	out.Joules, out.Seconds = given(energy, &t.Joules), given(t.CPU, &t.Seconds)
+	for i := range t.Rows[:t.shown(rows)] {
+		r := &t.Rows[i]
+		out.Rows = append(out.Rows, rowJSON{
+			Name: r.Name, Process: r.Process, Synthetic: r.Synthetic,
+			Joules: given(energy, &r.Joules), JoulesCumulative: given(energy, &r.JoulesCumulative),
+			Seconds: given(t.CPU, &r.Seconds), SecondsCumulative: given(t.CPU, &r.SecondsCumulative),
+			Share: given(energy || t.CPU, &r.Share), Watts: given(energy && r.Seconds > 0, &r.Watts),
+		})
+	}
+	return writeJSON(w, out)
+}

@@ -1,0 +1,160 @@
+// Package report turns a recording into what people and scripts read: a pprof
+// profile, a summary as JSON, the closing text on a terminal, and the table of
+// functions of a profile read back.
+//
+// All of them come from one set of integers, the rounded profile, so they agree
+// with each other and with the counters to the microjoule.
+package report
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/energyprof/energyprof/report/attribution"
+	"github.com/energyprof/energyprof/report/pprofile"
+	"github.com/google/pprof/profile"
+)
+
+// Recording is everything that a run found out.
+type Recording struct {
+	// Data is the stacks, the energy columns and the time. Its Comments follow
+	// those that Profile writes from the fields below.
+	Data pprofile.Profile
+
+	Tool   string // who recorded: "energyprof 1.2.0"
+	Source string // name of the energy source (perf-power, model, ...); not used without columns
+
+	Attribution Attribution // not used without columns
+	Command     *Command    // nil if no command was run
+
+	Throttled  int64 // times the kernel throttled an event
+	BadRecords int64 // records or stretches of ring that could not be decoded
+
+	Notes []string // what a reader must know, one sentence each
+	Error string   // why the recording is not what was asked for; "" if it is
+}
+
+// Attribution is how energy was shared out. The slices are in the order of the
+// columns; they and the errors are absent when the method has no such thing.
+type Attribution struct {
+	Method attribution.Method `json:"method"`
+	// ValidationError is the relative error at which watts fitted on one half of
+	// the recording predict the energy of the other half; ShareValidationError is
+	// that of sharing by CPU time on the same data.
+	ValidationError      *float64  `json:"validation_error,omitempty"`
+	ShareValidationError *float64  `json:"share_validation_error,omitempty"`
+	BaselineWatts        []float64 `json:"baseline_watts,omitempty"`
+	ActiveWatts          []float64 `json:"active_watts,omitempty"`
+}
+
+// Command is the command that was run and how it ended: by exit code or by
+// signal ("SIGTERM"); neither if it was not seen to end.
+type Command struct {
+	Args     []string `json:"args"`
+	ExitCode *int     `json:"exit_code,omitempty"`
+	Signal   string   `json:"signal,omitempty"`
+}
+
+// Profile assembles the pprof profile; see package pprofile for what is in it.
+func (r *Recording) Profile() (*profile.Profile, error) {
+	p := r.Data
+	p.Comments = append(r.comments(), p.Comments...)
+	return pprofile.Build(&p)
+}
+
+// samples is the number of samples that were recorded.
+func (r *Recording) samples() int64 {
+	var n int64
+	for i := range r.Data.Stacks {
+		n += r.Data.Stacks[i].Samples
+	}
+	return n
+}
+
+// source is the name of the energy source and what it is.
+func (r *Recording) source() Source {
+	if len(r.Data.Columns) == 0 {
+		return Source{Name: none, Domains: []Domain{}}
+	}
+	return Source{Name: r.Source, Measured: r.Data.Measured}
+}
+
+// comments are for people who look at the profile; nothing reads them back.
+func (r *Recording) comments() []string {
+	var c []string
+	add := func(format string, args ...any) { c = append(c, fmt.Sprintf(format, args...)) }
+	if r.Tool != "" {
+		add("recorded by %s", r.Tool)
+	}
+	if r.Command != nil {
+		add("command: %s", commandLine(r.Command.Args))
+	}
+	if len(r.Data.Columns) == 0 {
+		add("energy source: none")
+	} else {
+		add("energy source: %v", r.source())
+		for _, col := range r.Data.Columns {
+			add("energy of %s: %s", columnName(col), joules(col.Joules))
+		}
+		add("energy is in microjoules; the -unit option of pprof changes the name, not the number")
+		add("%s", r.Attribution.text())
+	}
+	add("samples: %d, lost: %d, throttled: %d, bad records: %d", r.samples(), r.Data.LostSamples, r.Throttled, r.BadRecords)
+	for _, note := range r.Notes {
+		add("note: %s", note)
+	}
+	if r.Error != "" {
+		add("error: %s", r.Error)
+	}
+	return c
+}
+
+// columnName is "package of package 0 (CPUs 0-3)".
+func columnName(c pprofile.Column) string {
+	return domainName(c.Domain, c.Package, c.CPUs)
+}
+
+func domainName(domain string, pkg int, cpus string) string {
+	s := fmt.Sprintf("%s of package %d", domain, pkg)
+	if cpus != "" {
+		s += " (CPUs " + cpus + ")"
+	}
+	return s
+}
+
+// text is one line: "attribution: proportional, baseline 9.9 W".
+func (a Attribution) text() string {
+	s := "attribution: " + string(a.Method)
+	list := func(what string, values []float64) {
+		if len(values) == 0 {
+			return
+		}
+		var all []string
+		for _, w := range values {
+			all = append(all, watts(w))
+		}
+		s += ", " + what + " " + strings.Join(all, " + ")
+	}
+	list("baseline", a.BaselineWatts)
+	list("package active", a.ActiveWatts)
+	if a.ValidationError != nil {
+		s += ", validation error " + percent(*a.ValidationError)
+	}
+	if a.ShareValidationError != nil {
+		s += " (sharing by CPU time: " + percent(*a.ShareValidationError) + ")"
+	}
+	return s
+}
+
+// commandLine quotes the arguments that a reader could take for something else.
+func commandLine(args []string) string {
+	var quoted []string
+	for _, arg := range args {
+		if arg == "" || strings.ContainsAny(arg, " \t\n\"'\\") || arg != terminal(arg) {
+			arg = strconv.Quote(arg)
+		}
+		quoted = append(quoted, arg)
+	}
+	return strings.Join(quoted, " ")
+}

@@ -1,0 +1,157 @@
+package report
+
+import (
+	"cmp"
+	"io"
+	"math"
+	"slices"
+
+	"github.com/energyprof/energyprof/report/pprofile"
+	"github.com/google/pprof/profile"
+)
+
+// none is the name of the source and the method when there is no energy.
+const none = "none"
+
+// Summary is a recording for scripts: version 1 of a format whose fields keep
+// their names, units and order. Later versions add fields; a change of meaning
+// changes Version. Fields that hold joules or watts are absent, not 0, when
+// there is no energy source.
+//
+// The joules of all Functions, which are own and not cumulative ones, and the
+// joules of the six fields below them add up to those of the domains that are
+// InEnergy.
+type Summary struct {
+	Version     int         `json:"version"` // 1
+	Source      Source      `json:"source"`
+	Attribution Attribution `json:"attribution"`       // method "none" without energy
+	Command     *Command    `json:"command,omitempty"` // absent when no command was run
+	Error       string      `json:"error,omitempty"`   // why the recording is not what was asked for
+
+	Seconds    float64 `json:"seconds"` // how long was recorded
+	Samples    int64   `json:"samples"`
+	Lost       int64   `json:"lost"`        // samples the kernel had no room for
+	Throttled  int64   `json:"throttled"`   // times the kernel throttled an event
+	BadRecords int64   `json:"bad_records"` // records that could not be decoded
+
+	BaselineJoules     *float64 `json:"baseline_joules,omitempty"`     // static power
+	ActiveJoules       *float64 `json:"active_joules,omitempty"`       // what any running CPU costs
+	OtherJoules        *float64 `json:"other_joules,omitempty"`        // processes that were not sampled
+	LostJoules         *float64 `json:"lost_joules,omitempty"`         // lost samples
+	UnattributedJoules *float64 `json:"unattributed_joules,omitempty"` // what nothing explains
+	IdleJoules         *float64 `json:"idle_joules,omitempty"`         // CPU time nobody used, method share only
+
+	// Functions are all functions that occur in a stack, by joules, then
+	// cpu_seconds, both falling, then name and process.
+	Functions []Function `json:"functions"`
+	Notes     []string   `json:"notes,omitempty"` // what a reader must know
+}
+
+// Source is the energy source: "none" with no domains if there is none.
+// Measured is false for an estimate by a model.
+type Source struct {
+	Name     string   `json:"name"`
+	Measured bool     `json:"measured"`
+	Domains  []Domain `json:"domains"`
+}
+
+func (s Source) String() string {
+	if s.Measured {
+		return s.Name + ", measured"
+	}
+	return s.Name + ", ESTIMATED"
+}
+
+// Domain is one energy counter: a domain of one package, and the CPUs that it
+// covers in the kernel's list form. InEnergy says whether it is part of the
+// sum: domains that lie in or around another are not.
+type Domain struct {
+	Name     string  `json:"name"`
+	Package  int     `json:"package"`
+	CPUs     string  `json:"cpus"`
+	Joules   float64 `json:"joules"`
+	InEnergy bool    `json:"in_energy"`
+}
+
+// Function is a function of a process. Joules and CPUSeconds are its own, as
+// the leaf of the stack; JoulesCumulative includes what it called, once per
+// stack even in recursion. JoulesLow and JoulesHigh are a confidence interval
+// and Group is set when the data cannot tell the function from others; both are
+// absent when the method gives none. Watts is Joules / CPUSeconds, absent
+// without CPU time.
+type Function struct {
+	Name             string   `json:"name"`
+	Process          string   `json:"process"`
+	CPUSeconds       float64  `json:"cpu_seconds"`
+	Joules           *float64 `json:"joules,omitempty"`
+	JoulesLow        *float64 `json:"joules_low,omitempty"`
+	JoulesHigh       *float64 `json:"joules_high,omitempty"`
+	Group            string   `json:"group,omitempty"`
+	Watts            *float64 `json:"watts,omitempty"`
+	JoulesCumulative *float64 `json:"joules_cumulative,omitempty"`
+}
+
+// Summary sums the recording up. When Profile fails the summary has that as its
+// Error and no functions.
+func (r *Recording) Summary() Summary {
+	s := Summary{
+		Version: 1, Source: r.source(), Attribution: Attribution{Method: none}, Command: r.Command, Error: r.Error,
+		Seconds: r.Data.Duration.Seconds(), Samples: r.samples(), Lost: r.Data.LostSamples,
+		Throttled: r.Throttled, BadRecords: r.BadRecords,
+		Functions: []Function{}, Notes: r.Notes,
+	}
+	for _, c := range r.Data.Columns {
+		s.Attribution = r.Attribution
+		s.Source.Domains = append(s.Source.Domains,
+			Domain{c.Domain, c.Package, c.CPUs, math.Round(c.Joules*1e6) / 1e6, c.Sum})
+	}
+	p, err := r.Profile()
+	if err != nil {
+		s.Error = cmp.Or(s.Error, err.Error())
+		return s
+	}
+	energy := max(sampleType(p, pprofile.EnergyType, pprofile.EnergyUnit), sampleType(p, pprofile.EnergyModelType, pprofile.EnergyUnit))
+	if energy >= 0 {
+		s.addSynthetic(p, energy)
+	}
+	all := functions(p, energy, sampleType(p, "cpu", "nanoseconds"))
+	all = slices.DeleteFunc(all, func(f *function) bool { return f.synthetic })
+	slices.SortFunc(all, byEnergy)
+	for _, f := range all {
+		out := Function{Name: f.name, Process: f.process, CPUSeconds: float64(f.ns) / 1e9}
+		if energy >= 0 {
+			own, cum := float64(f.uj)/1e6, float64(f.ujCum)/1e6
+			out.Joules, out.JoulesCumulative = &own, &cum
+			if f.ns > 0 {
+				watts := own / out.CPUSeconds
+				out.Watts = &watts
+			}
+		}
+		s.Functions = append(s.Functions, out)
+	}
+	return s
+}
+
+// byEnergy is the order of functions where none is asked for.
+func byEnergy(a, b *function) int {
+	return cmp.Or(cmp.Compare(b.uj, a.uj), cmp.Compare(b.ns, a.ns), cmp.Compare(a.name, b.name), cmp.Compare(a.process, b.process))
+}
+
+// addSynthetic fills in the energy that belongs to no function.
+func (s *Summary) addSynthetic(p *profile.Profile, energy int) {
+	fields := map[string]**float64{
+		pprofile.Baseline: &s.BaselineJoules, pprofile.Active: &s.ActiveJoules, pprofile.Other: &s.OtherJoules,
+		pprofile.Lost: &s.LostJoules, pprofile.Unattributed: &s.UnattributedJoules, pprofile.Idle: &s.IdleJoules,
+	}
+	for _, field := range fields {
+		*field = new(float64)
+	}
+	for _, sample := range p.Sample {
+		if name, ok := pprofile.IsSynthetic(sample); ok {
+			**fields[name] = float64(sample.Value[energy]) / 1e6
+		}
+	}
+}
+
+// JSON writes the summary, indented and with a newline at the end.
+func (s Summary) JSON(w io.Writer) error { return writeJSON(w, s) }
