@@ -14,8 +14,8 @@ import (
 // package if its PMU counts outside the cores, else on the first online CPU alone, as
 // the energy of all. The domain is called "package".
 //
-// An event that is not of this machine gives an error with *pmu.EventError; one
-// that the kernel refuses, a *perfring.OpenError.
+// The error says which part of the event this machine does not know; if the
+// kernel refuses the event, it wraps a *perfring.OpenError.
 func OpenEvent(m Machine, spec string, joulesPerCount float64) (Source, error) {
 	plan, err := m.planEvent(spec, joulesPerCount)
 	if err != nil {

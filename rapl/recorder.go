@@ -1,6 +1,7 @@
 package rapl
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -126,10 +127,7 @@ func (r *Recorder) Stop() error {
 	if err != nil && len(r.anchors) > 0 {
 		r.anchors[len(r.anchors)-1].final = true
 	}
-	if closeErr := r.closeGroups(); err == nil {
-		err = closeErr
-	}
-	return err
+	return errors.Join(err, r.closeGroups())
 }
 
 // Books may be asked at any time.
@@ -151,8 +149,9 @@ func (r *Recorder) anchor(final bool) error {
 		}
 	}
 	r.books.Polls++
-	r.books.Dropped += moment.Dropped
-	if !r.started {
+	if r.started {
+		r.books.Dropped += moment.Dropped
+	} else {
 		copy(r.base, r.read)
 	}
 	last := len(r.anchors) - 1

@@ -44,7 +44,7 @@ type Domain struct {
 	Unit float64
 }
 
-// String names the domain for messages: "package 0", "core 1 (CPUs 4)".
+// String names the domain for messages: "package 0".
 func (d Domain) String() string { return fmt.Sprintf("%s %d", d.Name, d.Package) }
 
 // Info says what a source is.
