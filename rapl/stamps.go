@@ -117,9 +117,11 @@ func openMember(c Counter, leader *perfring.Event) (*perfring.Event, error) {
 // must know them.
 func (r *Recorder) StampEvents() []*perfring.Event { return r.leaders }
 
+// closeGroups closes the leaders first: a group that has lost a member would go on
+// to write samples without it.
 func (r *Recorder) closeGroups() error {
 	var errs []error
-	for _, ev := range slices.Concat(r.members, r.leaders) {
+	for _, ev := range slices.Concat(r.leaders, r.members) {
 		errs = append(errs, ev.Close())
 	}
 	return errors.Join(errs...)
