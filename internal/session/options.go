@@ -26,8 +26,9 @@ import (
 type Sink interface {
 	// Existing announces a process that ran before the recording began.
 	Existing(pid int) error
-	// Record takes a record in time order. It is valid during the call only.
-	Record(rec perfring.Record, from Origin)
+	// Record takes a record in time order: from the ring of cpu, of the event with
+	// that index in Options.Events, or -1. It is valid during the call only.
+	Record(rec perfring.Record, cpu, event int)
 	// Busy is the kernel's own account: the CPU was busy for ns nanoseconds of
 	// (from, to], whoever used it. Only when the recording is not system-wide.
 	Busy(cpu int, from, to, ns int64)
@@ -35,12 +36,6 @@ type Sink interface {
 	Energy(domain int, t int64, joules float64)
 	// Advance says that all that happened before t has been delivered.
 	Advance(t int64)
-}
-
-// Origin tells where a record was read.
-type Origin struct {
-	CPU   int // the CPU of the ring
-	Event int // index in Options.Events, -1 for a record of no known event
 }
 
 // Options says what to record. Exactly one of Command, PIDs and All is set.

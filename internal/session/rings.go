@@ -141,5 +141,5 @@ func (r *recording) deliverOne(stream int, record []byte) {
 		return
 	}
 	r.books.Count(rec, cpu)
-	r.sink.Record(rec, Origin{CPU: cpu, Event: id.event})
+	r.sink.Record(rec, cpu, id.event)
 }

@@ -298,7 +298,7 @@ func (r *recording) settleLosses() {
 		rec.Type = perfring.RecordLost
 		rec.Time = uint64(r.result.End)
 		r.books.Count(rec, cpu)
-		r.sink.Record(rec, Origin{CPU: cpu, Event: -1})
+		r.sink.Record(rec, cpu, -1)
 	}
 }
 

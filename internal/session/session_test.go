@@ -87,15 +87,15 @@ type sample struct {
 
 func (r *recorder) Existing(pid int) error { r.existing = append(r.existing, pid); return nil }
 
-func (r *recorder) Record(rec perfring.Record, from Origin) {
+func (r *recorder) Record(rec perfring.Record, cpu, event int) {
 	var now uint64
 	switch rec := rec.(type) {
 	case *perfring.Sample:
 		now = rec.Time
-		if from.Event != 0 || int(rec.CPU) != from.CPU {
-			r.t.Errorf("sample of CPU %d, event %d came from CPU %d", rec.CPU, from.Event, from.CPU)
+		if event != 0 || int(rec.CPU) != cpu {
+			r.t.Errorf("sample of CPU %d, event %d came from CPU %d", rec.CPU, event, cpu)
 		}
-		r.samples = append(r.samples, sample{rec.PID, rec.TID, from.CPU, rec.Period, len(rec.Callchain)})
+		r.samples = append(r.samples, sample{rec.PID, rec.TID, cpu, rec.Period, len(rec.Callchain)})
 	case *perfring.Comm:
 		now = rec.Time
 		if rec.Exec {

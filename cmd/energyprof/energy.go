@@ -1,0 +1,225 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/energyprof/energyprof/internal/session"
+	"github.com/energyprof/energyprof/rapl"
+	"github.com/energyprof/energyprof/report/attribution"
+)
+
+// energyFlags are the flags about energy that record and its kin share.
+type energyFlags struct {
+	source      string
+	event       string
+	scale       float64
+	interval    time.Duration
+	method      string
+	baseline    string
+	trace       string
+	staticWatts float64 // of --baseline WATTS
+}
+
+const (
+	baselineAuto    = "auto"
+	baselineMeasure = "measure"
+	// measureTime is how long --baseline measure watches the machine before the
+	// command starts.
+	measureTime = 3 * time.Second
+	// Counters move about every millisecond: shorter intervals say nothing.
+	minInterval = time.Millisecond
+	maxInterval = time.Minute
+
+	modelInterval = 250 * time.Millisecond
+)
+
+func (f *energyFlags) register(fl *pflag.FlagSet) {
+	fl.StringVar(&f.source, "energy", "auto", "source of energy: auto, perf, powercap, msr, hwmon, model or none")
+	fl.StringVar(&f.event, "energy-event", "", "read energy from this counting event, for instance 'msr/tsc/'")
+	fl.Float64Var(&f.scale, "energy-scale", 0, "joules per count of --energy-event (default: the scale that sysfs gives)")
+	fl.DurationVar(&f.interval, "energy-interval", rapl.DefaultInterval, "time between two readings of energy")
+	fl.StringVar(&f.method, "attribution", "auto", "how joules are shared out: auto, proportional or share")
+	fl.StringVar(&f.baseline, "baseline", baselineAuto, "static power that no function is charged for: auto, 0, WATTS (per package) or measure")
+	fl.StringVar(&f.trace, "energy-trace", "", "write the energy readings as CSV to this file")
+}
+
+// energy is an open source with its recorder; all fields are zero without one.
+type energy struct {
+	source      rapl.Source
+	recorder    *rapl.Recorder
+	info        rapl.Info
+	attribution attribution.Options
+	remarks     []string
+	trace       *tracer // nil if none was asked for
+}
+
+// open opens the source and, if asked, measures the idle machine.
+func (f *energyFlags) open() (*energy, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	e := &energy{attribution: attribution.Options{Method: attribution.Method(f.method)}}
+	if f.method == "auto" {
+		e.attribution.Method = attribution.Proportional
+	}
+	if f.source == "none" && f.event == "" {
+		if f.trace != "" {
+			return nil, usagef("--energy-trace needs a source of energy, and --energy is none")
+		}
+		return e, nil
+	}
+	var err error
+	if f.event != "" {
+		e.source, err = rapl.OpenEvent(rapl.Machine{}, f.event, f.scale)
+	} else {
+		e.source, err = rapl.Open(rapl.Machine{}, f.source)
+	}
+	if errors.Is(err, rapl.ErrUnknownKind) {
+		return nil, usageError{err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	e.info = e.source.Info()
+	interval := f.interval
+	if !e.info.Measured {
+		// A model knows busy time in ticks of 10 ms: asking it more often costs
+		// more and tells nothing.
+		interval = max(interval, modelInterval)
+	}
+	e.recorder = rapl.NewRecorder(e.source, interval)
+	if err := f.setBaseline(e); err != nil {
+		e.close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (f *energyFlags) check() error {
+	if f.event != "" && f.source != "auto" {
+		return usagef("--energy and --energy-event exclude each other")
+	}
+	if f.event == "" && f.scale != 0 {
+		return usagef("--energy-scale belongs to --energy-event")
+	}
+	if f.scale < 0 {
+		return usagef("--energy-scale %v: joules per count cannot be negative", f.scale)
+	}
+	if f.source != "none" && f.source != "auto" && f.source != "perf" && !slices.Contains(rapl.Kinds(), f.source) {
+		return usagef("--energy %q: it is auto, perf, powercap, msr, hwmon, model or none", f.source)
+	}
+	if f.interval < minInterval || f.interval > maxInterval {
+		return usagef("--energy-interval %v: it is from %v to %v", f.interval, minInterval, maxInterval)
+	}
+	switch attribution.Method(f.method) {
+	case "auto", attribution.Proportional, attribution.Share:
+	default:
+		return usagef("--attribution %q: it is auto, proportional or share", f.method)
+	}
+	switch f.baseline {
+	case baselineAuto, baselineMeasure:
+	default:
+		watts, err := strconv.ParseFloat(strings.TrimSuffix(f.baseline, "W"), 64)
+		if err != nil || !(watts >= 0 && watts < 1e6) {
+			return usagef("--baseline %q: it is auto, 0, a number of watts or measure", f.baseline)
+		}
+		f.staticWatts = watts
+	}
+	if f.method == string(attribution.Share) && f.baseline != baselineAuto && f.baseline != "0" {
+		return usagef("--attribution share has no baseline: its rest is [idle]")
+	}
+	return nil
+}
+
+// setBaseline gives the static power of each domain to the attribution. A
+// number of watts is meant for each package; the other domains have none.
+func (f *energyFlags) setBaseline(e *energy) error {
+	if f.baseline == baselineAuto {
+		if e.attribution.Method == attribution.Proportional {
+			e.remarks = append(e.remarks, "joules of functions include static power: no baseline was given (--baseline WATTS or measure)")
+		}
+		return nil
+	}
+	e.attribution.BaselineWatts = make([]float64, len(e.info.Domains))
+	if f.baseline == baselineMeasure {
+		fmt.Fprintf(os.Stderr, "energyprof: measuring the idle machine for %v\n", measureTime)
+		idle, err := rapl.MeasureIdle(rapl.Machine{}, e.source, measureTime)
+		if err != nil {
+			return fmt.Errorf("measuring the baseline: %w", err)
+		}
+		copy(e.attribution.BaselineWatts, idle.Watts)
+		e.remarks = append(e.remarks, fmt.Sprintf("baseline measured for %v before the start, with the CPUs %.1f %% busy", measureTime, 100*idle.Busy))
+		return nil
+	}
+	for i, d := range e.info.Domains {
+		if d.Name == "package" {
+			e.attribution.BaselineWatts[i] = f.staticWatts
+		}
+	}
+	return nil
+}
+
+// traced returns a sink that writes the energy points to the trace as well.
+func (e *energy) traced(sink session.Sink, file *output) (session.Sink, error) {
+	if file == nil {
+		return sink, nil
+	}
+	w, err := rapl.NewTraceWriter(file, e.info.Domains)
+	if err != nil {
+		return nil, fmt.Errorf("output file %s: %w", file.path, err)
+	}
+	e.trace = &tracer{Sink: sink, trace: w}
+	return e.trace, nil
+}
+
+// tracer writes the energy points on their way to the sink.
+type tracer struct {
+	session.Sink
+	trace *rapl.TraceWriter
+	err   error
+}
+
+func (t *tracer) Energy(domain int, at int64, joules float64) {
+	if err := t.trace.Write(domain, at, joules); err != nil && t.err == nil {
+		t.err = err
+	}
+	t.Sink.Energy(domain, at, joules)
+}
+
+// finish writes out what is buffered and returns the first error.
+func (t *tracer) finish() error {
+	if t.err != nil {
+		return t.err
+	}
+	return t.trace.Flush()
+}
+
+// notes says what a reader of the joules must know.
+func (e *energy) notes() []string {
+	if e.source == nil {
+		return nil
+	}
+	notes := slices.Concat(e.remarks, e.source.Info().Notes)
+	books := e.recorder.Books()
+	if books.Switched != "" {
+		notes = append(notes, "energy was polled, not stamped by the kernel: "+books.Switched)
+	}
+	if books.Dropped > 0 {
+		notes = append(notes, fmt.Sprintf("%d energy readings could not follow the counter (a reset, a suspend): what was used meanwhile is missing", books.Dropped))
+	}
+	return notes
+}
+
+func (e *energy) close() {
+	if e.source != nil {
+		e.source.Close()
+	}
+}

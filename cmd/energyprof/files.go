@@ -1,0 +1,90 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+
+	"github.com/energyprof/energyprof/report"
+)
+
+// recordFiles are the files that a recording writes. All are created before it
+// begins; those not asked for are nil.
+type recordFiles struct {
+	profile, summary, trace *output
+}
+
+func (f *recordFlags) createFiles() (files recordFiles, err error) {
+	for _, want := range []struct {
+		path string
+		to   **output
+	}{
+		{f.output, &files.profile},
+		{f.summary, &files.summary},
+		{f.trace, &files.trace},
+	} {
+		if want.path == "" {
+			continue
+		}
+		if *want.to, err = createOutput(want.path); err != nil {
+			files.discard()
+			return files, err
+		}
+	}
+	return files, nil
+}
+
+// discard removes what has not been committed.
+func (files recordFiles) discard() {
+	for _, o := range []*output{files.profile, files.summary, files.trace} {
+		if o != nil {
+			o.discard()
+		}
+	}
+}
+
+// write writes the profile and the summary and makes all files appear.
+func (files recordFiles) write(rec *report.Recording, trace *tracer) error {
+	p, err := rec.Profile()
+	if err != nil {
+		return fmt.Errorf("building the profile: %w", err)
+	}
+	if err := files.profile.fill(p.Write); err != nil {
+		return err
+	}
+	if files.summary != nil {
+		if err := files.summary.fill(rec.Summary().JSON); err != nil {
+			return err
+		}
+	}
+	if trace != nil {
+		if err := trace.finish(); err != nil {
+			return fmt.Errorf("output file %s: %w", files.trace.path, err)
+		}
+		return files.trace.commit()
+	}
+	return nil
+}
+
+// writeSummary replaces the summary of a recording whose command ended later.
+func writeSummary(path string, rec *report.Recording) error {
+	o, err := createOutput(path)
+	if err != nil {
+		return err
+	}
+	return o.fill(rec.Summary().JSON)
+}
+
+// fill writes the file with write and commits it.
+func (o *output) fill(write func(io.Writer) error) error {
+	w := bufio.NewWriter(o)
+	err := write(w)
+	if err == nil {
+		err = w.Flush()
+	}
+	if err != nil {
+		o.discard()
+		return fmt.Errorf("output file %s: %w", o.path, err)
+	}
+	return o.commit()
+}

@@ -1,0 +1,270 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/internal/collect"
+	"github.com/energyprof/energyprof/internal/pmu"
+	"github.com/energyprof/energyprof/internal/session"
+	"github.com/energyprof/energyprof/internal/symbol"
+	"github.com/energyprof/energyprof/report"
+)
+
+// recordFlags are the flags of record, as they were given.
+type recordFlags struct {
+	sampling
+	energyFlags
+
+	all        bool
+	pids       string
+	delay      time.Duration
+	duration   time.Duration
+	pages      int
+	callGraph  string
+	userOnly   bool
+	kernelOnly bool
+
+	output  string
+	summary string
+	quiet   bool
+}
+
+func newRecord() *cobra.Command {
+	var f recordFlags
+	c := &cobra.Command{
+		Use:   "record [flags] [--] [command args...]",
+		Short: "Record where a command, processes or all CPUs spend time and joules",
+		Long: "Record samples a command with its children and threads (or -p, or -a), reads the energy\n" +
+			"counters on the same clock and writes a pprof profile.\n\n" +
+			"The exit code is the command's own (128+signal if it was killed), 125 for a failure of\n" +
+			"energyprof, 126 if the command cannot be executed and 127 if it was not found. INT, TERM and\n" +
+			"HUP are passed to the command, end the recording and still write the profile; a second one\n" +
+			"stops at once.",
+		Example:     "  energyprof record -- ./app --its-flag\n  energyprof record -p 4711 --duration 30s\n  sudo energyprof record -a --duration 10s",
+		Annotations: map[string]string{runsCommand: "yes"},
+		RunE: func(c *cobra.Command, args []string) error {
+			f.frequencySet = c.Flags().Changed("freq")
+			f.periodSet = c.Flags().Changed("count")
+			return f.run(args)
+		},
+	}
+	fl := c.Flags()
+	fl.SetInterspersed(false) // what follows the command is the command's
+	fl.Uint64VarP(&f.frequency, "freq", "F", defaultFrequency, "samples per second of CPU time")
+	fl.Uint64VarP(&f.period, "count", "c", 0, "sample every so many events (nanoseconds, of a clock) instead")
+	fl.StringArrayVarP(&f.specs, "event", "e", nil, "events to sample: cpu-clock, task-clock, cycles, page-faults, rNNNN, pmu/name/,\npmu/field=value,.../, group:name, mem:ADDR; time always comes from a clock")
+	fl.StringVarP(&f.callGraph, "call-graph", "g", "fp", "stacks: fp (frame pointers) or none")
+	fl.BoolVarP(&f.all, "all-cpus", "a", false, "record everything on all CPUs")
+	fl.StringVarP(&f.pids, "pid", "p", "", "record running processes: PID[,PID]")
+	fl.DurationVar(&f.duration, "duration", 0, "end the recording after this time")
+	fl.DurationVarP(&f.delay, "delay", "D", 0, "begin to sample after this time")
+	fl.IntVarP(&f.pages, "mmap-pages", "m", session.DefaultPages, "pages of each CPU's ring, a power of two")
+	fl.BoolVar(&f.userOnly, "user", false, "sample user code only")
+	fl.BoolVar(&f.kernelOnly, "kernel", false, "sample the kernel only")
+	f.energyFlags.register(fl)
+	fl.StringVarP(&f.output, "output", "o", "energyprof.pb.gz", "the profile")
+	fl.StringVar(&f.summary, "summary", "", "write the summary as JSON to this file")
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no closing summary")
+	return c
+}
+
+// options translates the flags of what to record.
+func (f *recordFlags) options(fs pmu.FS, args []string) (session.Options, error) {
+	opt := session.Options{
+		Command: args, All: f.all,
+		Delay: f.delay, Duration: f.duration,
+		ExcludeUser: f.kernelOnly, ExcludeKernel: f.userOnly,
+		Pages: f.pages, FS: fs, Proc: "/proc",
+	}
+	targets := 0
+	for _, given := range []bool{len(args) > 0, f.all, f.pids != ""} {
+		if given {
+			targets++
+		}
+	}
+	switch {
+	case targets == 0:
+		return opt, usagef("nothing to record: give a command after --, -p PID or -a")
+	case targets > 1:
+		return opt, usagef("a command, -p and -a exclude each other")
+	case f.userOnly && f.kernelOnly:
+		return opt, usagef("--user and --kernel exclude each other")
+	case f.delay < 0 || f.duration < 0:
+		return opt, usagef("a time cannot be negative")
+	case f.pages <= 0 || f.pages&(f.pages-1) != 0:
+		return opt, usagef("-m %d: %d pages are no power of two", f.pages, f.pages)
+	}
+	switch f.callGraph {
+	case "fp":
+		opt.Callchains = true
+	case "none":
+	default:
+		return opt, usagef("-g %q: stacks are recorded by fp or none", f.callGraph)
+	}
+	if f.pids != "" {
+		for _, field := range strings.Split(f.pids, ",") {
+			pid, err := strconv.Atoi(field)
+			if err != nil || pid <= 0 {
+				return opt, usagef("-p: %q is no process id", field)
+			}
+			opt.PIDs = append(opt.PIDs, pid)
+		}
+	}
+	var err error
+	opt.Events, err = f.events(fs)
+	return opt, err
+}
+
+// run records. Whatever can be refused is refused before the command starts.
+func (f *recordFlags) run(args []string) error {
+	fs := pmu.NewFS("/sys", "/proc")
+	opt, err := f.options(fs, args)
+	if err != nil {
+		return err
+	}
+	files, err := f.createFiles()
+	if err != nil {
+		return err
+	}
+	defer files.discard()
+	energy, err := f.open()
+	if err != nil {
+		return err
+	}
+	defer energy.close()
+	opt.Energy = energy.recorder
+	opt.Abort = func(sig os.Signal) {
+		files.discard()
+		fmt.Fprintf(os.Stderr, "energyprof: stopped by a second signal (%v): no profile is written\n", sig)
+		os.Exit(exitSignal + int(sig.(syscall.Signal)))
+	}
+	what, err := f.collectOptions(opt, energy)
+	if err != nil {
+		return err
+	}
+	collector, err := collect.New(what)
+	if err != nil {
+		return err
+	}
+	sink, err := energy.traced(collector, files.trace)
+	if err != nil {
+		return err
+	}
+	result, err := session.Run(opt, sink)
+	if err != nil {
+		return err
+	}
+	defer result.Close()
+	recording, err := collector.Finish()
+	if err != nil {
+		return err
+	}
+	f.describe(recording, opt, result, energy)
+	if err := files.write(recording, energy.trace); err != nil {
+		result.Wait()
+		return err
+	}
+	if !f.quiet {
+		f.closing(recording, result)
+	}
+	return f.waitForCommand(recording, result)
+}
+
+func (f *recordFlags) collectOptions(opt session.Options, energy *energy) (collect.Options, error) {
+	c := collect.Options{
+		Domains:     energy.info.Domains,
+		Attribution: energy.attribution,
+		Measured:    energy.info.Measured,
+		SystemWide:  opt.All,
+		Proc:        opt.Proc,
+		Resolver:    symbol.New(symbol.Options{}),
+	}
+	for _, e := range opt.Events {
+		c.Events = append(c.Events, collect.Event{Name: e.Name, Clock: e.Clock})
+	}
+	var err error
+	c.CPUs, err = opt.FS.OnlineCPUs()
+	return c, err
+}
+
+// describe adds what the collector does not know.
+func (f *recordFlags) describe(rec *report.Recording, opt session.Options, result *session.Result, energy *energy) {
+	rec.Tool = "energyprof " + version()
+	rec.Source = energy.info.Name
+	rec.Data.Start = result.Wall
+	rec.Data.Duration = time.Duration(result.End - result.Start)
+	rec.Data.Comments = append(rec.Data.Comments, "events: "+describe(opt.Events), "energyprof command line: "+strings.Join(os.Args, " "))
+	total := result.Books.Total()
+	rec.Throttled = int64(total.Throttles)
+	rec.BadRecords = int64(total.Bad)
+	if len(opt.Command) > 0 {
+		rec.Command = &report.Command{Args: opt.Command}
+		setExit(rec.Command, result.Exit)
+	}
+	rec.Notes = append(rec.Notes, energy.notes()...)
+	for _, n := range result.Notes {
+		text := n.Text
+		if hint := adviceNote(n); hint != "" {
+			text += ": " + hint
+		}
+		rec.Notes = append(rec.Notes, text)
+	}
+	if result.Late > 0 {
+		rec.Notes = append(rec.Notes, fmt.Sprintf("%d records came too late to be put in order", result.Late))
+	}
+	if unknown := total.Unknown; unknown > 0 {
+		rec.Notes = append(rec.Notes, fmt.Sprintf("%d records of types that this version does not know were skipped", unknown))
+	}
+}
+
+func setExit(c *report.Command, exit *session.Exit) {
+	switch {
+	case exit == nil:
+	case exit.Signal != 0:
+		c.Signal = unix.SignalName(exit.Signal)
+	default:
+		c.ExitCode = &exit.Code
+	}
+}
+
+// closing prints what was recorded.
+func (f *recordFlags) closing(rec *report.Recording, result *session.Result) {
+	rec.Summary().Text(os.Stderr, terminalWidth(os.Stderr))
+	fmt.Fprintf(os.Stderr, "profile: %s (energyprof report %s, go tool pprof -http=: %s)\n", f.output, f.output, f.output)
+	if result.Running() {
+		fmt.Fprintf(os.Stderr, "energyprof: the recording has ended; waiting for the command\n")
+	}
+}
+
+// waitForCommand gives the command's exit code as ours, and adds it to the
+// summary when the command outlived the recording.
+func (f *recordFlags) waitForCommand(rec *report.Recording, result *session.Result) error {
+	if result.Running() {
+		if err := result.Wait(); err != nil {
+			return err
+		}
+		setExit(rec.Command, result.Exit)
+		if f.summary != "" {
+			if err := writeSummary(f.summary, rec); err != nil {
+				return err
+			}
+		}
+	}
+	switch {
+	case result.Exit == nil:
+		return nil
+	case result.Exit.Signal != 0:
+		return commandExit(exitSignal + int(result.Exit.Signal))
+	case result.Exit.Code != 0:
+		return commandExit(result.Exit.Code)
+	}
+	return nil
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bufio"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/google/pprof/profile"
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/report"
+)
+
+func newReport() *cobra.Command {
+	var rows int
+	var sortKey string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "report [flags] profile.pb.gz",
+		Short: "Joules, share, seconds and watts per function of a profile",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("report takes one file, a profile: found %d", len(args))
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			return showReport(c, args[0], rows, sortKey, asJSON)
+		},
+	}
+	c.Flags().IntVarP(&rows, "rows", "n", 30, "rows to print, 0 for all")
+	c.Flags().StringVar(&sortKey, "sort", "", strings.Join(report.SortKeys, ", ")+" (default joules, or seconds without energy)")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func showReport(c *cobra.Command, path string, rows int, sortKey string, asJSON bool) error {
+	if rows < 0 {
+		return usagef("-n %d: rows cannot be negative", rows)
+	}
+	if sortKey != "" && !slices.Contains(report.SortKeys, sortKey) {
+		return usagef("--sort %q: it is one of %s", sortKey, strings.Join(report.SortKeys, ", "))
+	}
+	table, err := readTable(path)
+	if err != nil {
+		return err
+	}
+	if sortKey != "" {
+		if err := table.Sort(sortKey); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	out := bufio.NewWriter(c.OutOrStdout())
+	if asJSON {
+		err = table.JSON(out, rows)
+	} else {
+		err = table.Text(out, rows, terminalWidth(os.Stdout))
+	}
+	if err == nil {
+		err = out.Flush()
+	}
+	if err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
+}
+
+// maxProfile bounds what a profile may unpack to: a few hundred times what the
+// largest recording writes.
+const maxProfile = 1 << 30
+
+func readTable(path string) (report.Table, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return report.Table{}, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return report.Table{}, fmt.Errorf("%s: %w", path, unix.EISDIR)
+	}
+	data, err := readUnpacked(f)
+	if err != nil {
+		return report.Table{}, fmt.Errorf("%s: %w", path, err)
+	}
+	p, err := profile.ParseData(data)
+	if err != nil {
+		return report.Table{}, fmt.Errorf("%s is not a pprof profile: %w", path, err)
+	}
+	return report.ReadTable(p), nil
+}
+
+// readUnpacked reads a file, through gzip if it is packed, within bounds.
+func readUnpacked(f io.Reader) ([]byte, error) {
+	r := bufio.NewReader(f)
+	var in io.Reader = r
+	if magic, err := r.Peek(2); err == nil && magic[0] == 0x1f && magic[1] == 0x8b {
+		if in, err = gzip.NewReader(r); err != nil {
+			return nil, err
+		}
+	}
+	data, err := io.ReadAll(io.LimitReader(in, maxProfile+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(data) == 0:
+		return nil, errors.New("empty, not a profile")
+	case len(data) > maxProfile:
+		return nil, errors.New("larger than any profile")
+	}
+	return data, nil
+}
+
+// terminalWidth is the width of a terminal in characters, 0 if f is none.
+func terminalWidth(f *os.File) int {
+	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0
+	}
+	return int(size.Col)
+}

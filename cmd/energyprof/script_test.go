@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/energyprof/energyprof/perfring"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"energyprof": main})
+}
+
+// TestScripts runs the command line as a user does.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Condition:           condition,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code": code,
+			"mode": mode,
+		},
+	})
+}
+
+// condition knows what a script may ask of the machine.
+func condition(name string) (bool, error) {
+	switch name {
+	case "perf-events":
+		return canSample(), nil
+	case "tsc":
+		_, err := os.Stat("/sys/bus/event_source/devices/msr/events/tsc")
+		return err == nil && canSample(), nil
+	}
+	return false, errors.New("unknown condition " + name)
+}
+
+// code runs a command and wants an exact exit code: code N command args...
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	if err != nil || neg || len(args) < 2 {
+		ts.Fatalf("usage: code N command args...")
+	}
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		got = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d\nstderr: %s", got, want, ts.ReadFile("stderr"))
+	}
+}
+
+// mode wants the permissions of a file: mode 600 file
+func mode(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 || neg {
+		ts.Fatalf("usage: mode OCTAL file")
+	}
+	info, err := os.Stat(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if got := strconv.FormatUint(uint64(info.Mode().Perm()), 8); got != args[0] {
+		ts.Fatalf("%s has mode %s, want %s", args[1], got, args[0])
+	}
+}
+
+// canSample tells whether this user may sample the code of an own process.
+func canSample() bool {
+	var d diagnosis
+	d.sampling("", 0, -1, perfring.FlagExcludeKernel|perfring.FlagExcludeHV)
+	return d.findings[0].Usable
+}
