@@ -37,8 +37,9 @@ func (m Machine) planEvent(spec string, joulesPerCount float64) (perfPlan, error
 	if err != nil {
 		return perfPlan{}, err
 	}
+	said := "the user"
 	if joulesPerCount == 0 && ev.Unit == "Joules" {
-		joulesPerCount = ev.Scale
+		joulesPerCount, said = ev.Scale, "the kernel"
 	}
 	if !(joulesPerCount > 0) || math.IsInf(joulesPerCount, 1) {
 		return perfPlan{}, fmt.Errorf("a scale of %v joules per count is not positive", joulesPerCount)
@@ -65,7 +66,7 @@ func (m Machine) planEvent(spec string, joulesPerCount float64) (perfPlan, error
 	if len(where) == 0 {
 		return perfPlan{}, fmt.Errorf("none of its CPUs (%s) is online: %w", pmu.FormatCPUList(ev.CPUs), ErrNoHardware)
 	}
-	plan := perfPlan{notes: []string{fmt.Sprintf("the energy is %s counted at %g J each, as the user says", spec, joulesPerCount)}}
+	plan := perfPlan{notes: []string{fmt.Sprintf("the energy is %s counted at %g J each, as %s says", spec, joulesPerCount, said)}}
 	for i, s := range where {
 		plan.domains = append(plan.domains, Domain{Name: "package", Package: s.pkg, CPUs: s.cpus, Sum: true, Unit: joulesPerCount})
 		plan.counters = append(plan.counters, Counter{Attr: countingAttr(ev), CPU: s.cpu, Domain: i, JoulesPerCount: joulesPerCount})

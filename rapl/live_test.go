@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -144,7 +145,7 @@ func TestLiveRecorder(t *testing.T) {
 	t.Logf("%d points in %.3f s: %+v", n+1, seconds, b)
 	if b.Switched != "" {
 		// A virtual machine that is not run for a while loses its timers.
-		if os.Getenv("CI") == "true" {
+		if os.Getenv("CI") == "true" || !strings.Contains(b.Switched, "no stamps came") {
 			t.Fatalf("the stamps were given up: %s", b.Switched)
 		}
 		t.Skipf("the stamps were given up: %s", b.Switched)

@@ -121,7 +121,7 @@ func (p processor) missing(what string) error {
 
 // virtualNote warns of counters inside a virtual machine: QEMU's (-accel
 // kvm,rapl=true) are the host's energy shared by the time of the virtual CPUs.
-const virtualNote = "this is a virtual machine: the energy counters are what its hypervisor makes of the host's, an estimate"
+const virtualNote = "this is a virtual machine: its energy counters are what the hypervisor makes of the host's, which may be an estimate"
 
 // scope is the reach of one set of package registers.
 type scope struct {

@@ -29,9 +29,11 @@ type zone struct {
 	modulus uint64
 	unit    float64 // joules per step of the register
 	energy  uint64  // µJ at Open
-	enabled bool
-	scale   float64 // joules per µJ of energy_uj: 1e-6 but for what the driver gets wrong
-	cpus    []int
+	// disabled is what to say of a zone whose power limits are off. Most count all
+	// the same (all of AMD, which has no limits), some stand at zero.
+	disabled string
+	scale    float64 // joules per µJ of energy_uj: 1e-6 but for what the driver gets wrong
+	cpus     []int
 }
 
 func openPowercap(m Machine) (Source, error) {
@@ -113,7 +115,7 @@ func (m Machine) zones(cpu processor, online []pmu.CPU) ([]zone, []string, error
 	for _, z := range zones {
 		note := z.redundant(kept, cpu)
 		if note == "" && z.energy == 0 && z.domain != "package" {
-			note = fmt.Sprintf("%s (%s) is left out: it stands at zero", z.dir, z.domain)
+			note = fmt.Sprintf("%s (%s) is left out: it stands at zero%s", z.dir, z.domain, z.disabled)
 		}
 		if note != "" {
 			notes = append(notes, note)
@@ -122,8 +124,8 @@ func (m Machine) zones(cpu processor, online []pmu.CPU) ([]zone, []string, error
 		if note := z.place(online, zones, !cpu.amd()); note != "" {
 			notes = append(notes, note)
 		}
-		if z.energy == 0 || !z.enabled && z.domain == "package" {
-			notes = append(notes, fmt.Sprintf("%s (%s) is disabled or stands at zero", z.dir, z.domain))
+		if z.energy == 0 {
+			notes = append(notes, fmt.Sprintf("%s (%s %d) stands at zero%s", z.dir, z.domain, z.pkg, z.disabled))
 		}
 		live = live || z.sum && z.energy > 0
 		kept = append(kept, z)
@@ -165,8 +167,9 @@ func (m Machine) zone(dir string, cpu processor) (z zone, note string, err error
 	if err != nil {
 		return zone{}, fmt.Sprintf("%s is left out: %v", dir, err), nil
 	}
-	enabled, err := text(filepath.Join(base, "enabled"))
-	z.enabled = err != nil || enabled != "0"
+	if enabled, err := text(filepath.Join(base, "enabled")); err == nil && enabled == "0" {
+		z.disabled = " and is disabled"
+	}
 	if span, err := number(filepath.Join(base, "max_energy_range_uj")); err == nil && span > 0 {
 		// The range is 2^32-1 units, each truncated to nJ (rapl_unit_xlate).
 		unit := float64(span) / (1<<32 - 1)

@@ -51,7 +51,7 @@ func TestPowercapServer(t *testing.T) {
 		zoneTree("intel-rapl:0:0", "dram", 8, spanDRAM)+
 		zoneTree("intel-rapl:1", "psys", 9, spanESU14)+
 		zoneTree("intel-rapl:2", "package-0", spanESU14-1e6, spanESU14)+
-		zoneTree("intel-rapl:2:0", "core", 0, spanESU14)+
+		strings.Replace(zoneTree("intel-rapl:2:0", "core", 0, spanESU14), "\n1\n", "\n0\n", 1)+
 		zoneTree("intel-rapl:2:1", "dram", 10, spanDRAM)+
 		zoneTree("intel-rapl:2:2", "uncore", 11, spanESU14)+
 		zoneTree("intel-rapl-mmio:0", "package-0", 12, spanESU14)+
@@ -62,7 +62,7 @@ func TestPowercapServer(t *testing.T) {
 	if d := cmp.Diff(want, names(s.Info().Domains)); d != "" {
 		t.Fatalf("domains (-want +got):\n%s", d)
 	}
-	for _, words := range [][]string{{"intel-rapl-mmio:0 ", "intel-rapl:2"}, {"intel-rapl-mmio:0:0", "intel-rapl:2:1"}, {"intel-rapl:2:0", "zero"}} {
+	for _, words := range [][]string{{"intel-rapl-mmio:0 ", "intel-rapl:2"}, {"intel-rapl-mmio:0:0", "intel-rapl:2:1"}, {"intel-rapl:2:0", "zero", "disabled"}} {
 		if !noted(s, words...) {
 			t.Errorf("%q is not said: %q", words, s.Info().Notes)
 		}
@@ -106,6 +106,9 @@ func TestPowercapKinds(t *testing.T) {
 			zoneTree("intel-rapl:0", "package-0", 5, spanESU14) + zoneTree("intel-rapl:1", "package-1", 5, spanESU14) +
 			zoneTree("intel-rapl:2", "psys-1", 5, spanESU14) + zoneTree("intel-rapl:3", "psys", 5, spanESU14),
 			[]string{"package 0 [0] +", "package 1 [1] +", "psys 0 [0 1]"}, "intel-rapl:2 is left out"},
+		{"one package counts, one does not", cpuinfo("GenuineIntel", 6, 0x8f, "") + cpus("0 0 0", "1 0 0") +
+			zoneTree("intel-rapl:0", "package-0", 0, spanESU14) + zoneTree("intel-rapl:1", "package-1", 5, spanESU14),
+			[]string{"package 0 [0] +", "package 1 [1] +"}, "intel-rapl:0 (package 0) stands at zero"},
 		{"a package that no CPU is of", cpuinfo("GenuineIntel", 6, 0x8f, "") + cpus("0 0 0") + zoneTree("intel-rapl:0", "package-7", 5, spanESU14),
 			[]string{"package 7 [] +"}, "no online CPU"},
 		{"a name of tomorrow", cpuinfo("GenuineIntel", 6, 0x8f, "") + cpus("0 0 0") + zoneTree("intel-rapl:0", "package-0", 5, spanESU14) +
