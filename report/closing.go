@@ -53,7 +53,7 @@ func (s Summary) Text(w io.Writer, width int) error {
 	return err
 }
 
-// writeDomains prints joules, mean watts and source of every domain.
+// writeDomains prints joules, mean watts over the recording and source of every domain.
 func (s Summary) writeDomains(b *strings.Builder) error {
 	var rows [][]string
 	for _, d := range s.Source.Domains {
@@ -62,7 +62,7 @@ func (s Summary) writeDomains(b *strings.Builder) error {
 			mean = watts(d.Joules / s.Seconds)
 		}
 		rows = append(rows, []string{"energy:", joules(d.Joules), mean,
-			terminal(fmt.Sprintf("%v: %s", s.Source, domainName(d.Name, d.Package, d.CPUs)))})
+			terminal(fmt.Sprintf("%v: %s", s.Source, domainName(d.Name, d.Package, d.CPUs, d.InEnergy)))})
 	}
 	return writeColumns(b, rows, 0)
 }
@@ -84,7 +84,7 @@ func (s Summary) functionRows() [][]string {
 			cells[2], cells[3] = seconds(sec), watts(j/sec)
 		}
 		if !s.Source.Measured {
-			cells = append(cells[:1], append([]string{estimated}, cells[1:]...)...)
+			cells = append(cells[:1:1], append([]string{estimated + " (" + terminal(s.Source.Name) + ")"}, cells[1:]...)...)
 		}
 		return cells
 	}

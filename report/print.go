@@ -38,7 +38,7 @@ func (t *Table) cells(rows int) [][]string {
 			processes[r.Process] = true
 		}
 	}
-	line := func(r Row, cumulative bool, name string) []string {
+	line := func(r Row, single bool, name string) []string {
 		var c []string
 		value := func(has bool, s string) {
 			if !has {
@@ -52,17 +52,17 @@ func (t *Table) cells(rows int) [][]string {
 				value(true, estimated)
 			}
 			value(true, percent(r.Share))
-			value(cumulative, joules(r.JoulesCumulative))
+			value(single, joules(r.JoulesCumulative))
 		}
 		if t.CPU {
 			value(r.Seconds > 0 || r.SecondsCumulative > 0, seconds(r.Seconds))
 			if t.Energy == "" {
 				value(true, percent(r.Share))
 			}
-			value(cumulative && r.SecondsCumulative > 0, seconds(r.SecondsCumulative))
+			value(single && r.SecondsCumulative > 0, seconds(r.SecondsCumulative))
 		}
 		if t.Energy != "" && t.CPU {
-			value(r.Seconds > 0, watts(r.Watts))
+			value(single && r.Seconds > 0, watts(r.Watts))
 		}
 		return append(c, name)
 	}
@@ -76,13 +76,13 @@ func (t *Table) cells(rows int) [][]string {
 		rest.add(r)
 	}
 	if more := len(t.Rows) - rows; more > 0 {
-		out = append(out, line(rest.mean(), false, fmt.Sprintf("(%d more)", more)))
+		out = append(out, line(rest, false, fmt.Sprintf("(%d more)", more)))
 	}
 	var total Row
 	for _, r := range t.Rows {
 		total.add(r)
 	}
-	return append(out, line(total.mean(), false, "total"))
+	return append(out, line(total, false, "total"))
 }
 
 // head names the columns of cells.
@@ -93,14 +93,14 @@ func (t *Table) head() []string {
 		if t.Estimated() {
 			head = append(head, "")
 		}
-		head = append(head, "share", "cum")
+		head = append(head, "share", "joules cum")
 	}
 	if t.CPU {
 		head = append(head, "seconds")
 		if t.Energy == "" {
 			head = append(head, "share")
 		}
-		head = append(head, "cum")
+		head = append(head, "seconds cum")
 	}
 	if t.Energy != "" && t.CPU {
 		head = append(head, "watts")
@@ -108,18 +108,12 @@ func (t *Table) head() []string {
 	return append(head, "function")
 }
 
-// add adds own values; cumulative ones of several functions have no sum.
+// add adds own values; cumulative ones of several functions have no sum, and
+// watts of energy that has no CPU time beside it no meaning.
 func (r *Row) add(o Row) {
 	r.Joules += o.Joules
 	r.Seconds += o.Seconds
 	r.Share += o.Share
-}
-
-func (r Row) mean() Row {
-	if r.Seconds > 0 {
-		r.Watts = r.Joules / r.Seconds
-	}
-	return r
 }
 
 // shown is how many rows a wish for n shows.
@@ -171,10 +165,11 @@ func (t *Table) JSON(w io.Writer, rows int) error {
 	out.Joules, out.Seconds = given(energy, &t.Joules), given(t.CPU, &t.Seconds)
 	for i := range t.Rows[:t.shown(rows)] {
 		r := &t.Rows[i]
+		time := t.CPU && (r.Seconds > 0 || !r.Synthetic) // [baseline] is energy of no CPU time
 		out.Rows = append(out.Rows, rowJSON{
 			Name: r.Name, Process: r.Process, Synthetic: r.Synthetic,
 			Joules: given(energy, &r.Joules), JoulesCumulative: given(energy, &r.JoulesCumulative),
-			Seconds: given(t.CPU, &r.Seconds), SecondsCumulative: given(t.CPU, &r.SecondsCumulative),
+			Seconds: given(time, &r.Seconds), SecondsCumulative: given(time, &r.SecondsCumulative),
 			Share: given(energy || t.CPU, &r.Share), Watts: given(energy && r.Seconds > 0, &r.Watts),
 		})
 	}

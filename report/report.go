@@ -93,9 +93,8 @@ func (r *Recording) comments() []string {
 	if len(r.Data.Columns) == 0 {
 		add("energy source: none")
 	} else {
-		add("energy source: %v", r.source())
 		for _, col := range r.Data.Columns {
-			add("energy of %s: %s", columnName(col), joules(col.Joules))
+			add("energy of %s: %s (%v)", domainName(col.Domain, col.Package, col.CPUs, col.Sum), joules(col.Joules), r.source())
 		}
 		add("energy is in microjoules; the -unit option of pprof changes the name, not the number")
 		add("%s", r.Attribution.text())
@@ -110,15 +109,18 @@ func (r *Recording) comments() []string {
 	return c
 }
 
-// columnName is "package of package 0 (CPUs 0-3)".
-func columnName(c pprofile.Column) string {
-	return domainName(c.Domain, c.Package, c.CPUs)
-}
-
-func domainName(domain string, pkg int, cpus string) string {
+// domainName is "dram of package 0 (CPUs 0-3)", and says when the domain is not
+// part of the sum.
+func domainName(domain string, pkg int, cpus string, sum bool) string {
 	s := fmt.Sprintf("%s of package %d", domain, pkg)
+	if domain == "package" {
+		s = fmt.Sprintf("package %d", pkg)
+	}
 	if cpus != "" {
 		s += " (CPUs " + cpus + ")"
+	}
+	if !sum {
+		s += ", not in the sum"
 	}
 	return s
 }

@@ -50,7 +50,8 @@ func ReadTable(p *profile.Profile) Table {
 	if !t.CPU {
 		t.Missing = append(t.Missing, "no sample type cpu/nanoseconds, so no CPU time and no watts; there is "+sampleTypes(p))
 	}
-	all := functions(p, energy, cpu)
+	// A synthetic frame can be there for the sake of another sample type.
+	all := slices.DeleteFunc(functions(p, energy, cpu), func(f *function) bool { return f.synthetic && f.uj == 0 && f.ns == 0 })
 	slices.SortFunc(all, byEnergy)
 	var uj, ns int64
 	for _, f := range all {
