@@ -1,0 +1,243 @@
+// Package collect turns the ordered stream of records, energy readings and busy times of a
+// recording into stacks that have CPU time, event counts and joules.
+//
+//	fork, exec, comm, mmap, exit --> processes and what is mapped where in them
+//	sample --> whose, which frames --> stack id --> counts, and CPU time for attribution
+//	lost records, busy CPUs -------------> [lost] and [other processes] for attribution
+//	readings ----------------------------> attribution
+//
+// Frames are resolved to a mapping when a stack is first seen, because the mapping may be gone
+// later, and the file behind it is opened then, because the process may be gone later. Names
+// are looked up at the end, each address once. Memory is bounded: in the number of stacks, in
+// the processes that are kept after their end, and in the mappings of a process.
+package collect
+
+import (
+	"cmp"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"math"
+	"path/filepath"
+
+	"github.com/energyprof/energyprof/internal/symbol"
+	"github.com/energyprof/energyprof/perfring"
+	"github.com/energyprof/energyprof/rapl"
+	"github.com/energyprof/energyprof/report/attribution"
+	"github.com/energyprof/energyprof/report/pprofile"
+)
+
+const (
+	// DefaultMaxStacks is how many different stacks are told apart.
+	DefaultMaxStacks = 200_000
+	maxMaxStacks     = 1 << 24 // frames are numbered in 32 bits
+)
+
+// Event is one sampled event, in the order of the numbers that Record gets.
+type Event struct {
+	Name   string
+	Clock  bool   // counts nanoseconds of CPU time: cpu-clock, task-clock
+	Period uint64 // of samples that carry none; 0 when all do
+}
+
+// Options says what is recorded.
+type Options struct {
+	Events     []Event // the first with Clock gives the CPU time; the others are counted beside it
+	SystemWide bool    // every process is sampled, so that nothing is left for [other processes]
+
+	// Energy is the source of energy; its domains are in the order of the numbers that Energy gets.
+	// Without domains there is no energy.
+	Energy      rapl.Info
+	CPUs        []int // for domains that do not say which CPUs they cover
+	Attribution attribution.Options
+
+	// Proc is the root of procfs, for processes that ran before the recording and for the kernel's
+	// limits. Empty for records of another machine or time: nothing is then looked up in it.
+	Proc string
+	// Resolver gives names to addresses; nil leaves user addresses without, and the kernel one frame.
+	Resolver *symbol.Resolver
+
+	MaxStacks int // 0: DefaultMaxStacks
+	MaxDepth  int // frames at which the kernel cuts stacks; 0: Proc/sys/kernel/perf_event_max_stack
+}
+
+// Books counts what a reader of the profile must know about its making.
+type Books struct {
+	Samples         uint64 // of the clock, that are in the profile
+	Idle            uint64 // samples of CPUs with nothing to do, which are not in the profile
+	IdleNanoseconds int64
+	LostSamples     uint64 // of the clock, estimated when several events share a ring
+	LostNanoseconds int64
+	Stacks          int    // that are told apart
+	Folded          uint64 // samples whose stacks were shortened because there were too many
+	Truncated       uint64 // samples whose stacks the kernel cut
+	// NoMapping counts samples whose leaf lies in no known mapping.
+	NoMapping uint64
+	// DroppedMappings counts mappings beyond what is kept of one process.
+	DroppedMappings uint64
+	// Refused counts readings and CPU times that attribution did not take; Err is the first reason.
+	Refused uint64
+	Err     error
+}
+
+// A Collector takes the stream of one recording. It is not safe for concurrent use.
+type Collector struct {
+	opt    Options
+	clock  int   // index of the event that gives CPU time, -1 without one
+	extra  []int // per event: its column among the further events, -1 for the clock
+	extras int
+
+	table  table
+	kernel kernel
+	stacks stacks
+	cpus   []cpuState
+	noCPU  cpuState
+	energy energy
+	idle   idleTime
+	books  Books
+
+	allSamples, clockSamples     uint64 // idle ones included
+	clockNanoseconds             float64
+	lostSamples, lostNanoseconds float64
+
+	scratch []int32   // frames of the stack being interned
+	single  [1]uint64 // a callchain of the IP alone
+}
+
+// New makes a Collector. An error means that the events or domains cannot be recorded together.
+func New(opt Options) (*Collector, error) {
+	if len(opt.Events) == 0 {
+		return nil, errors.New("collect: no events")
+	}
+	opt.MaxStacks = cmp.Or(opt.MaxStacks, DefaultMaxStacks)
+	if opt.MaxStacks < 0 || opt.MaxStacks > maxMaxStacks {
+		return nil, fmt.Errorf("collect: at most %d stacks: not in 1-%d", opt.MaxStacks, maxMaxStacks)
+	}
+	opt.MaxDepth = cmp.Or(opt.MaxDepth, maxDepth(opt.Proc))
+	c := &Collector{opt: opt, clock: -1}
+	for i, e := range opt.Events {
+		column := c.extras
+		if e.Clock && c.clock < 0 {
+			c.clock, column = i, -1
+		} else {
+			c.extras++
+		}
+		c.extra = append(c.extra, column)
+	}
+	if err := c.buildable(); err != nil {
+		return nil, err
+	}
+	c.table = newTable(opt.Proc)
+	c.stacks = newStacks(opt.MaxStacks, c.extras, maphash.MakeSeed())
+	if err := c.energy.open(&opt); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// buildable tells at the beginning what would make the profile impossible at the end: names of events
+// or domains that it cannot have.
+func (c *Collector) buildable() error {
+	p := pprofile.Profile{Events: c.furtherEvents(), Measured: c.opt.Energy.Measured}
+	for _, d := range c.opt.Energy.Domains {
+		p.Columns = append(p.Columns, pprofile.Column{Domain: d.Name, Package: d.Package, Sum: d.Sum})
+	}
+	if _, err := pprofile.Build(&p); err != nil {
+		return fmt.Errorf("collect: %w", err)
+	}
+	return nil
+}
+
+// furtherEvents are the names of the events beside the clock.
+func (c *Collector) furtherEvents() []string {
+	var names []string
+	for i, column := range c.extra {
+		if column >= 0 {
+			names = append(names, c.opt.Events[i].Name)
+		}
+	}
+	return names
+}
+
+// Existing reads a process that ran before the recording from /proc.
+func (c *Collector) Existing(pid int) error {
+	if err := c.table.existing(uint32(pid)); err != nil {
+		return fmt.Errorf("process %d: %w", pid, err)
+	}
+	return nil
+}
+
+// Record takes a record, in time order. cpu is the CPU of its ring; event the index of its event in
+// Options.Events, -1 if it has none. The record is not kept.
+func (c *Collector) Record(rec perfring.Record, cpu, event int) {
+	state := c.cpu(cpu)
+	switch r := rec.(type) {
+	case *perfring.Sample:
+		c.sample(state, r, cpu, event)
+		state.seen(int64(r.Time))
+	case *perfring.Mmap:
+		c.table.mmap(r.PID, &mapping{start: r.Addr, limit: r.Addr + r.Len, offset: r.PgOff,
+			image: intern(image{file: string(r.Filename)})})
+		state.seen(int64(r.SampleID.Time))
+	case *perfring.Mmap2:
+		c.table.mmap(r.PID, &mapping{start: r.Addr, limit: r.Addr + r.Len, offset: r.PgOff,
+			image: intern(image{file: string(r.Filename), buildID: hex.EncodeToString(r.BuildID),
+				major: r.Maj, minor: r.Min, inode: r.Ino})})
+		state.seen(int64(r.SampleID.Time))
+	case *perfring.Comm:
+		c.table.comm(r.PID, r.TID, string(r.Name), r.Exec)
+		state.seen(int64(r.SampleID.Time))
+	case *perfring.Fork:
+		c.table.fork(r.PID, r.TID, r.PPID, r.PTID)
+		state.seen(int64(r.Time))
+	case *perfring.Exit:
+		c.exit(r)
+		state.seen(int64(r.Time))
+	case *perfring.Lost:
+		c.lost(state, cpu, r.Lost, c.clockShare(), int64(r.SampleID.Time))
+	case *perfring.LostSamples:
+		share := c.clockShare()
+		if event >= 0 {
+			share = 0
+			if event == c.clock {
+				share = 1
+			}
+		}
+		c.lost(state, cpu, r.Lost, share, int64(r.SampleID.Time))
+	case *perfring.Throttle:
+		state.seen(int64(r.Time))
+	case *perfring.Unthrottle:
+		state.seen(int64(r.Time))
+	}
+}
+
+// Advance says that all that happened before t has been delivered.
+func (c *Collector) Advance(t int64) {
+	c.table.forget(t)
+	c.energy.advance(t, c.opt.SystemWide)
+}
+
+// Books returns the counts so far; they are complete after Finish.
+func (c *Collector) Books() Books {
+	b := c.books
+	b.Stacks = len(c.stacks.list)
+	b.LostSamples, b.LostNanoseconds = uint64(math.Round(c.lostSamples)), int64(math.Round(c.lostNanoseconds))
+	b.Idle, b.IdleNanoseconds = c.idle.samples, c.idle.ns
+	b.DroppedMappings = c.table.dropped
+	b.Refused, b.Err = c.energy.refused, c.energy.err
+	return b
+}
+
+// maxDepth reads the limit at which the kernel cuts a callchain (PERF_MAX_STACK_DEPTH, kernel/events/callchain.c).
+func maxDepth(proc string) int {
+	const kernelDefault = 127
+	if proc == "" {
+		return kernelDefault
+	}
+	n, err := readNumber(filepath.Join(proc, "sys/kernel/perf_event_max_stack"))
+	if err != nil || n <= 0 {
+		return kernelDefault
+	}
+	return n
+}

@@ -1,0 +1,168 @@
+package collect
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/energyprof/energyprof/report/attribution"
+)
+
+const (
+	// busyPatience is how long, in ns, sharing out energy waits for the kernel's account of the CPUs' busy
+	// time. It comes every second or so; where it stays out, memory must not grow.
+	busyPatience = 5e9
+	// longestWait bounds what one sample, with a period of this many ns or more, can hold back.
+	longestWait = 1e9
+	// maxPeriod is beyond what a sample can stand for: 9 hours, or 3 hours of cycles at 3 GHz.
+	maxPeriod = 1 << 45
+)
+
+// energy feeds the attribution of joules to stacks.
+type energy struct {
+	attribution *attribution.Attributor // nil without a source of energy
+	advanced    int64                   // what came before is shared out
+	busyTo      int64                   // end of the last busy window
+	longest     int64                   // period of the longest sample
+	refused     uint64
+	err         error
+}
+
+func (e *energy) open(opt *Options) error {
+	if len(opt.Energy.Domains) == 0 {
+		return nil
+	}
+	var series []attribution.Series
+	for _, d := range opt.Energy.Domains {
+		s := attribution.Series{Domain: d.Name, Package: d.Package, CPUs: d.CPUs}
+		if len(s.CPUs) == 0 {
+			s.CPUs = opt.CPUs
+		}
+		series = append(series, s)
+	}
+	var err error
+	if e.attribution, err = attribution.New(series, opt.Attribution); err != nil {
+		return fmt.Errorf("collect: %w", err)
+	}
+	return nil
+}
+
+// refuse keeps what attribution had against a value.
+func (e *energy) refuse(err error) {
+	// CPU time that comes late or on a CPU without a counter is in the result, as seconds.
+	if err == nil || errors.Is(err, attribution.ErrLate) || errors.Is(err, attribution.ErrUnknownCPU) {
+		return
+	}
+	e.refused++
+	if e.err == nil {
+		e.err = err
+	}
+}
+
+// busy gives CPU time that ended at to.
+func (e *energy) busy(key attribution.Key, cpu int, from, to int64, ns float64) {
+	if e.attribution == nil {
+		return
+	}
+	from = max(from, e.advanced)
+	e.refuse(e.attribution.Busy(key, cpu, from, max(from, to), ns))
+}
+
+// advance shares out what lies before t, as far as nothing that belongs there can still come: a sample's
+// CPU time begins a period before it, and busy windows come after their samples.
+func (e *energy) advance(t int64, systemWide bool) {
+	if e.attribution == nil || t == math.MaxInt64 {
+		return // the end, but losses may still be settled; Finish shares out the rest
+	}
+	t -= e.longest
+	if !systemWide {
+		t = min(t, max(e.busyTo, t-busyPatience))
+	}
+	if t > e.advanced {
+		e.advanced = t
+		e.attribution.Advance(t)
+	}
+}
+
+// Energy takes a point of an energy series: joules since any origin at time t.
+func (c *Collector) Energy(domain int, t int64, joules float64) {
+	if c.energy.attribution == nil {
+		return
+	}
+	if err := c.energy.attribution.Reading(domain, t, joules); err != nil {
+		c.energy.refused++
+		if c.energy.err == nil {
+			c.energy.err = err
+		}
+	}
+}
+
+// Busy takes the kernel's own account: the CPU was busy for ns nanoseconds of (from, to], whoever used
+// it. What was not sampled of it belongs to other processes. The samples of that time have been delivered.
+func (c *Collector) Busy(cpu int, from, to, ns int64) {
+	if c.opt.SystemWide || to <= from {
+		return
+	}
+	own := c.cpu(cpu).ran.take(from, to)
+	if other := float64(ns) - own; other > 0 && c.energy.attribution != nil {
+		c.energy.refuse(c.energy.attribution.Busy(attribution.KeyOther, cpu, from, to, other))
+	}
+	c.energy.busyTo = max(c.energy.busyTo, to)
+}
+
+// ran gives the CPU time of a clock sample to attribution.
+func (c *Collector) ran(state *cpuState, id int32, cpu int, time int64, period uint64) {
+	p := int64(period)
+	c.energy.longest = max(c.energy.longest, min(p, longestWait))
+	from := max(0, time-p)
+	if !c.opt.SystemWide {
+		state.ran.add(from, time, float64(p))
+	}
+	c.energy.busy(attribution.Key(id), cpu, from, time, float64(p))
+}
+
+// clockPeriod is the CPU time, in ns, that a lost sample stood for.
+func (c *Collector) clockPeriod() float64 {
+	if c.clock < 0 {
+		return 0
+	}
+	if p := c.opt.Events[c.clock].Period; p > 0 {
+		return float64(p)
+	}
+	if c.clockSamples == 0 {
+		return 0
+	}
+	return c.clockNanoseconds / float64(c.clockSamples)
+}
+
+// clockShare estimates how many of the lost samples were the clock's: a LOST record counts those of all
+// events that share the ring.
+func (c *Collector) clockShare() float64 {
+	switch {
+	case c.clock < 0:
+		return 0
+	case c.allSamples == 0:
+		return 1 / float64(len(c.opt.Events))
+	}
+	return float64(c.clockSamples) / float64(c.allSamples)
+}
+
+// lost counts samples that were lost on a CPU between its last record and time t.
+func (c *Collector) lost(state *cpuState, cpu int, n uint64, share float64, t int64) {
+	n = min(n, 1<<32) // beyond it the record is damaged
+	samples := float64(n) * share
+	ns := samples * c.clockPeriod()
+	c.lostSamples += samples
+	c.lostNanoseconds += ns
+	from := state.last
+	if from == 0 {
+		from = t - int64(ns)
+	}
+	t = max(t, state.last)
+	from = max(0, min(from, t))
+	if !c.opt.SystemWide {
+		state.ran.add(from, t, ns)
+	}
+	c.energy.busy(attribution.KeyLost, cpu, from, t, ns)
+	state.seen(t)
+}

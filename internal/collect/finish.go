@@ -1,0 +1,153 @@
+package collect
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/energyprof/energyprof/internal/pmu"
+	"github.com/energyprof/energyprof/report"
+	"github.com/energyprof/energyprof/report/pprofile"
+)
+
+// Finish gives names to all locations and returns what was recorded. The caller adds what it
+// alone knows: tool, command, times, period, throttled and bad records. The Collector must
+// not be used afterwards, but for Books.
+func (c *Collector) Finish() *report.Recording {
+	r := &report.Recording{Source: c.opt.Energy.Name, Notes: slices.Clone(c.opt.Energy.Notes)}
+	locations := c.symbolise()
+	p := &r.Data
+	p.Measured = c.opt.Energy.Measured
+	p.Events = c.furtherEvents()
+	books := c.Books()
+	p.LostSamples, p.LostNanoseconds = int64(books.LostSamples), books.LostNanoseconds
+	byKey := c.columns(r)
+	for id := range c.stacks.list {
+		p.Stacks = append(p.Stacks, c.stack(id, locations, byKey))
+	}
+	p.Main = c.mainMapping()
+	r.Notes = append(r.Notes, c.notes(c.Books())...)
+	return r
+}
+
+// columns adds the energy to the recording and returns the joules of the stacks, by column.
+func (c *Collector) columns(r *report.Recording) [][]float64 {
+	if c.energy.attribution == nil {
+		return nil
+	}
+	result := c.energy.attribution.Finish()
+	r.Attribution = report.Attribution{Method: result.Method, BaselineWatts: c.opt.Attribution.BaselineWatts}
+	var byKey [][]float64
+	for i, s := range result.Series {
+		d := c.opt.Energy.Domains[i]
+		r.Data.Columns = append(r.Data.Columns, pprofile.Column{
+			Domain: d.Name, Package: d.Package, CPUs: pmu.FormatCPUList(s.CPUs), Sum: d.Sum, Joules: s.Joules,
+			Synthetic: pprofile.Synthetic{Baseline: s.Baseline, Active: s.Active, Other: s.Other, Lost: s.Lost,
+				Unattributed: s.Unattributed, Idle: s.Idle},
+		})
+		byKey = append(byKey, s.ByKey)
+	}
+	return byKey
+}
+
+func (c *Collector) stack(id int, locations []*pprofile.Location, byKey [][]float64) pprofile.Stack {
+	st := &c.stacks.list[id]
+	out := pprofile.Stack{Samples: st.samples, Nanoseconds: st.ns}
+	if st.labels != none {
+		l := c.stacks.labels[st.labels]
+		out.Process, out.Thread, out.PID, out.TID = l.process, l.thread, int(int32(l.pid)), int(int32(l.tid))
+	}
+	if c.extras > 0 {
+		out.Events = c.stacks.events[id*c.extras : (id+1)*c.extras]
+	}
+	for _, frame := range c.stacks.framesOf(st) {
+		out.Locations = append(out.Locations, locations[frame])
+	}
+	for _, joules := range byKey {
+		var j float64
+		if id < len(joules) {
+			j = joules[id]
+		}
+		out.Joules = append(out.Joules, j)
+	}
+	return out
+}
+
+// mainMapping is the mapping of the program that the recording began with: of the command, or of
+// the first process that was attached to. It need not have been sampled.
+func (c *Collector) mainMapping() *pprofile.Mapping {
+	p := c.table.first
+	if p == nil || c.opt.SystemWide {
+		return nil
+	}
+	for _, m := range p.space.mappings {
+		if m.image != p.main {
+			continue
+		}
+		if m.segment == nil {
+			m.segment = c.segment(p, m)
+		}
+		return m.segment.profile()
+	}
+	return nil
+}
+
+// profile is the segment as the profile has it.
+func (s *segment) profile() *pprofile.Mapping {
+	m := &pprofile.Mapping{Start: s.start, Limit: s.limit, Offset: s.offset, File: s.image.file, BuildID: s.image.buildID}
+	if s.binary != nil {
+		m.BuildID = cmp.Or(m.BuildID, s.binary.BuildID)
+	}
+	return m
+}
+
+// notes says what a reader of the profile must know about its making.
+func (c *Collector) notes(b Books) []string {
+	var notes []string
+	note := func(n uint64, format string, args ...any) {
+		if n > 0 {
+			notes = append(notes, fmt.Sprintf(format, args...))
+		}
+	}
+	note(b.Folded, "%d samples came after %d different stacks were known: their stacks are cut to the leaf and %s",
+		b.Folded, c.opt.MaxStacks, frameFolded)
+	note(b.Truncated, "the kernel cut the stacks of %d samples at %d frames: their root is %s", b.Truncated, c.opt.MaxDepth, frameTruncated)
+	note(b.DroppedMappings, "%d mappings of processes with more than %d are unknown", b.DroppedMappings, maxMappings)
+	if b.Refused > 0 {
+		note(b.Refused, "%d values were not taken, the first because: %v", b.Refused, b.Err)
+	}
+	if c.kernel.loaded && c.kernel.segment == nil {
+		note(1, "functions of the kernel have no names: its addresses are hidden or were not looked up")
+	}
+	return append(notes, c.nameless()...)
+}
+
+// nameless says which files gave no names.
+func (c *Collector) nameless() []string {
+	if c.opt.Resolver == nil {
+		return nil
+	}
+	var reasons []string
+	unverified := map[string]bool{}
+	for _, s := range c.stacks.locations.segments {
+		switch {
+		case s.binary == nil && s.err != nil:
+			reasons = append(reasons, fmt.Sprintf("%s: %v", s.image.file, s.err))
+		case s.binary != nil && s.binary.Err() != nil:
+			reasons = append(reasons, s.binary.Err().Error())
+		}
+		if s.binary != nil && s.binary.Unverified {
+			unverified[s.binary.Path] = true
+		}
+	}
+	slices.Sort(reasons)
+	reasons = slices.Compact(reasons)
+	var notes []string
+	if n := len(reasons); n > 0 {
+		notes = append(notes, fmt.Sprintf("functions of %d files are without names or incomplete, the first: %s", n, reasons[0]))
+	}
+	if len(unverified) > 0 {
+		notes = append(notes, fmt.Sprintf("%d files were taken for what was mapped on their paths alone", len(unverified)))
+	}
+	return notes
+}

@@ -1,0 +1,165 @@
+package collect
+
+import (
+	"github.com/energyprof/energyprof/internal/symbol"
+)
+
+// location is one place in code.
+type location struct {
+	segment *segment // nil if it lies in no mapping, or is no place at all
+	addr    uint64   // in the first process that showed it; 0 if it is no place
+	name    string   // of a frame that no symbol table has
+}
+
+// The frames that stand for something other than a place in code.
+const (
+	frameTruncated  = "[truncated]"  // the kernel cut the stack here
+	frameFolded     = "[folded]"     // there were too many different stacks
+	frameKernel     = "[kernel]"     // kernel addresses are hidden
+	frameGuest      = "[guest]"      // a virtual machine's code
+	frameHypervisor = "[hypervisor]" // code below this kernel
+	frameUnknown    = "[unknown]"    // in no known mapping; has an address
+)
+
+// segment is a mapping as the profile shows it: one for all processes that map the same part of a
+// file, wherever they do.
+type segment struct {
+	start, limit, offset uint64 // in the process that showed it first
+	image                image
+	owner                *process       // of code that a process made itself, else nil
+	binary               *symbol.Binary // nil while it could not be opened
+	err                  error          // why not
+}
+
+// segmentKey is what mappings of one segment have in common.
+type segmentKey struct {
+	image        image
+	offset, size uint64
+	start        uint64 // of memory without a file
+	owner        *process
+}
+
+type place struct {
+	segment *segment
+	at      uint64 // from the segment's start; the address itself without a segment
+	name    string
+}
+
+// locations keeps each location once.
+type locations struct {
+	list     []location
+	index    map[place]int32
+	segments map[segmentKey]*segment
+	frozen   bool // no new ones: they could be part of no stack
+}
+
+func newLocations() locations {
+	l := locations{index: map[place]int32{}, segments: map[segmentKey]*segment{}}
+	for _, name := range []string{frameTruncated, frameFolded, frameKernel, frameGuest, frameHypervisor} {
+		l.frame(name)
+	}
+	return l
+}
+
+// add returns the number of a location, none for a new one that is refused, and whether it is new.
+func (l *locations) add(segment *segment, at uint64, name string) (id int32, added bool) {
+	key := place{segment, at, name}
+	if id, ok := l.index[key]; ok {
+		return id, false
+	}
+	if l.frozen {
+		return none, false
+	}
+	addr := at
+	if segment != nil {
+		addr += segment.start
+	}
+	id = int32(len(l.list))
+	l.list = append(l.list, location{segment: segment, addr: addr, name: name})
+	l.index[key] = id
+	return id, true
+}
+
+// frame returns the location of a frame without a place.
+func (l *locations) frame(name string) int32 {
+	id, _ := l.add(nil, 0, name)
+	return id
+}
+
+// user returns the location of a user address in a process.
+func (c *Collector) user(p *process, addr uint64) int32 {
+	m := p.space.find(addr)
+	if m == nil {
+		id, _ := c.stacks.locations.add(nil, addr, frameUnknown)
+		return id
+	}
+	if m.segment == nil {
+		if c.stacks.locations.frozen {
+			return none
+		}
+		m.segment = c.segment(p, m)
+	}
+	id, added := c.stacks.locations.add(m.segment, addr-m.start, "")
+	if added && m.segment.owner != nil {
+		c.readPerfMap(m.segment.owner)
+	}
+	return id
+}
+
+// segment returns the segment of a mapping and opens what is behind it. Failing
+// that it is tried again for the next process that maps the same.
+func (c *Collector) segment(p *process, m *mapping) *segment {
+	key := segmentKey{image: m.image.Value(), offset: m.offset, size: m.limit - m.start}
+	if !key.image.hasFile() && key.image.file != vdso {
+		key.owner, key.start = m.owner, m.start
+	}
+	s := c.stacks.locations.segments[key]
+	if s == nil {
+		s = &segment{start: m.start, limit: m.limit, offset: m.offset, image: key.image, owner: key.owner}
+		c.stacks.locations.segments[key] = s
+	}
+	if s.binary == nil && s.owner == nil && c.opt.Resolver != nil {
+		pid := int(p.pid)
+		if c.opt.Proc == "" {
+			pid = 0 // somebody else has this number now
+		}
+		s.binary, s.err = c.opt.Resolver.Open(symbol.Mapping{PID: pid, Start: m.start, Limit: m.limit, Offset: m.offset,
+			File: s.image.file, BuildID: s.image.buildID, Major: s.image.major, Minor: s.image.minor, Inode: s.image.inode})
+	}
+	return s
+}
+
+// vdso is the code that the kernel maps into each process: the same for all.
+const vdso = "[vdso]"
+
+// jitCode is the code that a process made itself, as far as its perf map tells.
+type jitCode struct {
+	places int // locations in such code
+	next   int // places at which the map is read again
+	uid    uint32
+	binary *symbol.Binary
+}
+
+// readPerfMap reads the perf map of a process when the number of places it should name has doubled, since
+// code is compiled all the time and the process may end any time.
+func (c *Collector) readPerfMap(p *process) {
+	p.jit.places++
+	if p.jit.places >= p.jit.next {
+		p.jit.next = 2 * p.jit.places
+		c.refreshPerfMap(p)
+	}
+}
+
+func (c *Collector) refreshPerfMap(p *process) {
+	if c.opt.Resolver == nil || c.opt.Proc == "" || p.jit.places == 0 {
+		return
+	}
+	if uid, err := readUID(c.opt.Proc, p.pid); err == nil {
+		p.jit.uid = uid
+	} else if p.jit.binary == nil {
+		return // whose map it would have to be is unknown
+	}
+	if b, err := c.opt.Resolver.PerfMap(int(p.pid), p.jit.uid); err == nil {
+		p.jit.binary = b
+	}
+}
