@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -181,6 +182,26 @@ func TestSummaryOfInconsistentData(t *testing.T) {
 	var b bytes.Buffer
 	if err := s.Text(&b, 80); err != nil || !strings.Contains(b.String(), "error: pprofile: column 1") {
 		t.Errorf("%v\n%s", err, b.String())
+	}
+}
+
+// The closing table shows ten functions and adds up all the same.
+func TestClosingRest(t *testing.T) {
+	r := &Recording{Data: pprofile.Profile{Measured: true, Columns: []pprofile.Column{{Domain: "package", Sum: true, Joules: 78}}}}
+	for i := range 12 {
+		r.Data.Stacks = append(r.Data.Stacks, pprofile.Stack{Locations: []*pprofile.Location{at(0x2000+uint64(i), fmt.Sprintf("f%02d", i+1))},
+			Process: "app", PID: 1, Samples: 1, Nanoseconds: 1e9, Joules: []float64{float64(i + 1)}})
+	}
+	var b bytes.Buffer
+	if err := r.Summary().Text(&b, 80); err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(b.String(), "\n\n")
+	lines := strings.Split(strings.TrimSpace(table), "\n")
+	want := []string{"12.00 J  15.4 %   1.000 s  12.00 W  f12", "3.000 J   3.8 %   1.000 s  3.000 W  f03",
+		"3.000 J   3.8 %   2.000 s  1.500 W  (2 more functions)"}
+	if len(lines) != 12 || lines[1] != want[0] || lines[10] != want[1] || lines[11] != want[2] {
+		t.Errorf("want ten functions and %q, got\n%s", want, table)
 	}
 }
 

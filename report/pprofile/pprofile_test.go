@@ -30,6 +30,7 @@ func example() *Profile {
 	main := &Location{Address: 0x400fff, Mapping: app, Lines: []Frame{{"main", "main", "/src/app.c", 40, 35}}}
 	work := &Location{Address: 0x401100, Mapping: app, Lines: []Frame{
 		{"inner<int>(int)", "_Z5innerIiEvi", "/src/app.c", 12, 10}, {"work", "work", "/src/app.c", 21, 20}}}
+	deeper := &Location{Address: 0x401180, Mapping: app, Lines: []Frame{{"work", "work", "/src/app.c", 29, 20}}}
 	memcpy := &Location{Address: 0x7f0000012345, Mapping: libc, Lines: []Frame{{Function: "memcpy"}}}
 	hidden := &Location{Address: 0x7f0000022345, Mapping: libc}
 	schedule := &Location{Address: 0xffffffff81000000, Mapping: kernel, Lines: []Frame{{Function: "schedule"}}}
@@ -44,10 +45,13 @@ func example() *Profile {
 				Samples: 2, Nanoseconds: 2e6, Events: []int64{2000}, Joules: []float64{0.9999997, 0.25, 0, 0.3}},
 			{Locations: []*Location{hidden, jit}, Process: "app", Thread: "na\xffme", PID: 10, TID: 10,
 				Samples: 1, Nanoseconds: 1e6, Events: []int64{0}, Joules: []float64{0.0000005, 0, 0, 0}},
+			// Told apart by nothing but the line of the leaf, and by nothing but the joules.
+			{Locations: []*Location{deeper, main}, Process: "app", Thread: "worker", PID: 10, TID: 11, Events: []int64{0}, Joules: []float64{0, 0, 0, 0}},
+			{Locations: []*Location{deeper, main}, Process: "app", Thread: "worker", PID: 10, TID: 11, Events: []int64{0}, Joules: []float64{0.000003, 0, 0, 0}},
 			{Process: "swapper", Events: []int64{7}, Samples: 1, Nanoseconds: 1e6},
 		},
 		Columns: []Column{
-			{Domain: "package", Package: 0, CPUs: "0-1", Sum: true, Joules: 2.500001, Synthetic: Synthetic{Baseline: 0.5}},
+			{Domain: "package", Package: 0, CPUs: "0-1", Sum: true, Joules: 2.500004, Synthetic: Synthetic{Baseline: 0.5}},
 			{Domain: "package", Package: 1, CPUs: "2-3", Sum: true, Joules: 1, Synthetic: Synthetic{Other: 0.25}},
 			{Domain: "dram", Package: 0, CPUs: "0-1", Sum: true, Joules: 0.200002, Synthetic: Synthetic{Lost: 0.1, Unattributed: 0.000001}},
 			{Domain: "psys", Package: 0, CPUs: "0-3", Joules: 3, Synthetic: Synthetic{Active: 1, Idle: 1}},
@@ -121,6 +125,15 @@ func TestGolden(t *testing.T) {
 			p, err := profile.ParseData(encode(t, mustBuild(t, in)))
 			if err != nil {
 				t.Fatal(err)
+			}
+			seen := map[profile.Function]bool{}
+			for _, f := range p.Function {
+				f := *f
+				f.ID = 0
+				if seen[f] {
+					t.Errorf("function %+v is there twice", f)
+				}
+				seen[f] = true
 			}
 			golden(t, name+".golden", p.String()+"default "+p.DefaultSampleType+"\n")
 		})
@@ -266,7 +279,7 @@ func TestGoToolPprof(t *testing.T) {
 		}
 		t.Fatalf("%v\n%s", err, out)
 	}
-	const total = 2_500_001 + 1_000_000 + 200_002
+	const total = 2_500_004 + 1_000_000 + 200_002
 	if !bytes.Contains(out, []byte(fmt.Sprintf("of %dmicrojoules total", total))) || !bytes.Contains(out, []byte("File: app\n")) {
 		t.Errorf("no total of %d or no main binary in\n%s", total, out)
 	}
