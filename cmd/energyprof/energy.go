@@ -89,6 +89,7 @@ func (f *energyFlags) open() (*energy, error) {
 		return nil, err
 	}
 	e.info = e.source.Info()
+	e.info.Notes = nil // they grow with the readings: see notes
 	interval := f.interval
 	if !e.info.Measured {
 		// A model knows busy time in ticks of 10 ms: asking it more often costs
@@ -209,7 +210,8 @@ func (e *energy) notes() []string {
 	}
 	notes := slices.Concat(e.remarks, e.source.Info().Notes)
 	books := e.recorder.Books()
-	if books.Switched != "" {
+	_, onPerf := e.source.(interface{ Counters() []rapl.Counter })
+	if onPerf && books.Switched != "" {
 		notes = append(notes, "energy was polled, not stamped by the kernel: "+books.Switched)
 	}
 	if books.Dropped > 0 {

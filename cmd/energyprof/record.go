@@ -163,10 +163,7 @@ func (f *recordFlags) run(args []string) error {
 		return err
 	}
 	defer result.Close()
-	recording, err := collector.Finish()
-	if err != nil {
-		return err
-	}
+	recording := collector.Finish()
 	f.describe(recording, opt, result, energy)
 	if err := files.write(recording, energy.trace); err != nil {
 		result.Wait()
@@ -180,9 +177,8 @@ func (f *recordFlags) run(args []string) error {
 
 func (f *recordFlags) collectOptions(opt session.Options, energy *energy) (collect.Options, error) {
 	c := collect.Options{
-		Domains:     energy.info.Domains,
+		Energy:      energy.info,
 		Attribution: energy.attribution,
-		Measured:    energy.info.Measured,
 		SystemWide:  opt.All,
 		Proc:        opt.Proc,
 		Resolver:    symbol.New(symbol.Options{}),
@@ -198,7 +194,6 @@ func (f *recordFlags) collectOptions(opt session.Options, energy *energy) (colle
 // describe adds what the collector does not know.
 func (f *recordFlags) describe(rec *report.Recording, opt session.Options, result *session.Result, energy *energy) {
 	rec.Tool = "energyprof " + version()
-	rec.Source = energy.info.Name
 	rec.Data.Start = result.Wall
 	rec.Data.Duration = time.Duration(result.End - result.Start)
 	rec.Data.Comments = append(rec.Data.Comments, "events: "+describe(opt.Events), "energyprof command line: "+strings.Join(os.Args, " "))
