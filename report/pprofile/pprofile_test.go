@@ -2,6 +2,7 @@ package pprofile
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"math"
@@ -274,8 +275,9 @@ func TestGoToolPprof(t *testing.T) {
 	}
 	out, err := exec.Command(gobin, "tool", "pprof", "-top", "-sample_index=energy", "-nodefraction=0", "-symbolize=none", file).Output()
 	if err != nil {
-		if bytes.Contains(out, []byte("no such tool")) {
-			t.Skipf("%s has no pprof: %s", gobin, out)
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && bytes.Contains(exit.Stderr, []byte("no such tool")) {
+			t.Skipf("%s has no pprof: %s", gobin, exit.Stderr)
 		}
 		t.Fatalf("%v\n%s", err, out)
 	}
