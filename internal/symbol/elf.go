@@ -1,9 +1,12 @@
 package symbol
 
 import (
+	"cmp"
 	"debug/elf"
 	"fmt"
 	"io"
+	"slices"
+	"sort"
 )
 
 // section is a section header with its name looked up.
@@ -32,6 +35,7 @@ type image struct {
 	machine  elf.Machine
 	sections []section
 	segments []segment
+	code     []segment // the executable ones, by address
 }
 
 // maxSegments is far above what a linker writes; ELF itself allows 65,534.
@@ -135,7 +139,11 @@ func (im *image) readSegments(off uint64, entsize, n uint16) error {
 		c.word(im.wide) // alignment
 		s.exec = flags&uint32(elf.PF_X) != 0
 		im.segments = append(im.segments, s)
+		if s.kind == elf.PT_LOAD && s.exec {
+			im.code = append(im.code, s)
+		}
 	}
+	slices.SortStableFunc(im.code, func(a, b segment) int { return cmp.Compare(a.vaddr, b.vaddr) })
 	return nil
 }
 
@@ -249,18 +257,14 @@ func (im *image) vaddr(off uint64) (uint64, bool) {
 	return v, found
 }
 
-// executable says whether [lo,hi) lies in an executable segment. Without
-// program headers nothing can be said and everything passes.
+// executable says whether [lo,hi) lies in an executable segment. Without any
+// nothing can be said and everything passes. It is asked for every range of
+// the debug information, so it must not walk the segments.
 func (im *image) executable(lo, hi uint64) bool {
-	any := false
-	for _, s := range im.segments {
-		if s.kind != elf.PT_LOAD || !s.exec {
-			continue
-		}
-		any = true
-		if lo >= s.vaddr && lo-s.vaddr < s.memsize && hi-s.vaddr <= s.memsize {
-			return true
-		}
+	i := sort.Search(len(im.code), func(i int) bool { return im.code[i].vaddr > lo }) - 1
+	if i < 0 {
+		return len(im.code) == 0
 	}
-	return !any
+	s := im.code[i]
+	return lo-s.vaddr < s.memsize && hi-s.vaddr <= s.memsize
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// maxPLT bounds the relocations and the stubs looked at, in bytes of their
-// sections: a million imported functions each.
+// maxPLT bounds the relocations of a section and the stubs of all sections that
+// are looked at, in bytes: a million imported functions each.
 const maxPLT = 24 << 20
 
 // readPLT names the stubs through which a program calls its libraries
@@ -30,6 +30,7 @@ func (im *image) readPLT(names *strings.Builder, lim Limits) ([]candidate, error
 		return nil, err
 	}
 	var all []candidate
+	left := uint64(maxPLT) // all sections can claim the name, and the same bytes
 	for i := range im.sections {
 		sec := &im.sections[i]
 		switch sec.name {
@@ -40,7 +41,8 @@ func (im *image) readPLT(names *strings.Builder, lim Limits) ([]candidate, error
 		if sec.kind != elf.SHT_PROGBITS || sec.flags&elf.SHF_COMPRESSED != 0 {
 			continue
 		}
-		code, err := im.bytes(sec.off, min(sec.size, maxPLT))
+		code, err := im.bytes(sec.off, min(sec.size, left))
+		left -= uint64(len(code))
 		if err != nil {
 			return all, fmt.Errorf("%s: %w", sec.name, err)
 		}
