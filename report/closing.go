@@ -98,19 +98,21 @@ func (s Summary) functionRows() [][]string {
 	several := s.processes() > 1
 	var rest Function
 	var restJoules float64
-	for i, f := range s.Functions {
+	shown := 0
+	for _, f := range s.Functions {
 		j := 0.0
 		if f.Joules != nil {
 			j = *f.Joules
 		}
-		if i < closingFunctions {
+		if shown < closingFunctions && (j > 0 || f.CPUSeconds > 0) {
+			shown++
 			rows = append(rows, row(j, f.CPUSeconds, functionName(f.Name, f.Process, several)))
 			continue
 		}
 		restJoules += j
 		rest.CPUSeconds += f.CPUSeconds
 	}
-	if more := len(s.Functions) - closingFunctions; more > 0 {
+	if more := len(s.Functions) - shown; restJoules > 0 || rest.CPUSeconds > 0 {
 		rows = append(rows, row(restJoules, rest.CPUSeconds, fmt.Sprintf("(%d more functions)", more)))
 	}
 	for _, f := range s.synthetic() {

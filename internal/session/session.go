@@ -304,8 +304,9 @@ func (r *recording) settleLosses() {
 
 // second is called for the second signal, from the signal's goroutine.
 func (r *recording) second(sig os.Signal) {
-	if pid := int(r.child.Load()); pid > 0 {
-		syscall.Kill(pid, sig.(syscall.Signal))
+	s := sig.(syscall.Signal)
+	if pid := int(r.child.Load()); pid > 0 && !deliveredByTerminal(s, pid) {
+		syscall.Kill(pid, s)
 	}
 	if r.opt.Abort != nil {
 		r.opt.Abort(sig)
