@@ -1,0 +1,16 @@
+package collect
+
+import "github.com/energyprof/energyprof/report/attribution"
+
+// Missed takes CPU time of the target, ns nanoseconds of (from, to], that the clock could not sample: it
+// was throttled, or its timer fell behind. It is part of [lost].
+func (c *Collector) Missed(cpu int, from, to, ns int64) {
+	if ns <= 0 || to <= from {
+		return
+	}
+	c.lostNanoseconds += float64(ns)
+	if !c.opt.SystemWide {
+		c.cpu(cpu).ran.add(from, to, float64(ns))
+	}
+	c.energy.busy(attribution.KeyLost, cpu, from, to, float64(ns))
+}
