@@ -92,6 +92,8 @@ func adviceNote(n session.Note) string {
 		return fmt.Sprintf("%s; `sudo sysctl kernel.perf_event_paranoid=1` or `sudo setcap cap_perfmon,cap_sys_ptrace,cap_syslog+ep %s`", paranoidNow(), executable())
 	case session.NoteSmallRing:
 		return "`sudo sysctl kernel.perf_event_mlock_kb=4096` or `ulimit -l unlimited`, and fewer profilers at once"
+	case session.NoteMissed:
+		return "lower -F"
 	case session.NoteFiltered:
 		return "raise the limit with `ulimit -n` to record the threads alone"
 	}

@@ -32,6 +32,9 @@ type Sink interface {
 	// Busy is the kernel's own account: the CPU was busy for ns nanoseconds of
 	// (from, to], whoever used it. Only when the recording is not system-wide.
 	Busy(cpu int, from, to, ns int64)
+	// Missed is CPU time of the target, ns of (from, to], for which the clock has
+	// no samples: it was throttled, or its timer could not keep pace.
+	Missed(cpu int, from, to, ns int64)
 	// Energy is one point of a domain's series: joules since the start.
 	Energy(domain int, t int64, joules float64)
 	// Advance says that all that happened before t has been delivered.

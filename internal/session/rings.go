@@ -59,11 +59,16 @@ func (r *recording) mapRing(e *perfring.Event, cpu int) (*cpuRing, error) {
 // hold anything of that age (see package order).
 func (r *recording) drain() {
 	begin := monotonic()
+	var ran map[int]int64
+	if r.watchful() {
+		ran = r.ranNow()
+		r.missed.stale = false
+	}
 	for _, c := range r.rings {
 		r.drainRing(c)
 	}
 	r.deliver(r.horizon)
-	r.horizon = begin
+	r.horizonBefore, r.horizon, r.ran = r.horizon, begin, ran
 }
 
 // drainRing moves what one ring holds into the merge.
@@ -91,6 +96,10 @@ func (r *recording) deliver(until int64) {
 		u = math.MaxUint64
 	}
 	r.merge.Flush(u, r.deliverOne)
+	if r.ran != nil {
+		r.missed.look(r, r.ran, r.horizonBefore, r.horizon)
+		r.ran = nil
+	}
 	if r.energyOn {
 		r.opt.Energy.Take(until, r.sink.Energy)
 	}
@@ -123,7 +132,14 @@ func (r *recording) deliverOne(stream int, record []byte) {
 	case *perfring.Throttle:
 		if r.stampID[rec.ID] {
 			r.opt.Energy.Throttled(rec.ID, int64(rec.Time))
+			return
 		}
+		id = r.byID[rec.ID]
+	case *perfring.Unthrottle:
+		if r.stampID[rec.ID] {
+			return
+		}
+		id = r.byID[rec.ID]
 	case *perfring.Fork:
 		keep = r.targets.fork(rec)
 	case *perfring.Lost:
@@ -139,6 +155,9 @@ func (r *recording) deliverOne(stream int, record []byte) {
 	}
 	if !keep {
 		return
+	}
+	if id.event <= 0 {
+		r.missed.count(r, rec, cpu)
 	}
 	r.books.Count(rec, cpu)
 	r.sink.Record(rec, cpu, id.event)

@@ -31,7 +31,11 @@ type recording struct {
 	stampID map[uint64]bool
 	decoder *perfring.Decoder
 	merge   *order.Merge
-	horizon int64 // beginning of the last drain
+
+	horizon       int64         // beginning of the last drain
+	horizonBefore int64         // and of the one before it
+	ran           map[int]int64 // what the clock events had run at the horizon, if that was read
+	missed        missed
 
 	targets *targets // nil for a command and for all CPUs
 	command *command
@@ -74,6 +78,7 @@ func Run(opt Options, sink Sink) (result *Result, err error) {
 		decoder:  perfring.NewDecoder(),
 		merge:    order.New(opt.MaxPending),
 		lostSeen: make(map[int]uint64),
+		missed:   newMissed(),
 	}
 	defer r.closeAll()
 	if r.signals, err = catchSignals(r.second); err != nil {
@@ -174,7 +179,7 @@ func (r *recording) openEnergy() error {
 func (r *recording) start() error {
 	r.result.Wall = time.Now()
 	r.result.Start = monotonic()
-	r.horizon = r.result.Start
+	r.horizon, r.horizonBefore = r.result.Start, r.result.Start
 	if !r.opt.All {
 		if err := r.busy.start(r.opt.Proc); err != nil {
 			r.note(NoteOthers, "what other processes used is unknown: %v", err)
@@ -256,8 +261,13 @@ func (r *recording) stop() {
 	for _, c := range r.rings {
 		r.drainRing(c)
 	}
+	if r.ran != nil || r.watchful() {
+		r.ran = r.ranNow()
+	}
+	r.horizonBefore, r.horizon = r.horizon, r.result.End
 	r.deliver(math.MaxInt64)
 	r.settleLosses()
+	r.noteMissed()
 	r.result.Books = r.books
 	r.result.Late = r.merge.Late
 	if r.command != nil {

@@ -76,6 +76,7 @@ type recorder struct {
 	advanced int64
 	busyNS   int64
 	lost     uint64
+	missed   int64
 }
 
 type sample struct {
@@ -128,8 +129,9 @@ func (r *recorder) Busy(cpu int, from, to, ns int64) {
 	}
 	r.busyNS += ns
 }
-func (r *recorder) Energy(int, int64, float64) {}
-func (r *recorder) Advance(t int64)            { r.advanced = t }
+func (r *recorder) Missed(cpu int, from, to, ns int64) { r.missed += ns }
+func (r *recorder) Energy(int, int64, float64)         {}
+func (r *recorder) Advance(t int64)                    { r.advanced = t }
 
 func (r *recorder) seconds(match func(sample) bool) float64 {
 	var ns uint64
