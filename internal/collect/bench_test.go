@@ -11,6 +11,7 @@ import (
 // busyStream is a process whose samples come round and round on stacks of the given depth.
 func busyStream(t testing.TB, depth, stacks int, opt Options) (s *stream, samples []*perfring.Sample) {
 	s = newStream(t, opt)
+	s.stacks.cache = make([]cached, cacheSize)
 	s.exec(10, "app")
 	for i := range uint64(100) {
 		s.mmap(10, 0x10_0000+i<<16, 1<<16, 0, fmt.Sprintf("/lib/%d.so", i))

@@ -77,6 +77,33 @@ func TestBusyWindows(t *testing.T) {
 	}
 }
 
+// What was sampled before the first window is none of its busy time.
+func TestBusyWindowBegins(t *testing.T) {
+	s := newStream(t, withEnergy(attribution.Proportional))
+	s.Energy(0, second, 0)
+	s.at(0, 10, second, 500*ms, 0x1000)
+	s.Busy(0, second, 2*second, 400*ms)
+	s.Energy(0, 2*second, 10)
+	if c := s.Finish().Data.Columns[0]; !near(c.Synthetic.Other, 10) {
+		t.Errorf("others got %v J of 10 J", c.Synthetic.Other)
+	}
+}
+
+// Samples that were lost before anything was seen of their CPU lie in the time that they stand for.
+func TestFirstLoss(t *testing.T) {
+	opt := withEnergy(attribution.Proportional)
+	opt.Events = []Event{{Name: "cpu-clock", Clock: true, Period: ms}}
+	s := newStream(t, opt)
+	s.Energy(0, second, 0)
+	s.Energy(0, 2*second, 10)
+	s.Energy(0, 3*second, 10)
+	s.at(1, 10, 2*second, second, 0x1000)
+	s.Record(&perfring.Lost{SampleID: perfring.SampleID{Time: 3 * second}, Lost: 2000}, 0, -1)
+	if c := s.Finish().Data.Columns[0]; !near(c.Synthetic.Lost, 5) {
+		t.Errorf("lost samples got %v J, want half of the first second's", c.Synthetic.Lost)
+	}
+}
+
 // Energy waits for the busy windows, but not for ever.
 func TestAdvanceIsHeldBack(t *testing.T) {
 	s := newStream(t, withEnergy(attribution.Proportional))
@@ -97,6 +124,22 @@ func TestAdvanceIsHeldBack(t *testing.T) {
 	s.Record(&perfring.Lost{SampleID: perfring.SampleID{Time: 21 * second}, Lost: 1}, 0, -1)
 	if c := s.Finish().Data.Columns[0]; c.Synthetic.Lost <= 0 {
 		t.Errorf("lost samples got no joules: %+v", c)
+	}
+}
+
+// A late sample earns joules at the time that is not yet shared out.
+func TestLateSampleEarnsJoules(t *testing.T) {
+	opt := withEnergy(attribution.Proportional)
+	opt.SystemWide = true
+	s := newStream(t, opt)
+	s.Energy(0, 0, 0)
+	s.Energy(0, second, 5)
+	s.Advance(second)
+	s.at(0, 10, second-ms, ms, 0x1000)
+	s.Energy(0, 2*second, 12)
+	r := s.Finish()
+	if j := r.Data.Stacks[0].Joules[0]; !near(j, 7) {
+		t.Errorf("%v J, want the 7 J of the second second", j)
 	}
 }
 

@@ -53,6 +53,28 @@ func TestProcesses(t *testing.T) {
 			"app/app 10/12 1×1ms /lib/l.so+0x0",
 			"app/worker 10/12 1×1ms /lib/l.so+0x0",
 		}},
+		{"names change", func(s *stream) {
+			start(s)
+			s.clone(10, 12)
+			s.sample(10, 12, app)
+			s.comm(10, 12, "worker")
+			s.sample(10, 12, app)
+			s.comm(10, 10, "renamed")
+			s.sample(10, 12, app)
+		}, []string{
+			"app/app 10/12 1×1ms /bin/app+0x1000",
+			"app/worker 10/12 1×1ms /bin/app+0x1000",
+			"renamed/worker 10/12 1×1ms /bin/app+0x1000",
+		}},
+		{"the leader ends before its threads", func(s *stream) {
+			start(s)
+			s.clone(10, 12)
+			s.exit(10, 10)
+			s.now += 2 * keepAfterExit
+			s.Advance(int64(s.now))
+			s.clone(10, 13)
+			s.sample(10, 13, app)
+		}, []string{"app/app 10/13 1×1ms /bin/app+0x1000"}},
 		{"exec clears mappings", func(s *stream) {
 			start(s)
 			s.sample(10, 10, app)
@@ -163,8 +185,10 @@ func TestProcesses(t *testing.T) {
 func TestMappingRecords(t *testing.T) {
 	s := newStream(t, Options{})
 	s.exec(10, "app")
+	s.mmap(10, 0x100, 0x100, 0, "[heap]")
 	s.put(&perfring.Mmap{PID: 10, TID: 10, Addr: 0x1000, Len: 0x1000, PgOff: 0x3000, Filename: []byte("/bin/old")})
 	s.put(&perfring.Mmap2{PID: 10, TID: 10, Addr: 0x5000, Len: 0x1000, Filename: []byte("/bin/new"), BuildID: []byte{0xab, 0xcd}})
+	s.mmap(10, 0x200, 0x100, 0, "/lib/below.so")
 	s.put(&perfring.Mmap2{PID: 10, TID: 10, Addr: 0x8000, Len: 0x1000, Filename: nil})
 	s.sample(10, 10, 0x1800, 0x5801, 0x8801)
 	r := s.expect(t, "app/app 10/10 1×1ms /bin/old+0x3800 < /bin/new+0x800 < //anon+0x800")

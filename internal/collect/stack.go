@@ -53,7 +53,7 @@ type cached struct {
 }
 
 const (
-	cacheSize = 1 << 14
+	cacheSize = 1 << 14 // a power of two
 	// Stacks of this many frames on average use up the limit too, so that memory is bounded in bytes.
 	meanDepth = 64
 )
@@ -96,7 +96,7 @@ func (s *stacks) full(which int) bool {
 func (s *stacks) slot(generation uint64, labels int32, chain []uint64) *cached {
 	b := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(chain))), len(chain)*8)
 	h := maphash.Bytes(s.seed, b) + generation*0x9e3779b97f4a7c15 + uint64(uint32(labels))*0xd6e8feb86659fd93
-	return &s.cache[(h^h>>32)%cacheSize]
+	return &s.cache[(h^h>>32)&uint64(len(s.cache)-1)]
 }
 
 func (e *cached) is(generation uint64, labels int32, leaf mode, chain []uint64) bool {

@@ -84,6 +84,19 @@ func TestCallchains(t *testing.T) {
 	}
 }
 
+// An address without a marker says nothing by itself.
+func TestModesAreToldApart(t *testing.T) {
+	s := newStream(t, withKernel(t, nil))
+	s.exec(10, "app")
+	for _, misc := range []uint16{perfring.MiscUser, perfring.MiscKernel, perfring.MiscGuestUser} {
+		s.put(&perfring.Sample{Header: perfring.Header{Misc: misc}, PID: 10, TID: 10, Time: s.tick(), Period: ms, IP: kRead})
+	}
+	s.expect(t,
+		"app/app 10/10 1×1ms [guest]",
+		"app/app 10/10 1×1ms [unknown] 0xffffffff81002010",
+		"app/app 10/10 1×1ms vfs_read")
+}
+
 func TestHiddenKernel(t *testing.T) {
 	opt := withKernel(t, map[string]string{"kallsyms": "0000000000000000 T _stext\n0000000000000000 T do_idle\n"})
 	s := newStream(t, opt)

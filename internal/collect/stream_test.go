@@ -35,6 +35,7 @@ func newStream(t testing.TB, opt Options) *stream {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.stacks.cache = make([]cached, 1) // every stack meets every other one there
 	return &stream{Collector: c, now: second}
 }
 

@@ -1,0 +1,127 @@
+package collect_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/internal/collect"
+	"github.com/energyprof/energyprof/internal/pmu"
+	"github.com/energyprof/energyprof/internal/session"
+	"github.com/energyprof/energyprof/internal/symbol"
+	"github.com/energyprof/energyprof/report"
+)
+
+// burn builds testdata/burn: a test's own executable has no symbols.
+func burn(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "burn")
+	if out, err := exec.Command("go", "build", "-o", path, "./testdata/burn").CombinedOutput(); err != nil {
+		t.Fatalf("building testdata/burn: %v\n%s", err, out)
+	}
+	return path
+}
+
+// record runs a session into a Collector, or skips the test.
+func record(t *testing.T, opt session.Options) *report.Recording {
+	t.Helper()
+	events := []collect.Event{{Name: "cpu-clock", Clock: true}}
+	fs := pmu.NewFS("/sys", "/proc")
+	clock, err := fs.Parse("cpu-clock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := collect.New(collect.Options{Events: events, SystemWide: opt.All, Proc: "/proc", Resolver: symbol.New(symbol.Options{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt.Events = []session.Event{{Event: clock, Frequency: 999}}
+	opt.Callchains, opt.Pages, opt.FS, opt.Proc = true, session.DefaultPages, fs, "/proc"
+	result, err := session.Run(opt, c)
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
+		if os.Getenv("CI") == "true" && os.Geteuid() == 0 {
+			t.Fatalf("root may not record: %v", err)
+		}
+		t.Skipf("this user may not record here: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	result.Close()
+	return c.Finish()
+}
+
+// share is the part of the CPU time of a process that has the functions, leaf first, at the leaf; and
+// that CPU time.
+func share(r *report.Recording, process string, functions ...string) (float64, time.Duration) {
+	var with, all int64
+	for _, st := range r.Data.Stacks {
+		if process != st.Process {
+			continue
+		}
+		all += st.Nanoseconds
+		var names []string
+		for _, l := range st.Locations {
+			for _, f := range l.Lines {
+				names = append(names, f.Function)
+			}
+		}
+		if strings.Contains(strings.Join(names, " "), strings.Join(functions, " ")) {
+			with += st.Nanoseconds
+		}
+	}
+	return float64(with) / float64(max(1, all)), time.Duration(all)
+}
+
+func check(t *testing.T, r *report.Recording) {
+	t.Helper()
+	got, total := share(r, "burn", "main.burn", "main.outer", "main.main")
+	if got < 0.8 || total < 50*time.Millisecond {
+		t.Errorf("main.burn, called by main.outer, has %.0f %% of %v CPU time of burn", got*100, total)
+	}
+	p, err := r.Profile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range p.Function {
+		if f.Name == "main.burn" && !strings.HasSuffix(f.Filename, "testdata/burn/main.go") {
+			t.Errorf("main.burn is in the file %q", f.Filename)
+		}
+	}
+}
+
+func TestLiveCommand(t *testing.T) {
+	program := burn(t)
+	r := record(t, session.Options{Command: []string{program, "300ms"}})
+	check(t, r)
+	if m := r.Data.Main; m == nil || m.File != program || m.BuildID == "" {
+		t.Errorf("main mapping %+v, want that of the command", m)
+	}
+}
+
+func TestLiveExistingProcesses(t *testing.T) {
+	program := burn(t)
+	for _, all := range []bool{false, true} {
+		t.Run(map[bool]string{false: "attach", true: "system-wide"}[all], func(t *testing.T) {
+			c := exec.Command(program, "1s")
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				c.Process.Kill()
+				c.Wait()
+			}()
+			opt := session.Options{All: all, Duration: 300 * time.Millisecond}
+			if !all {
+				opt.PIDs = []int{c.Process.Pid}
+			}
+			check(t, record(t, opt))
+		})
+	}
+}
