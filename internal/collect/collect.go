@@ -129,6 +129,7 @@ func New(opt Options) (*Collector, error) {
 		return nil, err
 	}
 	c.table = newTable(opt.Proc)
+	c.kernel = openKernel(&opt)
 	c.stacks = newStacks(opt.MaxStacks, c.extras, maphash.MakeSeed())
 	if err := c.energy.open(&opt); err != nil {
 		return nil, err

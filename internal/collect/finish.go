@@ -116,7 +116,10 @@ func (c *Collector) notes(b Books) []string {
 	if b.Refused > 0 {
 		note(b.Refused, "%d values were not taken, the first because: %v", b.Refused, b.Err)
 	}
-	if c.kernel.loaded && c.kernel.segment == nil {
+	if c.opt.SystemWide {
+		note(b.Idle, "CPUs had nothing to do in %d samples, %.3f s, which are not in the profile", b.Idle, float64(b.IdleNanoseconds)/1e9)
+	}
+	if c.kernel.missed {
 		note(1, "functions of the kernel have no names: its addresses are hidden or were not looked up")
 	}
 	return append(notes, c.nameless()...)

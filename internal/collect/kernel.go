@@ -10,36 +10,35 @@ import (
 
 // kernel is what is known of the running kernel's code.
 type kernel struct {
-	loaded  bool
 	segment *segment // nil when addresses are hidden
 	idle    []symbol.Range
+	missed  bool // a sample had an address that could not be named
 }
 
 // firstKernelAddress is the lower end of the kernel's half of the address space, on amd64 and arm64.
 const firstKernelAddress = 1 << 63
 
-// load reads the kernel's symbols at the first sample that needs them.
-func (c *Collector) loadKernel() *kernel {
-	k := &c.kernel
-	if k.loaded {
-		return k
+// openKernel reads the kernel's symbols. It takes some 50 ms, which are better spent before a recording than
+// at its first sample.
+func openKernel(opt *Options) kernel {
+	if opt.Resolver == nil || opt.Proc == "" {
+		return kernel{}
 	}
-	k.loaded = true
-	if c.opt.Resolver == nil || c.opt.Proc == "" {
-		return k
+	b, err := opt.Resolver.Kernel()
+	if err != nil {
+		return kernel{} // hidden or unreadable: the frame [kernel] and a note say so
 	}
-	// Hidden or unreadable comes to the same: the one frame [kernel] says so.
-	if b, err := c.opt.Resolver.Kernel(); err == nil {
-		k.segment = &segment{start: firstKernelAddress, limit: math.MaxUint64,
-			image: image{file: symbol.KernelPath, buildID: b.BuildID}, binary: b}
-		k.idle = b.IdleRanges()
+	return kernel{
+		segment: &segment{start: firstKernelAddress, limit: math.MaxUint64,
+			image: image{file: symbol.KernelPath, buildID: b.BuildID}, binary: b},
+		idle: b.IdleRanges(),
 	}
-	return k
 }
 
 func (c *Collector) kernelLocation(addr uint64) int32 {
-	k := c.loadKernel()
+	k := &c.kernel
 	if k.segment == nil {
+		k.missed = true
 		return c.stacks.locations.frame(frameKernel)
 	}
 	if addr < firstKernelAddress {
@@ -67,7 +66,7 @@ func (c *Collector) isIdle(s *perfring.Sample, chain []uint64) bool {
 	if m != modeKernel {
 		return false
 	}
-	k := c.loadKernel()
+	k := &c.kernel
 	if k.segment == nil {
 		return true
 	}
