@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/google/pprof/profile"
+	"github.com/prometheus/procfs"
 
 	"github.com/energyprof/energyprof/report"
 	"github.com/energyprof/energyprof/report/pprofile"
@@ -93,8 +94,11 @@ func buildGo(t *testing.T, dir string) string {
 }
 
 // TestSecondsAreTheProgramsOwn records programs that measure the CPU time of
-// their functions themselves. What interrupts a function is part of it for its
-// own clock, so the seconds that count are those with callees.
+// their functions themselves. Whether the kernel charges a thread for interrupts
+// depends on its configuration (IRQ_TIME_ACCOUNTING) and on the load, so the
+// function's own clock must lie between the seconds with and without what
+// interrupted it, 3 % allowed. Time that a hypervisor stole is in the samples
+// but not in the thread's clock (PARAVIRT_TIME_ACCOUNTING): it is allowed too.
 func TestSecondsAreTheProgramsOwn(t *testing.T) {
 	needSampling(t)
 	for _, test := range []struct {
@@ -109,13 +113,16 @@ func TestSecondsAreTheProgramsOwn(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			binary := test.build(t)
 			out := filepath.Join(t.TempDir(), "out.pb.gz")
+			before := stolen(t)
 			stdout, _ := energyprof(t, test.code, "record", "-q", "--energy", "none", "-F", "997", "-o", out, "--", binary, "0.7", strconv.Itoa(test.code))
 			p := readProfile(t, out)
 			table := report.ReadTable(p)
-			seconds := map[string]float64{}
+			own, with := map[string]float64{}, map[string]float64{}
 			for _, r := range table.Rows {
-				seconds[r.Name] += r.SecondsCumulative
+				own[r.Name] += r.Seconds
+				with[r.Name] += r.SecondsCumulative
 			}
+			more := 1.03 + (stolen(t)-before)/table.Seconds
 			lines := bufio.NewScanner(strings.NewReader(stdout))
 			functions := 0
 			for lines.Scan() {
@@ -125,8 +132,8 @@ func TestSecondsAreTheProgramsOwn(t *testing.T) {
 					t.Fatal(err)
 				}
 				functions++
-				if got := seconds[name]; math.Abs(got-want) > 0.03*want {
-					t.Errorf("%s: %.4f s sampled, %.4f s by its own clock", name, got, want)
+				if own[name] > more*want || with[name] < 0.97*want || own[name] < 0.9*want {
+					t.Errorf("%s: %.4f s sampled, %.4f s with interrupts, %.4f s by its own clock", name, own[name], with[name], want)
 				}
 			}
 			if functions < 3 {
@@ -137,6 +144,20 @@ func TestSecondsAreTheProgramsOwn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// stolen is the time that other virtual machines took from all CPUs since boot.
+func stolen(t *testing.T) float64 {
+	t.Helper()
+	fs, err := procfs.NewDefaultFS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stat, err := fs.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stat.CPUTotal.Steal
 }
 
 // deepest is the largest number of frames of a stack whose leaf is function.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/energyprof/energyprof/internal/pmu"
+	"github.com/energyprof/energyprof/internal/symbol"
 	"github.com/energyprof/energyprof/perfring"
 	"github.com/energyprof/energyprof/rapl"
 )
@@ -80,34 +80,15 @@ func (d *diagnosis) sampling(name string, pid, cpu int, flags perfring.Flags) {
 
 // kernelSymbols tells whether addresses in the kernel get names.
 func (d *diagnosis) kernelSymbols() {
-	f := finding{Name: "names of kernel functions"}
-	hidden, err := kallsymsHidden("/proc/kallsyms")
-	switch {
-	case err != nil:
-		f.Reason = reason(err)
-	case hidden:
-		f.Reason = "/proc/kallsyms hides the addresses from this user"
+	f := finding{Name: "names of kernel functions", Usable: true}
+	err := symbol.New(symbol.Options{}).KernelVisible()
+	if err != nil {
+		f.Usable, f.Reason = false, reason(err)
+	}
+	if errors.Is(err, symbol.ErrHidden) {
 		f.Fix = "`sudo sysctl kernel.kptr_restrict=0 kernel.perf_event_paranoid=1`, or `sudo setcap cap_syslog,cap_perfmon+ep " + executable() + "`"
-	default:
-		f.Usable = true
 	}
 	d.findings = append(d.findings, f)
-}
-
-// kallsymsHidden looks at the first symbols: with kptr_restrict all are at 0.
-func kallsymsHidden(path string) (bool, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for n := 0; n < 100 && lines.Scan(); n++ {
-		if address, _, ok := strings.Cut(lines.Text(), " "); ok && strings.Trim(address, "0") != "" {
-			return false, nil
-		}
-	}
-	return true, lines.Err()
 }
 
 // limits shows what bounds a recording.

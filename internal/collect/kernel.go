@@ -18,21 +18,32 @@ type kernel struct {
 // firstKernelAddress is the lower end of the kernel's half of the address space, on amd64 and arm64.
 const firstKernelAddress = 1 << 63
 
-// openKernel reads the kernel's symbols. It takes some 50 ms, which are better spent before a recording than
-// at its first sample.
+// openKernel finds out whether the kernel shows its symbols. Reading them takes some 60 ms: for a
+// system-wide recording, whose idle samples they tell, before it begins; else only when there are samples
+// to name.
 func openKernel(opt *Options) kernel {
-	if opt.Resolver == nil || opt.Proc == "" {
-		return kernel{}
+	if opt.Resolver == nil || opt.Proc == "" || opt.Resolver.KernelVisible() != nil {
+		return kernel{} // the frame [kernel] and a note say so
 	}
-	b, err := opt.Resolver.Kernel()
+	k := kernel{segment: &segment{start: firstKernelAddress, limit: math.MaxUint64, image: image{file: symbol.KernelPath}}}
+	if opt.SystemWide {
+		k.load(opt.Resolver)
+	}
+	return k
+}
+
+// load reads the kernel's symbols.
+func (k *kernel) load(r *symbol.Resolver) {
+	if k.segment == nil || k.segment.binary != nil {
+		return
+	}
+	b, err := r.Kernel()
 	if err != nil {
-		return kernel{} // hidden or unreadable: the frame [kernel] and a note say so
+		k.missed = true
+		return
 	}
-	return kernel{
-		segment: &segment{start: firstKernelAddress, limit: math.MaxUint64,
-			image: image{file: symbol.KernelPath, buildID: b.BuildID}, binary: b},
-		idle: b.IdleRanges(),
-	}
+	k.segment.binary, k.segment.image.buildID = b, b.BuildID
+	k.idle = b.IdleRanges()
 }
 
 func (c *Collector) kernelLocation(addr uint64) int32 {
@@ -67,7 +78,7 @@ func (c *Collector) isIdle(s *perfring.Sample, chain []uint64) bool {
 		return false
 	}
 	k := &c.kernel
-	if k.segment == nil {
+	if len(k.idle) == 0 {
 		return true
 	}
 	i := sort.Search(len(k.idle), func(i int) bool { return k.idle[i].Limit > addr })

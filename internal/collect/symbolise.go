@@ -26,6 +26,9 @@ func (c *Collector) symbolise() []*pprofile.Location {
 			asked[p] = true
 			c.refreshPerfMap(p)
 		}
+		if s == c.kernel.segment {
+			c.kernel.load(c.opt.Resolver)
+		}
 		if mappings[s] == nil {
 			mappings[s] = s.profile()
 		}

@@ -61,7 +61,7 @@ func FuzzPerfMap(f *testing.F) {
 func FuzzKallsyms(f *testing.F) {
 	f.Add([]byte(kallsymsText))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		tab, idle, err := parseKallsyms(data, 1<<12)
+		tab, idle, err := parseKallsyms(bytes.NewReader(data), 1<<12)
 		if err != nil {
 			return
 		}

@@ -1,6 +1,7 @@
 package symbol
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"fmt"
@@ -18,6 +19,9 @@ const KernelPath = "[kernel.kallsyms]"
 // the kernel, or of a module. /proc/kallsyms has no sizes.
 const maxKernelFunction = 1 << 20
 
+// usualSymbols is a little more than a distribution's kernel has.
+const usualSymbols = 128 << 10
+
 // Kernel gives the functions of the running kernel and its modules, read at
 // the first call. Resolve takes addresses. [ErrHidden] when the reader may not
 // see addresses.
@@ -26,11 +30,17 @@ func (r *Resolver) Kernel() (*Binary, error) {
 		return r.kernel, nil
 	}
 	path := filepath.Join(r.opt.Proc, "kallsyms")
-	text, err := readBounded(path, r.opt.Limits.TableBytes)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
+	defer f.Close()
+	// Read as it comes: the text is several times as large as what is kept of it.
+	text := &io.LimitedReader{R: f, N: r.opt.Limits.TableBytes + 1}
 	t, idle, err := parseKallsyms(text, r.opt.Limits.Symbols)
+	if text.N == 0 {
+		return nil, fmt.Errorf("%s: %w: more than %d bytes", path, ErrLimit, r.opt.Limits.TableBytes)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -41,6 +51,27 @@ func (r *Resolver) Kernel() (*Binary, error) {
 	}
 	r.kernel = b
 	return b, nil
+}
+
+// KernelVisible tells, from the first symbols alone, whether Kernel will find any: nil, [ErrHidden]
+// or what the system answered.
+func (r *Resolver) KernelVisible() error {
+	path := filepath.Join(r.opt.Proc, "kallsyms")
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for n := 0; n < 100 && lines.Scan(); n++ {
+		if addr, _ := hexPrefix(lines.Bytes()); addr != 0 {
+			return nil
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return fmt.Errorf("%s: %w", path, ErrHidden)
 }
 
 // readBounded reads a file whose size stat does not tell, as in /proc.
@@ -64,15 +95,14 @@ func readBounded(path string, limit int64) ([]byte, error) {
 // parseKallsyms reads lines `address type name`, then a tab and [module] for
 // those of a module. Symbols that are no functions only bound the others.
 // idle is the section of functions that the kernel itself marks as idle.
-func parseKallsyms(text []byte, limit int) (t *table, idle Range, err error) {
+func parseKallsyms(text io.Reader, limit int) (t *table, idle Range, err error) {
 	var names strings.Builder
-	names.Grow(len(text))
 	names.WriteByte(0)
-	all := make([]candidate, 0, min(bytes.Count(text, []byte("\n"))+1, limit))
+	all := make([]candidate, 0, min(usualSymbols, limit))
 	hidden := true
-	for number := 1; len(text) > 0; number++ {
-		line, rest, _ := bytes.Cut(text, []byte("\n"))
-		text = rest
+	lines := bufio.NewScanner(text)
+	for number := 1; lines.Scan(); number++ {
+		line := lines.Bytes()
 		addr, n := hexPrefix(line)
 		if n == 0 || len(line) < n+4 || line[n] != ' ' || line[n+2] != ' ' {
 			return nil, idle, fmt.Errorf("line %d: no symbol: %.80q", number, line)
@@ -107,6 +137,9 @@ func parseKallsyms(text []byte, limit int) (t *table, idle Range, err error) {
 			names.WriteByte(0)
 		}
 		all = append(all, c)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, idle, err
 	}
 	if hidden {
 		return nil, idle, ErrHidden
