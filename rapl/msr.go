@@ -67,7 +67,7 @@ func (m Machine) offersRAPL() bool {
 }
 
 // addRegisters opens one file for each package or die, and on AMD for each core.
-func (mt *meter) addRegisters(cpu processor, online []pmu.CPU, openFile func(cpu int) (io.ReaderAt, error)) error {
+func (m *meter) addRegisters(cpu processor, online []pmu.CPU, openFile func(cpu int) (io.ReaderAt, error)) error {
 	files := map[int]io.ReaderAt{}
 	open := func(id int) (f io.ReaderAt, err error) {
 		if f = files[id]; f == nil {
@@ -106,13 +106,13 @@ func (mt *meter) addRegisters(cpu processor, online []pmu.CPU, openFile func(cpu
 			}
 			unit := cpu.unit(k.name, uint(units>>8&0x1f))
 			d := Domain{Name: k.name, Package: s.pkg, CPUs: s.cpus, Sum: k.sum, Unit: unit}
-			if err := mt.addRegister(f, register, d); err != nil {
+			if err := m.addRegister(f, register, d); err != nil {
 				return err
 			}
 		}
 	}
-	if sumless(mt.info.Domains) {
-		return fmt.Errorf("%s: %w", strings.Join(mt.info.Notes, "; "), ErrNotCounting)
+	if sumless(m.info.Domains) {
+		return fmt.Errorf("%s: %w", strings.Join(m.info.Notes, "; "), ErrNotCounting)
 	}
 	return nil
 }
@@ -120,7 +120,7 @@ func (mt *meter) addRegisters(cpu processor, online []pmu.CPU, openFile func(cpu
 // addRegister adds a domain if its register exists and counts. Models lack some
 // of them, and which ones is best asked of the register: reading one that is
 // not there is an error (a general protection fault, which the driver catches).
-func (mt *meter) addRegister(f io.ReaderAt, register int64, d Domain) error {
+func (m *meter) addRegister(f io.ReaderAt, register int64, d Domain) error {
 	read := func() (uint64, error) {
 		v, err := readMSR(f, register)
 		return v & (msrRange - 1), err
@@ -134,11 +134,11 @@ func (mt *meter) addRegister(f io.ReaderAt, register int64, d Domain) error {
 	case err != nil:
 		return err
 	case value == 0:
-		mt.info.Notes = append(mt.info.Notes, fmt.Sprintf("%s (MSR %#x) is left out: it stands at zero", d, register))
+		m.info.Notes = append(m.info.Notes, fmt.Sprintf("%s (MSR %#x) is left out: it stands at zero", d, register))
 		return nil
 	}
 	c := counter{unit: d.Unit, moduli: []uint64{msrRange}, maxWatts: plausibleWatts(d.Name)}
-	mt.channels = append(mt.channels, channel{counter: c, read: read})
-	mt.info.Domains = append(mt.info.Domains, d)
+	m.channels = append(m.channels, channel{counter: c, read: read})
+	m.info.Domains = append(m.info.Domains, d)
 	return nil
 }
