@@ -64,8 +64,8 @@ func newRecord() *cobra.Command {
 	fl.StringVarP(&f.callGraph, "call-graph", "g", "fp", "stacks: fp (frame pointers) or none")
 	fl.BoolVarP(&f.all, "all-cpus", "a", false, "record everything on all CPUs")
 	fl.StringVarP(&f.pids, "pid", "p", "", "record running processes: PID[,PID]")
-	fl.DurationVar(&f.duration, "duration", 0, "end the recording after this time")
-	fl.DurationVarP(&f.delay, "delay", "D", 0, "begin to sample after this time")
+	fl.Var(duration{&f.duration, time.Second}, "duration", "end the recording after this time (a plain number: seconds)")
+	fl.VarP(duration{&f.delay, time.Millisecond}, "delay", "D", "begin to sample after this time (a plain number: milliseconds)")
 	fl.IntVarP(&f.pages, "mmap-pages", "m", session.DefaultPages, "pages of each CPU's ring, a power of two")
 	fl.BoolVar(&f.userOnly, "user", false, "sample user code only")
 	fl.BoolVar(&f.kernelOnly, "kernel", false, "sample the kernel only")
@@ -97,8 +97,6 @@ func (f *recordFlags) options(fs pmu.FS, args []string) (session.Options, error)
 		return opt, usagef("a command, -p and -a exclude each other")
 	case f.userOnly && f.kernelOnly:
 		return opt, usagef("--user and --kernel exclude each other")
-	case f.delay < 0 || f.duration < 0:
-		return opt, usagef("a time cannot be negative")
 	case f.pages <= 0 || f.pages&(f.pages-1) != 0:
 		return opt, usagef("-m %d: %d pages are no power of two", f.pages, f.pages)
 	}
