@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -36,7 +37,7 @@ type command struct {
 	args    []string
 	process *os.Process
 	goAhead *os.File // one byte lets the shim execute
-	failure *os.File // errno of a failed execve; closed by a successful one
+	failure *os.File // a byte when the shim is ready, then the errno of a failed execve; closed by a successful one
 	pidfd   int
 }
 
@@ -61,6 +62,9 @@ func runShim(args []string) {
 	unix.CloseOnExec(wait)
 	unix.CloseOnExec(fail)
 	var b [1]byte
+	if _, err := unix.Write(fail, b[:]); err != nil {
+		os.Exit(125)
+	}
 	for {
 		n, err := unix.Read(wait, b[:])
 		if err == unix.EINTR {
@@ -136,11 +140,27 @@ func fork(args []string) (*command, error) {
 	if err == nil {
 		c.pidfd, err = unix.PidfdOpen(c.process.Pid, 0)
 	}
+	if err == nil {
+		err = c.ready()
+	}
 	if err != nil {
 		c.abandon()
 		return nil, fmt.Errorf("starting the launcher: %w", err)
 	}
 	return c, nil
+}
+
+// ready waits until the shim runs. StartProcess returns too early for that: the
+// kernel closes the descriptors and lets the parent go on (do_close_on_exec and
+// exec_mm_release in begin_new_exec) before it comes to perf_event_exec, and an
+// event that is opened in between is turned on by the shim's own execve and
+// samples the start of the shim as if it were the command's.
+func (c *command) ready() error {
+	var b [1]byte
+	if _, err := io.ReadFull(c.failure, b[:]); err != nil {
+		return fmt.Errorf("it ended before it was ready: %w", err)
+	}
+	return nil
 }
 
 // start lets the shim execute the command and reports why it could not.
