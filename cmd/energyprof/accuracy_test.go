@@ -35,7 +35,9 @@ func energyprof(t *testing.T, code int, args ...string) (stdout, stderr string) 
 
 func needSampling(t *testing.T) {
 	t.Helper()
-	if !canSample() {
+	if ok, err := maySample(); err != nil {
+		t.Fatal(err)
+	} else if !ok {
 		t.Skip("perf events are not allowed here")
 	}
 }
