@@ -85,13 +85,20 @@ func (r *recording) ranNow() map[int]int64 {
 	return ran
 }
 
+// partial tells whether part of the target's time is excluded from sampling: it
+// is then not another process's, but [lost].
+func (r *recording) partial() bool {
+	e := r.opt.Events[0]
+	return r.features.userOnly || r.opt.ExcludeUser || r.opt.ExcludeKernel || e.ExcludeUser || e.ExcludeKernel
+}
+
 // watchful tells whether the counters must be looked at in this tick.
 func (r *recording) watchful() bool {
 	if r.systemWide() {
 		return false
 	}
 	e := r.opt.Events[0]
-	return r.missed.stale || e.Frequency > hastyFrequency || e.Period > 0 && e.Period < uint64(time.Second)/hastyFrequency
+	return r.missed.stale || r.partial() || e.Frequency > hastyFrequency || e.Period > 0 && e.Period < uint64(time.Second)/hastyFrequency
 }
 
 // noteMissed says how much of the target's time has no samples.
@@ -106,6 +113,10 @@ func (r *recording) noteMissed() {
 	ran := r.result.Ran
 	unseen := ran - time.Duration(accounted)
 	if r.systemWide() || unseen < ran/100 || unseen < 10*time.Millisecond {
+		return
+	}
+	if r.partial() {
+		r.note(NoteExcluded, "%.3f s of %.3f s of CPU time were spent where samples were excluded (kernel or user code): [lost] carries %.3f s of them", unseen.Seconds(), ran.Seconds(), time.Duration(given).Seconds())
 		return
 	}
 	r.note(NoteMissed, "the clock could not keep pace: of %.3f s of CPU time %.3f s have no samples, of which [lost] carries %.3f s", ran.Seconds(), unseen.Seconds(), time.Duration(given).Seconds())

@@ -21,6 +21,7 @@ const (
 	NoteEnergy    NoteKind = "energy"     // the energy readings have a flaw
 	NoteOthers    NoteKind = "others"     // what other processes used is unknown
 	NoteMissed    NoteKind = "missed"     // the clock could not sample all of the time
+	NoteExcluded  NoteKind = "excluded"   // time of the target outside what was to be sampled
 	NoteEnded     NoteKind = "ended"      // the command still runs after the recording
 )
 
