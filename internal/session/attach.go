@@ -61,8 +61,8 @@ func (t *targets) fork(f *perfring.Fork) bool {
 func (t *targets) process(pid uint32) bool { return t == nil || !t.everyone || t.processes[pid] }
 
 // attach opens events on every thread of the processes, those included that
-// are born meanwhile.
-func (r *recording) attach(pids, cpus []int) error {
+// are born meanwhile, for every CPU that is present.
+func (r *recording) attach(pids, present, online []int) error {
 	r.targets = &targets{
 		processes: make(map[uint32]bool),
 		own:       make(map[uint32]bool),
@@ -78,11 +78,15 @@ func (r *recording) attach(pids, cpus []int) error {
 		}
 		threads += len(tids)
 	}
-	if want := threads * len(cpus) * len(r.indices()); !enoughDescriptors(want) {
-		return r.attachByFilter(threads, want, cpus)
+	if want := threads * len(present) * len(r.indices()); !enoughDescriptors(want + spareDescriptors) {
+		err := r.attachByFilter(threads, want, online)
+		if !errors.Is(err, ErrTooManyFD) || !enoughDescriptors(want+leastDescriptors) {
+			return err
+		}
+		r.targets.everyone = false
 	}
 	for _, pid := range pids {
-		if err := r.attachThreads(pid, cpus); err != nil {
+		if err := r.attachThreads(pid, present); err != nil {
 			return err
 		}
 	}
@@ -126,7 +130,7 @@ func (r *recording) attachByFilter(threads, want int, cpus []int) error {
 	r.targets.everyone = true
 	err := r.openEverywhere(-1, cpus)
 	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
-		return fmt.Errorf("%d threads on %d CPUs need %d of them: %w", threads, len(cpus), want, ErrTooManyFD)
+		return fmt.Errorf("%d threads on %d CPUs need %d files open at once: %w", threads, len(cpus), want+spareDescriptors, ErrTooManyFD)
 	}
 	if err != nil {
 		return err
@@ -175,10 +179,14 @@ func (r *recording) closeThread(tid uint32) {
 // binaries that are being symbolised, output files.
 const spareDescriptors = 512
 
-// enoughDescriptors raises the limit of open files to hold want events if it
-// may, and tells whether they fit.
+// leastDescriptors is with how few it still records; binaries for which none is
+// left have no names.
+const leastDescriptors = 20
+
+// enoughDescriptors raises the limit of open files to want if it may, and tells
+// whether that many can be open.
 func enoughDescriptors(want int) bool {
-	need := uint64(want + spareDescriptors)
+	need := uint64(want)
 	var limit unix.Rlimit
 	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, nil, &limit); err != nil {
 		return true // the kernel will tell

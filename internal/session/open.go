@@ -187,7 +187,7 @@ func (r *recording) openEvent(index, pid, cpu int) (*perfring.Event, error) {
 		case (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM)) && pid >= 0 &&
 			!r.features.userOnly && !r.opt.ExcludeUser && a.Flags&perfring.FlagExcludeKernel == 0:
 			r.features.userOnly = true
-			r.note(NoteUserOnly, "perf_event_paranoid allows this user no samples in the kernel: only user code is recorded")
+			r.note(NoteUserOnly, "this user may not sample the kernel: only user code is recorded")
 		default:
 			return nil, err
 		}

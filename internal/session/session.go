@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/energyprof/energyprof/internal/order"
-	"github.com/energyprof/energyprof/internal/pmu"
 	"github.com/energyprof/energyprof/perfring"
 )
 
@@ -113,6 +111,12 @@ func (r *recording) open() error {
 		return err
 	}
 	r.online = online
+	// The events of a task may be opened on CPUs that are offline, and work when
+	// they come.
+	present, err := r.opt.FS.PresentCPUs()
+	if err != nil {
+		return err
+	}
 	switch {
 	case len(r.opt.Command) > 0:
 		if r.command, err = fork(r.opt.Command); err != nil {
@@ -120,12 +124,6 @@ func (r *recording) open() error {
 		}
 		r.child.Store(int64(r.command.process.Pid))
 		r.pidfds = []int{r.command.pidfd}
-		// The events of a task may be opened on CPUs that are offline, and work
-		// when they come.
-		present, err := r.opt.FS.PresentCPUs()
-		if err != nil {
-			return err
-		}
 		if err := r.openEverywhere(r.command.process.Pid, present); err != nil {
 			return err
 		}
@@ -140,7 +138,7 @@ func (r *recording) open() error {
 			}
 			r.pidfds = append(r.pidfds, fd)
 		}
-		if err := r.attach(r.opt.PIDs, online); err != nil {
+		if err := r.attach(r.opt.PIDs, present, online); err != nil {
 			return err
 		}
 	default:
@@ -346,68 +344,4 @@ func (r *recording) closeAll() {
 			unix.Close(fd)
 		}
 	}
-}
-
-// followCPUs opens events on CPUs that came online during a system-wide
-// recording and lets go of those that went.
-func (r *recording) followCPUs() error {
-	if !r.opt.All {
-		return nil // the events of a task are open on every CPU that is present
-	}
-	online, err := r.opt.FS.OnlineCPUs()
-	if err != nil {
-		return err
-	}
-	came, went := difference(online, r.online), difference(r.online, online)
-	r.online = online
-	for _, cpu := range went {
-		if c := r.rings[cpu]; c != nil {
-			r.drainRing(c)
-			r.closeCPU(c)
-		}
-	}
-	for _, cpu := range came {
-		first := len(r.events)
-		if err := r.openEverywhere(-1, []int{cpu}); err != nil {
-			return err
-		}
-		for _, e := range r.events[first:] {
-			if r.sampling || e.index == sidebandEvent {
-				if err := e.Enable(); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	if len(came) > 0 {
-		r.note(NoteHotplug, "CPU %s came online during the recording and is sampled from then on", pmu.FormatCPUList(came))
-	}
-	if len(went) > 0 {
-		r.note(NoteHotplug, "CPU %s went offline during the recording", pmu.FormatCPUList(went))
-	}
-	return nil
-}
-
-// closeCPU closes the events and the ring of a CPU that went offline.
-func (r *recording) closeCPU(c *cpuRing) {
-	r.events = slices.DeleteFunc(r.events, func(e openEvent) bool {
-		if e.CPU != c.cpu {
-			return false
-		}
-		e.Close()
-		return true
-	})
-	c.ring.Close()
-	delete(r.rings, c.cpu)
-}
-
-// difference returns the members of a that are not in b.
-func difference(a, b []int) []int {
-	var out []int
-	for _, x := range a {
-		if !slices.Contains(b, x) {
-			out = append(out, x)
-		}
-	}
-	return out
 }

@@ -1,0 +1,61 @@
+package session
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/energyprof/energyprof/internal/pmu"
+	"github.com/energyprof/energyprof/perfring"
+)
+
+func TestHotplugIsSaid(t *testing.T) {
+	sys := t.TempDir()
+	cpus := filepath.Join(sys, "devices/system/cpu")
+	if err := os.MkdirAll(cpus, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r := &recording{opt: Options{Command: []string{"true"}, FS: pmu.NewFS(sys, "/proc")}, online: []int{0, 1, 2, 3}}
+	for _, online := range []string{"0-3", "0,2", "0-3"} {
+		if err := os.WriteFile(filepath.Join(cpus, "online"), []byte(online+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.followCPUs(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(r.result.Notes) != 2 ||
+		!strings.Contains(r.result.Notes[0].Text, "CPU 1,3 went offline") ||
+		!strings.Contains(r.result.Notes[1].Text, "CPU 1,3 came online") {
+		t.Errorf("notes %v", r.result.Notes)
+	}
+}
+
+// A thread may be moved to a CPU that is offline when we attach.
+func TestAttachOpensEveryPresentCPU(t *testing.T) {
+	opt := options(t)
+	present, err := opt.FS.PresentCPUs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(present) < 2 {
+		t.Skip("one CPU cannot go offline")
+	}
+	r := &recording{
+		opt:     opt,
+		rings:   map[int]*cpuRing{},
+		byID:    map[uint64]identity{},
+		decoder: perfring.NewDecoder(),
+	}
+	r.opt.PIDs = []int{os.Getpid()}
+	defer r.closeAll()
+	if err := r.attach(r.opt.PIDs, present, present[:1]); err != nil {
+		t.Fatal(err)
+	}
+	for _, cpu := range present {
+		if r.rings[cpu] == nil {
+			t.Errorf("no ring for CPU %d", cpu)
+		}
+	}
+}
