@@ -51,6 +51,9 @@ func advice(err error) string {
 func adviceOpen(e *perfring.OpenError) string {
 	switch e.Errno {
 	case unix.EACCES, unix.EPERM:
+		if e.PID > 0 && foreign(e.PID) {
+			return fmt.Sprintf("process %d is another user's: run as root, or as that user, or `sudo setcap cap_perfmon,cap_sys_ptrace,cap_syslog+ep %s`", e.PID, executable())
+		}
 		need := 1
 		if e.PID == -1 {
 			need = 0
@@ -70,6 +73,14 @@ func adviceOpen(e *perfring.OpenError) string {
 		return "this kernel is built without CONFIG_PERF_EVENTS, or a seccomp filter hides it"
 	}
 	return ""
+}
+
+// foreign tells whether a process belongs to another user, or is kept from its
+// own by a change of identity: the files in /proc are then root's.
+func foreign(pid int) bool {
+	var st unix.Stat_t
+	err := unix.Stat(fmt.Sprintf("/proc/%d", pid), &st)
+	return err == nil && int(st.Uid) != os.Geteuid()
 }
 
 // advicePath says how a file becomes readable.

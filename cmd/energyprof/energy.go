@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -90,6 +91,9 @@ func (f *energyFlags) open() (*energy, error) {
 	}
 	e.info = e.source.Info()
 	e.info.Notes = nil // they grow with the readings: see notes
+	if f.source == "auto" && !e.info.Measured {
+		e.remarks = append(e.remarks, whyEstimated(rapl.Probe(rapl.Machine{}))...)
+	}
 	interval := f.interval
 	if !e.info.Measured {
 		// A model knows busy time in ticks of 10 ms: asking it more often costs
@@ -102,6 +106,24 @@ func (f *energyFlags) open() (*energy, error) {
 		return nil, err
 	}
 	return e, nil
+}
+
+// whyEstimated says what keeps this user from the best counter that the machine
+// has, and what to do about it; nothing if it has none.
+func whyEstimated(sources []rapl.Status) []string {
+	for _, cause := range []error{fs.ErrPermission, rapl.ErrNoDriver} {
+		for _, s := range sources {
+			if !errors.Is(s.Err, cause) {
+				continue
+			}
+			text := fmt.Sprintf("energy is estimated because it cannot be measured: %s: %s", s.Kind, reason(s.Err))
+			if hint := advice(s.Err); hint != "" {
+				text += ": " + hint
+			}
+			return []string{text}
+		}
+	}
+	return nil
 }
 
 func (f *energyFlags) check() error {
@@ -210,8 +232,8 @@ func (e *energy) notes() []string {
 	}
 	notes := slices.Concat(e.remarks, e.source.Info().Notes)
 	books := e.recorder.Books()
-	_, onPerf := e.source.(interface{ Counters() []rapl.Counter })
-	if onPerf && books.Switched != "" {
+	onPerf, ok := e.source.(interface{ Counters() []rapl.Counter })
+	if ok && len(onPerf.Counters()) > 0 && books.Switched != "" {
 		notes = append(notes, "energy was polled, not stamped by the kernel: "+books.Switched)
 	}
 	if books.Dropped > 0 {
