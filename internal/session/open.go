@@ -89,6 +89,11 @@ func (r *recording) attr(index, pid int) perfring.Attr {
 	if r.features.userOnly {
 		a.Flags |= perfring.FlagExcludeKernel | perfring.FlagExcludeHV
 	}
+	if a.SampleFormat&perfring.SampleCallchain != 0 && a.Flags&perfring.FlagExcludeKernel != 0 {
+		// Newer kernels (seen on Debian's 6.12.117) want the right to sample the
+		// kernel for a callchain that could lead into it, even of user code.
+		a.Flags |= perfring.FlagExcludeCallchainKernel
+	}
 	if index == r.sidebandIndex() {
 		a.Flags |= sideband
 		if r.features.buildID {

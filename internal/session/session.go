@@ -218,11 +218,11 @@ func (r *recording) beginSampling() error {
 		r.energyOn = true
 	}
 	r.sampling = true
+	r.result.Wall = time.Now()
+	r.result.Start = monotonic()
 	if r.command != nil && r.opt.Delay == 0 {
 		return nil
 	}
-	r.result.Wall = time.Now()
-	r.result.Start = monotonic()
 	for i := range r.opt.Events {
 		if err := r.enable(i); err != nil {
 			return err
