@@ -37,7 +37,7 @@ type diagnosis struct {
 // examine tries everything a recording would need.
 func examine(fs pmu.FS, machine rapl.Machine) diagnosis {
 	d := diagnosis{machine: describeMachine()}
-	d.sampling("sample this user's own code", 0, -1, perfring.FlagExcludeKernel|perfring.FlagExcludeHV)
+	d.sampling("sample this user's own code", 0, -1, perfring.FlagExcludeKernel|perfring.FlagExcludeHV|perfring.FlagExcludeCallchainKernel)
 	d.sampling("sample the kernel on its behalf", 0, -1, 0)
 	d.sampling("sample all CPUs (record -a)", -1, 0, 0)
 	cycles, err := fs.Parse("cycles")
@@ -68,7 +68,7 @@ func (d *diagnosis) add(name string, err error) { d.findings = append(d.findings
 func (d *diagnosis) sampling(name string, pid, cpu int, flags perfring.Flags) {
 	attr := perfring.Attr{
 		Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_CPU_CLOCK,
-		Sample: defaultFrequency, SampleFormat: perfring.SampleIP,
+		Sample: defaultFrequency, SampleFormat: perfring.SampleIP | perfring.SampleCallchain,
 		Flags: flags | perfring.FlagDisabled | perfring.FlagFreq,
 	}
 	e, err := perfring.Open(&attr, pid, cpu, nil)

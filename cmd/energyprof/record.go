@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -113,7 +114,9 @@ func (f *recordFlags) options(fs pmu.FS, args []string) (session.Options, error)
 			if err != nil || pid <= 0 {
 				return opt, usagef("-p: %q is no process id", field)
 			}
-			opt.PIDs = append(opt.PIDs, pid)
+			if !slices.Contains(opt.PIDs, pid) {
+				opt.PIDs = append(opt.PIDs, pid)
+			}
 		}
 	}
 	var err error
