@@ -39,7 +39,7 @@ func advice(err error) string {
 	case errors.Is(err, rapl.ErrNoHardware):
 		return "nothing on this machine measures it; `--energy model` estimates"
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-		return "free some space or name another place with -o"
+		return "free some space, or write elsewhere"
 	case errors.Is(err, unix.EPIPE):
 		return "whoever read it has gone away"
 	case errors.As(err, &path) && errors.Is(err, fs.ErrPermission):

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 
 	"golang.org/x/sys/unix"
 
@@ -33,6 +34,9 @@ func (s *sampling) events(fs pmu.FS) ([]session.Event, error) {
 	}
 	if s.frequency == 0 || s.periodSet && s.period == 0 {
 		return nil, usagef("a rate of 0 samples nothing: -F and -c take numbers from 1 up")
+	}
+	if s.period > math.MaxInt64 {
+		return nil, usagef("-c %d: the kernel's periods end at %d", s.period, int64(math.MaxInt64))
 	}
 	if limit, err := sysctl("kernel/perf_event_max_sample_rate"); err == nil && s.frequency > uint64(limit) {
 		return nil, usagef("-F %d: the kernel's limit is %d Hz (kernel.perf_event_max_sample_rate); `sudo sysctl kernel.perf_event_max_sample_rate=%d` raises it, up to what kernel.perf_cpu_time_max_percent allows", s.frequency, limit, s.frequency)

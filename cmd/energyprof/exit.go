@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -79,5 +81,23 @@ func message(err error) string {
 	if hint := advice(err); hint != "" {
 		text += ": " + hint
 	}
-	return strings.ReplaceAll(text, "\n", " ")
+	return printable(text)
+}
+
+// printable is text in one line that no terminal obeys: names of files and
+// commands may hold anything.
+func printable(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r == '\n':
+			b.WriteByte(' ')
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			q := strconv.QuoteRune(r)
+			b.WriteString(q[1 : len(q)-1])
+		}
+	}
+	return b.String()
 }

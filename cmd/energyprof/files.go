@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"github.com/energyprof/energyprof/report"
 )
@@ -15,17 +16,27 @@ type recordFiles struct {
 }
 
 func (f *recordFlags) createFiles() (files recordFiles, err error) {
+	if f.output == "" {
+		return files, usagef("-o: the profile's file has no name")
+	}
+	flagOf := make(map[string]string)
 	for _, want := range []struct {
-		path string
-		to   **output
+		flag, path string
+		to         **output
 	}{
-		{f.output, &files.profile},
-		{f.summary, &files.summary},
-		{f.trace, &files.trace},
+		{"-o", f.output, &files.profile},
+		{"--summary", f.summary, &files.summary},
+		{"--energy-trace", f.trace, &files.trace},
 	} {
 		if want.path == "" {
 			continue
 		}
+		name := filepath.Clean(want.path)
+		if other, taken := flagOf[name]; taken && !isSpecial(name) {
+			files.discard()
+			return files, usagef("%s and %s both write %s: one would replace the other", other, want.flag, want.path)
+		}
+		flagOf[name] = want.flag
 		if *want.to, err = createOutput(want.path); err != nil {
 			files.discard()
 			return files, err

@@ -51,6 +51,12 @@ func createOutput(path string) (*output, error) {
 	return o, nil
 }
 
+// isSpecial tells whether path is a device or pipe.
+func isSpecial(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && !info.Mode().IsRegular()
+}
+
 // giveToCaller hands the file to the user who called sudo.
 func (o *output) giveToCaller() error {
 	uid, err1 := strconv.Atoi(os.Getenv("SUDO_UID"))

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -100,6 +101,8 @@ func (f *recordFlags) options(fs pmu.FS, args []string) (session.Options, error)
 		return opt, usagef("--user and --kernel exclude each other")
 	case f.pages <= 0 || f.pages&(f.pages-1) != 0:
 		return opt, usagef("-m %d: %d pages are no power of two", f.pages, f.pages)
+	case f.pages > session.MaxPages:
+		return opt, usagef("-m %d: a ring has %d pages at most", f.pages, session.MaxPages)
 	}
 	switch f.callGraph {
 	case "fp":
@@ -131,22 +134,12 @@ func (f *recordFlags) run(args []string) error {
 	if err != nil {
 		return err
 	}
-	files, err := f.createFiles()
-	if err != nil {
-		return err
-	}
-	defer files.discard()
 	energy, err := f.open()
 	if err != nil {
 		return err
 	}
 	defer energy.close()
 	opt.Energy = energy.recorder
-	opt.Abort = func(sig os.Signal) {
-		files.discard()
-		fmt.Fprintf(os.Stderr, "energyprof: stopped by a second signal (%v): no profile is written\n", sig)
-		os.Exit(exitSignal + int(sig.(syscall.Signal)))
-	}
 	what, err := f.collectOptions(opt, energy)
 	if err != nil {
 		return err
@@ -154,6 +147,22 @@ func (f *recordFlags) run(args []string) error {
 	collector, err := collect.New(what)
 	if err != nil {
 		return err
+	}
+	// Last, because until the session catches signals one would leave them behind.
+	files, err := f.createFiles()
+	if err != nil {
+		return err
+	}
+	defer files.discard()
+	var written atomic.Bool
+	opt.Abort = func(sig os.Signal) {
+		outcome := "the profile is written"
+		if !written.Load() {
+			files.discard()
+			outcome = "no profile is written"
+		}
+		fmt.Fprintf(os.Stderr, "energyprof: stopped by a second signal (%v): %s\n", sig, outcome)
+		os.Exit(exitSignal + int(sig.(syscall.Signal)))
 	}
 	sink, err := energy.traced(collector, files.trace)
 	if err != nil {
@@ -170,6 +179,7 @@ func (f *recordFlags) run(args []string) error {
 		result.Wait()
 		return err
 	}
+	written.Store(true)
 	if !f.quiet {
 		f.closing(recording, result)
 	}
@@ -234,7 +244,8 @@ func setExit(c *report.Command, exit *session.Exit) {
 // closing prints what was recorded.
 func (f *recordFlags) closing(rec *report.Recording, result *session.Result) {
 	rec.Summary().Text(os.Stderr, terminalWidth(os.Stderr))
-	fmt.Fprintf(os.Stderr, "profile: %s (energyprof report %s, go tool pprof -http=: %s)\n", f.output, f.output, f.output)
+	name := printable(f.output)
+	fmt.Fprintf(os.Stderr, "profile: %s (energyprof report %s, go tool pprof -http=: %s)\n", name, name, name)
 	if result.Running() {
 		fmt.Fprintf(os.Stderr, "energyprof: the recording has ended; waiting for the command\n")
 	}

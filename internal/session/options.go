@@ -85,6 +85,9 @@ const (
 	// DefaultPages makes a ring of 516 KiB with its first page: exactly
 	// what kernel.perf_event_mlock_kb allows an unprivileged user per CPU.
 	DefaultPages = 128
+	// MaxPages makes a ring of 256 MiB per CPU, many seconds of the fastest clock:
+	// more would only take memory from what is measured.
+	MaxPages = 1 << 16
 	// DefaultMaxPending bounds the records held back for time order.
 	DefaultMaxPending = 64 << 20
 	// /proc/stat counts in ticks of 10 ms, so a shorter window has no meaning.
@@ -116,6 +119,9 @@ func (o *Options) check() error {
 	}
 	if o.Pages <= 0 || o.Pages&(o.Pages-1) != 0 {
 		return fmt.Errorf("%d pages: a ring has a power of two of them", o.Pages)
+	}
+	if o.Pages > MaxPages {
+		return fmt.Errorf("%d pages: a ring has %d at most", o.Pages, MaxPages)
 	}
 	for _, e := range o.Events {
 		if (e.Period == 0) == (e.Frequency == 0) {
