@@ -37,7 +37,7 @@ type recording struct {
 
 	targets *targets // nil for a command and for all CPUs
 	command *command
-	child   atomic.Int64 // pid of the command while it runs, for the signal goroutine
+	child   atomic.Pointer[os.Process] // of the command, for the signal goroutine
 	pidfds  []int
 	signals *signals
 	busy    busyTimes
@@ -97,7 +97,12 @@ func Run(opt Options, sink Sink) (result *Result, err error) {
 	if err := r.start(); err != nil {
 		return nil, err
 	}
-	if err := r.loop(); err != nil {
+	err = r.loop()
+	r.signals.release(r.pass)
+	if err != nil {
+		if r.command != nil {
+			r.command.wait() // what it was started for matters more than the profile
+		}
 		return nil, err
 	}
 	r.stop()
@@ -122,7 +127,7 @@ func (r *recording) open() error {
 		if r.command, err = fork(r.opt.Command); err != nil {
 			return err
 		}
-		r.child.Store(int64(r.command.process.Pid))
+		r.child.Store(r.command.process)
 		r.pidfds = []int{r.command.pidfd}
 		if err := r.openEverywhere(r.command.process.Pid, present); err != nil {
 			return err
@@ -178,11 +183,6 @@ func (r *recording) start() error {
 	r.result.Wall = time.Now()
 	r.result.Start = monotonic()
 	r.horizon, r.horizonBefore = r.result.Start, r.result.Start
-	if !r.opt.All {
-		if err := r.busy.start(r.opt.Proc); err != nil {
-			r.note(NoteOthers, "what other processes used is unknown: %v", err)
-		}
-	}
 	if r.opt.Delay == 0 {
 		if err := r.beginSampling(); err != nil {
 			if r.command != nil {
@@ -211,6 +211,12 @@ func (r *recording) start() error {
 // beginSampling turns on energy and the sampling events, unless the execve of
 // the command does it.
 func (r *recording) beginSampling() error {
+	if !r.opt.All {
+		// Not before: busy time without samples of the same time would all be others'.
+		if err := r.busy.start(r.opt.Proc); err != nil {
+			r.note(NoteOthers, "what other processes used is unknown: %v", err)
+		}
+	}
 	if r.opt.Energy != nil {
 		if err := r.opt.Energy.Start(); err != nil {
 			return fmt.Errorf("energy: %w", err)
@@ -275,7 +281,6 @@ func (r *recording) stop() {
 			grace = signalGrace
 		}
 		if r.command.exited(grace) {
-			r.child.Store(0)
 			if err := r.result.Wait(); err != nil {
 				r.note(NoteEnded, "%v", err)
 			}
@@ -312,20 +317,23 @@ func (r *recording) settleLosses() {
 
 // second is called for the second signal, from the signal's goroutine.
 func (r *recording) second(sig os.Signal) {
-	s := sig.(syscall.Signal)
-	if pid := int(r.child.Load()); pid > 0 && !deliveredByTerminal(s, pid) {
-		syscall.Kill(pid, s)
-	}
+	r.pass(sig.(syscall.Signal))
 	if r.opt.Abort != nil {
 		r.opt.Abort(sig)
 	}
 }
 
-// signal passes sig on to the command, unless the terminal did.
-func (r *recording) signal(sig syscall.Signal) (end bool) {
-	if r.command != nil && !deliveredByTerminal(sig, r.command.process.Pid) {
-		r.command.process.Signal(sig)
+// pass passes sig on to the command, unless the terminal did. It may be called
+// from any goroutine.
+func (r *recording) pass(sig syscall.Signal) {
+	if p := r.child.Load(); p != nil && !deliveredByTerminal(sig, p.Pid) {
+		p.Signal(sig)
 	}
+}
+
+// signal passes sig on and tells whether it ends the recording.
+func (r *recording) signal(sig syscall.Signal) (end bool) {
+	r.pass(sig)
 	if ends(sig) {
 		r.signalled = true
 	}

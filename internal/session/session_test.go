@@ -75,6 +75,7 @@ type recorder struct {
 	last     uint64
 	advanced int64
 	busyNS   int64
+	busyFrom int64 // beginning of the first window
 	lost     uint64
 	missed   int64
 }
@@ -126,6 +127,9 @@ func (r *recorder) Record(rec perfring.Record, cpu, event int) {
 func (r *recorder) Busy(cpu int, from, to, ns int64) {
 	if to <= from {
 		r.t.Errorf("busy window (%d, %d]", from, to)
+	}
+	if r.busyFrom == 0 {
+		r.busyFrom = from
 	}
 	r.busyNS += ns
 }
@@ -276,6 +280,9 @@ func TestDelayAndDuration(t *testing.T) {
 	got := time.Duration(result.End - result.Start)
 	if got < opt.Duration || len(sink.samples) == 0 || sink.seconds(func(sample) bool { return true }) > got.Seconds()*float64(runtime.NumCPU()) {
 		t.Errorf("recorded %v with %d samples, want %v", got, len(sink.samples), opt.Duration)
+	}
+	if early := result.Start - sink.busyFrom; sink.busyFrom != 0 && early > int64(opt.Delay)/2 {
+		t.Errorf("busy time from %v before the first sample: it would all be other processes'", time.Duration(early))
 	}
 	if !result.Running() {
 		t.Error("the command has ended, want it to go on")

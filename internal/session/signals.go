@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -15,6 +16,10 @@ type signals struct {
 	in   chan os.Signal
 	read int
 	w    *os.File
+
+	mu   sync.Mutex
+	pass func(syscall.Signal) // once the loop is over; before, signals go to the pipe
+
 	// Second is called from the signal's own goroutine, so that a loop that is
 	// busy or stuck cannot hold up a person who asks twice.
 	second func(os.Signal)
@@ -52,9 +57,30 @@ func (s *signals) forward() {
 			}
 			ended = true
 		}
-		s.w.Write([]byte{byte(sig.(syscall.Signal))})
+		s.forwardOne(sig.(syscall.Signal))
 	}
 	s.w.Close()
+}
+
+func (s *signals) forwardOne(sig syscall.Signal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pass != nil {
+		s.pass(sig)
+		return
+	}
+	s.w.Write([]byte{byte(sig)})
+}
+
+// release is called when the loop no longer reads signals: those that wait, and
+// all that still come, go to pass.
+func (s *signals) release(pass func(syscall.Signal)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sig := range s.take() {
+		pass(sig)
+	}
+	s.pass = pass
 }
 
 // take returns the signals that arrived since the last call.
