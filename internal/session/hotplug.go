@@ -16,6 +16,11 @@ func (r *recording) followCPUs() error {
 	}
 	came, went := difference(online, r.online), difference(r.online, online)
 	r.online = online
+	if r.systemWide() {
+		stopped := r.stopped()
+		went = append(went, difference(stopped, went)...)
+		came = append(came, difference(stopped, difference(stopped, online))...)
+	}
 	if len(went) > 0 {
 		r.note(NoteHotplug, "CPU %s went offline during the recording", pmu.FormatCPUList(went))
 	}
@@ -36,6 +41,27 @@ func (r *recording) followCPUs() error {
 		r.note(NoteHotplug, "CPU %s came online during the recording and is sampled from then on", pmu.FormatCPUList(came))
 	}
 	return nil
+}
+
+// stopped finds CPUs whose events count no more: they were offline for so short
+// a time that no look at the list of CPUs saw it. Only rings that have brought
+// nothing since the last look are suspects.
+func (r *recording) stopped() []int {
+	var cpus []int
+	for cpu, c := range r.rings {
+		if c.last != c.looked {
+			c.looked = c.last
+			continue
+		}
+		count, err := c.owner.ReadCount()
+		if err == nil && count.Enabled != c.enabled {
+			c.enabled = count.Enabled
+			continue
+		}
+		cpus = append(cpus, cpu)
+	}
+	slices.Sort(cpus)
+	return cpus
 }
 
 // openCPU opens and enables the events of a CPU that came online.

@@ -59,3 +59,33 @@ func TestAttachOpensEveryPresentCPU(t *testing.T) {
 		}
 	}
 }
+
+// Events that a CPU lost while it was offline for a moment count no more.
+func TestStoppedCPUIsFound(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("recording all CPUs needs root here")
+	}
+	opt := options(t)
+	opt.All = true
+	r := &recording{opt: opt, rings: map[int]*cpuRing{}, byID: map[uint64]identity{}, decoder: perfring.NewDecoder()}
+	defer r.closeAll()
+	if err := r.openCPU(0); err != nil {
+		t.Fatal(err)
+	}
+	event := r.rings[0].owner
+	if err := event.Enable(); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if cpus := r.stopped(); len(cpus) > 0 {
+			t.Fatalf("CPUs %v counted as stopped while their events run", cpus)
+		}
+	}
+	if err := event.Disable(); err != nil {
+		t.Fatal(err)
+	}
+	r.stopped() // sees the time that passed until then
+	if cpus := r.stopped(); len(cpus) != 1 || cpus[0] != 0 {
+		t.Errorf("stopped CPUs %v, want [0]", cpus)
+	}
+}

@@ -102,6 +102,7 @@ var (
 	ErrNoTarget  = errors.New("no process left to record")
 	ErrNoProcess = errors.New("no such process")
 	ErrTooManyFD = errors.New("not enough file descriptors")
+	ErrNoMemory  = errors.New("the user's allowance of locked memory is used up")
 )
 
 func (o *Options) check() error {

@@ -21,6 +21,9 @@ type cpuRing struct {
 	owner  *perfring.Event // the event whose mapping it is
 	hungUp bool            // poll(2) would return at once for ever
 	last   uint64          // time of the last record, for records that carry none
+
+	looked  uint64 // last, when followCPUs looked
+	enabled uint64 // ns for which the owner was enabled, when it looked and found nothing new
 }
 
 // openEvent is an open event and its place in Options.Events.
@@ -48,8 +51,11 @@ func (r *recording) mapRing(e *perfring.Event, cpu int) (*cpuRing, error) {
 			r.streams = append(r.streams, cpu)
 			return &cpuRing{cpu: cpu, stream: len(r.streams) - 1, ring: ring, owner: e}, nil
 		}
-		if pages == 1 || !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOMEM) {
+		if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOMEM) {
 			return nil, fmt.Errorf("mapping a ring of %d pages: %w", pages, err)
+		}
+		if pages == 1 {
+			return nil, fmt.Errorf("mapping a ring of one page: %w: %w", ErrNoMemory, err)
 		}
 	}
 }
