@@ -26,6 +26,8 @@ func advice(err error) string {
 	switch {
 	case errors.As(err, &open):
 		return adviceOpen(open)
+	case errors.Is(err, session.ErrNoMemory):
+		return moreRing + ", or a smaller -m"
 	case errors.Is(err, session.ErrTooManyFD):
 		return "raise the limit with `ulimit -n`, or run as root to record whole CPUs and filter"
 	case errors.Is(err, unix.EMFILE):
@@ -96,13 +98,15 @@ func advicePath(path string) string {
 	return ""
 }
 
+const moreRing = "`sudo sysctl kernel.perf_event_mlock_kb=4096` or `ulimit -l unlimited`, and fewer profilers at once"
+
 // adviceNote says what to do about a limitation that a recording met.
 func adviceNote(n session.Note) string {
 	switch n.Kind {
 	case session.NoteUserOnly:
 		return fmt.Sprintf("%s; `sudo sysctl kernel.perf_event_paranoid=1` or `sudo setcap cap_perfmon,cap_sys_ptrace,cap_syslog+ep %s`", paranoidNow(), executable())
 	case session.NoteSmallRing:
-		return "`sudo sysctl kernel.perf_event_mlock_kb=4096` or `ulimit -l unlimited`, and fewer profilers at once"
+		return moreRing
 	case session.NoteMissed:
 		return "lower -F"
 	case session.NoteFiltered:
