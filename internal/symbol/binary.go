@@ -39,8 +39,8 @@ func (b *Binary) Err() error { return b.err }
 
 // Resolve names the functions at file offsets (address - Mapping.Start +
 // Mapping.Offset); for the kernel and perf maps, at addresses. The answer has
-// the frames of each, innermost first, none where no function is known. Many
-// addresses in one call cost far less than one by one.
+// a frame for each, none where no function is known. Many addresses in one
+// call cost far less than one by one.
 func (b *Binary) Resolve(addrs []uint64) [][]Frame {
 	out := make([][]Frame, len(addrs))
 	if err := guard(func() error { return b.resolve(addrs, out) }); err != nil {
@@ -100,26 +100,17 @@ func (b *Binary) resolve(addrs []uint64, out [][]Frame) error {
 		}
 		return x.index - y.index
 	})
-	var lines []sourceLine
-	var err error
 	unique := make([]uint64, 0, len(targets))
 	for _, t := range targets {
 		if n := len(unique); n == 0 || unique[n-1] != t.vaddr {
 			unique = append(unique, t.vaddr)
 		}
 	}
-	if b.lines != nil {
-		lines, err = b.lines.lines(unique)
-	}
-	frames := make([]Frame, len(unique))
-	at := -1
+	frames, err := b.frames(unique)
+	at := 0
 	for _, t := range targets {
-		if at < 0 || unique[at] != t.vaddr {
+		if unique[at] != t.vaddr {
 			at++
-			frames[at] = b.frame(t.vaddr)
-			if lines != nil {
-				frames[at].File, frames[at].Line = lines[at].file, lines[at].line
-			}
 		}
 		if frames[at].Function != "" {
 			out[t.index] = frames[at : at+1 : at+1]
@@ -128,11 +119,45 @@ func (b *Binary) resolve(addrs []uint64, out [][]Frame) error {
 	return err
 }
 
-func (b *Binary) frame(vaddr uint64) Frame {
-	i, ok := b.table.find(vaddr)
-	if !ok {
-		return Frame{}
+// frames gives the functions at addresses, which rise; without a name where
+// none is known.
+func (b *Binary) frames(vaddrs []uint64) ([]Frame, error) {
+	frames := make([]Frame, len(vaddrs))
+	entries := make([]uint64, len(vaddrs)) // of the functions
+	for i, v := range vaddrs {
+		entries[i] = v
+		if s, ok := b.table.find(v); ok {
+			frames[i], entries[i] = b.frame(s), b.table.symbols[s].addr
+		}
 	}
+	if b.lines == nil {
+		return frames, nil
+	}
+	asked := slices.Concat(vaddrs, entries)
+	slices.Sort(asked)
+	asked = slices.Compact(asked)
+	lines, err := b.lines.lines(asked)
+	line := func(v uint64) sourceLine {
+		i, _ := slices.BinarySearch(asked, v)
+		return lines[i]
+	}
+	for i := range frames {
+		f, here, entry := &frames[i], line(vaddrs[i]), line(entries[i])
+		f.File, f.Line = here.file, here.line
+		if entry.start != "" {
+			// What the compiler inlined into a function from other files must not make
+			// several functions of it.
+			f.File, f.StartLine = entry.start, entry.startLine
+			if here.file != f.File {
+				f.Line = 0
+			}
+		}
+	}
+	return frames, err
+}
+
+// frame names the symbol of index i.
+func (b *Binary) frame(i int) Frame {
 	raw := b.table.name(i)
 	name, ok := b.readable[i]
 	if !ok {

@@ -12,12 +12,18 @@ type lineHit struct {
 	ok         bool
 }
 
+// known: line 0 is code that comes from no line.
+func (h lineHit) known() bool { return h.ok && h.line != 0 && h.line <= 1<<31-1 }
+
 // lineMachine runs a line program and notes the rows that cover the targets,
 // addresses in rising order. The first sequence that covers one wins.
 type lineMachine struct {
 	targets []uint64
 	hits    []lineHit
-	next    int // first target not below the sequence's position
+	// starts are the first rows that start at just the target. Of a function that
+	// is its own line, even if code that was inlined into it comes at once.
+	starts []lineHit
+	next   int // first target not below the sequence's position
 
 	addr, file, line uint64
 	prev             struct {
@@ -32,8 +38,18 @@ func (m *lineMachine) reset() {
 	m.prev.ok, m.dropped = false, false
 }
 
-// row ends the previous row at the current address and begins the next one.
+// row begins a row at the current address.
 func (m *lineMachine) row() {
+	m.end()
+	if m.next < len(m.targets) && m.targets[m.next] == m.addr && !m.dropped {
+		if s := &m.starts[m.next]; !s.ok {
+			*s = lineHit{m.file, m.line, true}
+		}
+	}
+}
+
+// end ends the previous row at the current address.
+func (m *lineMachine) end() {
 	p := &m.prev
 	switch {
 	case !p.ok:
@@ -101,7 +117,7 @@ func (m *lineMachine) extended(c *cursor, p *lineProgram) {
 	arg := cursor{b: c.take(c.uleb())}
 	switch arg.u8() {
 	case 1: // end_sequence
-		m.row()
+		m.end()
 		m.reset()
 	case 2: // set_address
 		if a := arg.sized(uint8(min(arg.left(), 255))); !arg.bad {
@@ -114,10 +130,14 @@ func (m *lineMachine) extended(c *cursor, p *lineProgram) {
 	}
 }
 
-// sourceLine is a line of a source file.
+// sourceLine is the source of an address.
 type sourceLine struct {
 	file string
 	line int
+	// start and startLine are where a function that begins at the address is;
+	// "" if no row of the program begins there.
+	start     string
+	startLine int
 }
 
 // lines finds the source lines of addresses, which rise. Only the programs of
@@ -204,23 +224,27 @@ func (d *debugInfo) runJob(j *job, addrs []uint64, out []sourceLine) error {
 		return err
 	}
 	slices.Sort(j.at)
-	m := lineMachine{targets: make([]uint64, len(j.at)), hits: make([]lineHit, len(j.at))}
+	m := lineMachine{targets: make([]uint64, len(j.at)), hits: make([]lineHit, len(j.at)), starts: make([]lineHit, len(j.at))}
 	for i, at := range j.at {
 		m.targets[i] = addrs[at]
 	}
 	m.run(p)
 	names := map[uint64]string{}
-	for i, h := range m.hits {
-		// Line 0 is code that comes from no line.
-		if !h.ok || h.line == 0 || h.line > 1<<31-1 {
-			continue
-		}
-		name, ok := names[h.file]
+	name := func(file uint64) string {
+		n, ok := names[file]
 		if !ok {
-			name = d.fileName(p, h.file, &j.entry, j.comp)
-			names[h.file] = name
+			n = d.fileName(p, file, &j.entry, j.comp)
+			names[file] = n
 		}
-		out[j.at[i]] = sourceLine{name, int(h.line)}
+		return n
+	}
+	for i, at := range j.at {
+		if h := m.hits[i]; h.known() {
+			out[at].file, out[at].line = name(h.file), int(h.line)
+		}
+		if h := m.starts[i]; h.known() {
+			out[at].start, out[at].startLine = name(h.file), int(h.line)
+		}
 	}
 	return nil
 }

@@ -10,14 +10,14 @@ package symbol
 
 import "errors"
 
-// Frame is one function at an address. An address in inlined code has several,
-// innermost first.
+// Frame is the function at an address: that of the symbol table, into which the
+// compiler may have inlined others.
 type Frame struct {
 	Function   string // readable name: demangled, without parameters
 	SystemName string // the name as the symbol table has it
-	File       string // source file, "" when there is no line information
-	Line       int    // 1-based, 0 when unknown
-	StartLine  int    // first line of the function, 0 when unknown
+	File       string // source file of the function, "" when there is no line information
+	Line       int    // 1-based line of File; 0 when unknown, or in code inlined from another file
+	StartLine  int    // line at which the function begins, 0 when unknown
 }
 
 // Mapping is a piece of a file in the address space of a process, as an MMAP2
