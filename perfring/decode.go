@@ -91,7 +91,8 @@ func (d *Decoder) Add(a *Attr, ids ...uint64) error {
 	}
 	known := (*layout)(nil)
 	for _, have := range d.layouts {
-		if *have == l {
+		if both, ok := have.join(l); ok {
+			*have = both
 			known = have
 			break
 		}

@@ -70,7 +70,7 @@ func (d *Decoder) fields(l *layout, h Header, id SampleID, c *cursor) Record {
 		r.Filename = c.text()
 		return r
 	case RecordMmap2:
-		return d.mmap2(h, id, c)
+		return d.mmap2(l, h, id, c)
 	case RecordLost:
 		r := &d.records.lost
 		*r = Lost{Header: h, SampleID: id, ID: c.u64(), Lost: c.u64()}
@@ -114,12 +114,12 @@ func (d *Decoder) fields(l *layout, h Header, id SampleID, c *cursor) Record {
 	return d.rareRecord(h, id, c)
 }
 
-func (d *Decoder) mmap2(h Header, id SampleID, c *cursor) Record {
+func (d *Decoder) mmap2(l *layout, h Header, id SampleID, c *cursor) Record {
 	r := &d.records.mmap2
 	*r = Mmap2{Header: h, SampleID: id}
 	r.PID, r.TID = c.u32(), c.u32()
 	r.Addr, r.Len, r.PgOff = c.u64(), c.u64(), c.u64()
-	if h.Misc&MiscMmapBuildID != 0 {
+	if l.hasBuildID(h) {
 		c.field = "build id"
 		identity := c.bytes(24)
 		if identity != nil {

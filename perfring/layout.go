@@ -17,6 +17,9 @@ type layout struct {
 	regsUser    uint64 // how many
 	regsIntr    uint64 // how many
 	sampleIDAll bool
+	// mmap2 says that the event brings Mmap2 records, buildID that it asked
+	// for build ids in them. Nothing else depends on these.
+	mmap2, buildID bool
 
 	fixed   int // bytes of a sample's leading fields, up to the period
 	trailer int // bytes of SampleID at the end of other records
@@ -39,6 +42,8 @@ func newLayout(a *Attr) (layout, error) {
 		format:      a.SampleFormat,
 		read:        a.ReadFormat,
 		sampleIDAll: a.Flags&FlagSampleIDAll != 0,
+		mmap2:       a.Flags&FlagMmap2 != 0,
+		buildID:     a.Flags&FlagMmap2 != 0 && a.Flags&FlagBuildID != 0,
 	}
 	if l.format&SampleBranchStack != 0 {
 		if f := a.BranchFormat &^ (2*unix.PERF_SAMPLE_BRANCH_COUNTERS - 1); f != 0 {
@@ -55,6 +60,26 @@ func newLayout(a *Attr) (layout, error) {
 	}
 	l.place()
 	return l, nil
+}
+
+// join returns the layout that serves the events of l and of other, if there
+// is one: one of them may leave open how Mmap2 records look.
+func (l layout) join(other layout) (layout, bool) {
+	switch {
+	case !l.mmap2:
+		l.mmap2, l.buildID = other.mmap2, other.buildID
+	case !other.mmap2:
+		other.mmap2, other.buildID = l.mmap2, l.buildID
+	}
+	return l, l == other
+}
+
+// hasBuildID says whether a Mmap2 record holds a build id. The bit in its
+// header is not enough: the kernel hands one header to all events in turn,
+// and leaves the bit in it when an event with FlagBuildID, of whomever, came
+// first (perf_event_mmap_output in kernel/events/core.c, seen in 6.18).
+func (l *layout) hasBuildID(h Header) bool {
+	return h.Misc&MiscMmapBuildID != 0 && (l.buildID || !l.mmap2)
 }
 
 // place finds the fixed places.

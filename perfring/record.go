@@ -79,7 +79,7 @@ const (
 	MiscSwitchOut        = 1 << 13 // Switch, SwitchCPUWide
 	MiscExactIP          = 1 << 14 // Sample: IP is the instruction that caused it
 	MiscSwitchOutPreempt = 1 << 14 // Switch, SwitchCPUWide: still runnable
-	MiscMmapBuildID      = 1 << 14 // Mmap2: a build id instead of the inode
+	MiscMmapBuildID      = 1 << 14 // Mmap2: a build id instead of the inode, if the event has FlagBuildID
 )
 
 // Record is one of the pointers to record structs of this package. A Decoder
@@ -113,7 +113,7 @@ type Mmap2 struct {
 	SampleID
 	PID, TID           uint32
 	Addr, Len, PgOff   uint64 // bytes
-	BuildID            []byte // at most 20 bytes; nil without MiscMmapBuildID
+	BuildID            []byte // at most 20 bytes; nil if the record has the inode
 	Maj, Min           uint32
 	Ino, InoGeneration uint64
 	Prot, Flags        uint32 // PROT_* and MAP_* of mmap(2)
