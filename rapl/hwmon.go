@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -206,6 +207,31 @@ func natural(a, b string) int {
 	return cmp.Or(cmp.Compare(pa, pb), na-nb)
 }
 
+// matchPackages finds the kernel's package for each number in the labels, which
+// rise. Mostly they are the same. The kernel's can come from an offset in a
+// table of the firmware (ACPI PPTT on arm64: 36 and 3180): then they have the
+// order in common. A number without a package is not in the answer.
+func matchPackages(labels []int, online []pmu.CPU) map[int]int {
+	var packages []int
+	for _, c := range online {
+		packages = append(packages, c.Package)
+	}
+	slices.Sort(packages)
+	packages = slices.Compact(packages)
+	missing := func(n int) bool { return !slices.Contains(packages, n) }
+	inOrder := len(labels) == len(packages) && slices.ContainsFunc(labels, missing)
+	match := map[int]int{}
+	for i, n := range labels {
+		switch {
+		case inOrder:
+			match[n] = packages[i]
+		case !missing(n):
+			match[n] = n
+		}
+	}
+	return match
+}
+
 // nameSensors decides what each sensor's domain is. Which rails lie inside which
 // others is nowhere said, so only one channel of a package is summed: the first
 // that calls itself the package; if none does, the first of all.
@@ -220,21 +246,22 @@ func nameSensors(sensors []sensor, online []pmu.CPU) (notes []string) {
 			holder[pkg] = s.dir + "/" + s.prefix
 		}
 	}
+	packages := matchPackages(slices.Sorted(maps.Keys(holder)), online)
 	first := len(holder) == 0
-	used := map[string]bool{} // what RAPL calls so is something exact, and a chip's label is not
+	used := map[string]bool{"model": true} // energy_model is what estimates are called
 	for _, k := range known {
-		used[k.name] = true
+		used[k.name] = true // RAPL means something exact, a chip's label does not
 	}
 	for i := range sensors {
 		s := &sensors[i]
 		s.domain = Domain{CPUs: everyCPU(online), Unit: 1e-6}
-		pkg, isPackage := packageOf(s.label)
+		number, holds := packageOf(s.label)
+		holds = holds && holder[number] == s.dir+"/"+s.prefix
+		pkg, matched := packages[number]
 		switch {
-		case isPackage && holder[pkg] == s.dir+"/"+s.prefix:
+		case holds && matched:
 			s.domain.Name, s.domain.Package, s.domain.Sum = "package", pkg, true
-			if s.domain.CPUs = cpusOf(online, pkg, -1); len(s.domain.CPUs) == 0 {
-				notes = append(notes, fmt.Sprintf("no online CPU is of package %d, which %s of %s meters", pkg, s.file, s.chip))
-			}
+			s.domain.CPUs = cpusOf(online, pkg, -1)
 		default:
 			name := label(s.label)
 			if name == "" || used[name] {
@@ -245,6 +272,10 @@ func nameSensors(sensors []sensor, online []pmu.CPU) (notes []string) {
 			}
 			used[name] = true
 			s.domain.Name = name
+			if holds {
+				s.domain.Sum = true
+				notes = append(notes, fmt.Sprintf("the kernel knows no package %d, which %s of %s meters: it is shared by all CPUs", number, s.file, s.chip))
+			}
 			if first && !foreign.MatchString(s.chip) {
 				first, s.domain.Sum = false, true
 				notes = append(notes, fmt.Sprintf("no sensor calls itself a package: %s (%s of %s, %s) alone stands for the machine", name, s.file, s.chip, s.dir))

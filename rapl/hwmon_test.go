@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/energyprof/energyprof/internal/pmu"
 )
 
 func chip(dir string, files ...string) string {
@@ -46,6 +48,14 @@ func TestHwmonDomains(t *testing.T) {
 			[]string{"board_power1 0 [0 1] +"}, []string{"power1_average of amdgpu (hwmon0) is left out"}},
 		{"a disabled channel", chip("hwmon0", "name", "k", "power1_input", "5", "power1_enable", "0", "power2_input", "5", "power2_enable", "1"),
 			[]string{"k_power2 0 [0 1] +"}, []string{"power1_input of k (hwmon0) is left out: it is disabled"}},
+		{"a label that estimates have", chip("hwmon0", "name", "k", "power1_input", "5", "power1_label", "Model"),
+			[]string{"k_model 0 [0 1] +"}, nil},
+		{"packages by other numbers", chip("hwmon0", "name", "k", "power1_input", "5", "power1_label", "CPU 7") +
+			chip("hwmon1", "name", "l", "power1_input", "5", "power1_label", "CPU 9"),
+			[]string{"package 0 [0] +", "package 1 [1] +"}, nil},
+		{"more packages than the kernel knows", chip("hwmon0", "name", "k", "power1_input", "5", "power1_label", "CPU 0") +
+			chip("hwmon1", "name", "k", "power1_input", "5", "power1_label", "CPU 1") + chip("hwmon2", "name", "k", "power1_input", "5", "power1_label", "CPU 2"),
+			[]string{"package 0 [0] +", "package 1 [1] +", "cpu_2 0 [0 1] +"}, []string{"the kernel knows no package 2"}},
 	} {
 		s, err := Open(tree(t, two+c.archive), "hwmon")
 		if err != nil {
@@ -115,6 +125,28 @@ func TestHwmonCaptured(t *testing.T) {
 		defer s.Close()
 		if d := cmp.Diff(want, names(s.Info().Domains)); d != "" {
 			t.Errorf("%s: domains (-want +got):\n%s", dir, d)
+		}
+	}
+}
+
+func TestMatchPackages(t *testing.T) {
+	for _, c := range []struct {
+		labels, packages []int
+		want             map[int]int
+	}{
+		{[]int{0, 1}, []int{0, 1}, map[int]int{0: 0, 1: 1}},
+		{[]int{1}, []int{0, 1}, map[int]int{1: 1}},
+		{[]int{0, 1}, []int{3180, 36}, map[int]int{0: 36, 1: 3180}},
+		{[]int{1, 2}, []int{0, 1}, map[int]int{1: 0, 2: 1}}, // counted from 1
+		{[]int{0}, []int{36, 3180}, map[int]int{}},
+		{[]int{0, 1}, []int{0}, map[int]int{0: 0}},
+	} {
+		var online []pmu.CPU
+		for i, p := range c.packages {
+			online = append(online, pmu.CPU{ID: i, Package: p, Online: true})
+		}
+		if d := cmp.Diff(c.want, matchPackages(c.labels, online)); d != "" {
+			t.Errorf("labels %v of packages %v (-want +got):\n%s", c.labels, c.packages, d)
 		}
 	}
 }
