@@ -135,7 +135,7 @@ func (r *recording) attachByFilter(threads, want int, cpus []int) error {
 	if err != nil {
 		return err
 	}
-	r.note(NoteFiltered, "%d threads on %d CPUs would need %d file descriptors: whole CPUs are sampled and the samples of the processes kept", threads, len(cpus), want)
+	r.note(NoteFiltered, "%d threads on %d CPUs would need %d files open at once: whole CPUs are sampled and the samples of the processes kept", threads, len(cpus), want+spareDescriptors)
 	return nil
 }
 
