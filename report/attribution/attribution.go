@@ -18,6 +18,15 @@
 // interval to what ran on the CPUs of the series, by CPU time; an interval in
 // which nothing ran is baseline altogether.
 //
+// Without a baseline that is harsh on an idle machine: a function that ran for
+// 1 ms of a 10 ms interval at 10 W pays for all 0.1 J of it and comes out at
+// 100 W, and at more if intervals are longer. Its share of an interval is not
+// cut down to the time that it ran, since that is share; and the static power
+// is not guessed from the intervals in which nothing ran, since a counter that
+// moves alike whether or not something runs would leave nothing to functions.
+// Whoever knows the static power, or measured it, gives it; fitting it to all
+// intervals is for a regression.
+//
 // share divides each interval by CPU time over all CPUs of the series, running
 // or not, as process-level tools do; what no CPU time claims is idle.
 //
