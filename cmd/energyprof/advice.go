@@ -109,6 +109,10 @@ func adviceNote(n session.Note) string {
 		return moreRing
 	case session.NoteMissed:
 		return "lower -F"
+	case session.NoteCoarse:
+		return "raise -F, or record all CPUs with -a"
+	case session.NoteIdentity:
+		return "run energyprof as root"
 	case session.NoteFiltered:
 		return "raise the limit with `ulimit -n` to record the threads alone"
 	}

@@ -182,6 +182,8 @@ func (f *recordFlags) run(args []string) error {
 	written.Store(true)
 	if !f.quiet {
 		f.closing(recording, result)
+	} else {
+		warnOfNothing(result)
 	}
 	return f.waitForCommand(recording, result)
 }
@@ -248,6 +250,16 @@ func (f *recordFlags) closing(rec *report.Recording, result *session.Result) {
 	fmt.Fprintf(os.Stderr, "profile: %s (energyprof report %s, go tool pprof -http=: %s)\n", name, name, name)
 	if result.Running() {
 		fmt.Fprintf(os.Stderr, "energyprof: the recording has ended; waiting for the command\n")
+	}
+}
+
+// warnOfNothing says even to someone who wants no summary that the profile is
+// empty, and why.
+func warnOfNothing(result *session.Result) {
+	for _, n := range result.Notes {
+		if n.Kind == session.NoteNothing {
+			fmt.Fprintf(os.Stderr, "energyprof: %s\n", n.Text)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,6 +40,7 @@ type command struct {
 	goAhead *os.File // one byte lets the shim execute
 	failure *os.File // a byte when the shim is ready, then the errno of a failed execve; closed by a successful one
 	pidfd   int
+	used    time.Duration // CPU time, of waited-for children too; known after wait
 }
 
 func init() {
@@ -214,6 +216,7 @@ func (c *command) wait() (Exit, error) {
 	if err != nil {
 		return Exit{}, fmt.Errorf("waiting for %s: %w", c.args[0], err)
 	}
+	c.used = state.UserTime() + state.SystemTime()
 	status := state.Sys().(syscall.WaitStatus)
 	if status.Signaled() {
 		return Exit{Signal: status.Signal()}, nil

@@ -7,8 +7,9 @@ import (
 )
 
 // missed finds the CPU time that the clock event did not sample although it
-// was the target's: while the event was throttled, or when its timer could not
-// keep pace. No record says how much it was.
+// was the target's: while the event was throttled, when its timer could not
+// keep pace, or because tasks ended before their first period was over. No
+// record says how much it was.
 //
 // Of a task's events the kernel knows it: the time for which the event was
 // scheduled (time_running) less what its samples and LOST records stand for.
@@ -17,9 +18,12 @@ import (
 type missed struct {
 	throttled map[int]int64 // by CPU, system-wide: since when the clock is throttled
 	stale     bool          // throttled since the last look at the counters
+	everStale bool          // throttled at any time
+	readAt    int64         // when the counters were read last
+	lookedTo  int64         // end of the last window that was looked at
 	accounted map[int]int64 // by CPU: ns of samples and losses delivered so far
 	reported  map[int]int64 // by CPU: ns given to the sink so far
-	period    int64         // ns of the last clock sample
+	period    int64         // ns that a clock sample stands for
 }
 
 // A timer of more than this many samples per second may fall behind without
@@ -29,8 +33,28 @@ const hastyFrequency = 10_000
 // leastMissed is a difference that sampling itself does not explain, in samples.
 const leastMissed = 4
 
-func newMissed() missed {
-	return missed{throttled: map[int]int64{}, accounted: map[int]int64{}, reported: map[int]int64{}}
+// What is missing without a special reason counts from this share of the CPU
+// time on. Each task can have run for up to a period since its last sample, so
+// a look during the recording is patient: what a later sample makes up for
+// cannot be taken back.
+const (
+	looseShare = 10
+	finalShare = 100
+)
+
+// Without a special reason the counters are read every lookEvery, and only if
+// they are few: each costs an interrupt of the CPU on which its task runs.
+const (
+	lookEvery = int64(time.Second)
+	fewEvents = 256
+)
+
+func newMissed(clock Event) missed {
+	period := clock.Period
+	if period == 0 {
+		period = uint64(time.Second) / clock.Frequency
+	}
+	return missed{throttled: map[int]int64{}, accounted: map[int]int64{}, reported: map[int]int64{}, period: int64(period)}
 }
 
 // count keeps the account of one record of the clock.
@@ -42,7 +66,7 @@ func (m *missed) count(r *recording, rec perfring.Record, cpu int) {
 	case *perfring.Lost:
 		m.accounted[cpu] += int64(rec.Lost) * m.period
 	case *perfring.Throttle:
-		m.stale = true
+		m.stale, m.everStale = true, true
 		if _, already := m.throttled[cpu]; r.systemWide() && !already {
 			m.throttled[cpu] = int64(rec.Time)
 		}
@@ -57,13 +81,22 @@ func (m *missed) count(r *recording, rec perfring.Record, cpu int) {
 // systemWide tells whether the events are those of whole CPUs.
 func (r *recording) systemWide() bool { return r.opt.All || r.targets != nil && r.targets.everyone }
 
-// look compares the kernel's account with ours, if something gives reason to.
-// ran is what the clock events had run, by CPU, when the window (from, to]
-// ended, whose records have been delivered.
-func (m *missed) look(r *recording, ran map[int]int64, from, to int64) {
+// look compares the kernel's account with ours. ran is what the clock events had
+// run, by CPU, at the time to; all records before it have been delivered.
+func (m *missed) look(r *recording, ran map[int]int64, to int64, final bool) {
+	from := max(m.lookedTo, r.result.Start)
+	m.lookedTo = to
 	for cpu, ns := range ran {
 		rest := ns - m.accounted[cpu] - m.reported[cpu]
-		if rest <= leastMissed*m.period || to <= from {
+		least := leastMissed * m.period
+		switch {
+		case r.suspicious():
+		case final:
+			least = max(least, ns/finalShare)
+		default:
+			least = max(least, ns/looseShare)
+		}
+		if rest <= least || to <= from {
 			continue
 		}
 		m.reported[cpu] += rest
@@ -92,32 +125,22 @@ func (r *recording) partial() bool {
 	return r.features.userOnly || r.opt.ExcludeUser || r.opt.ExcludeKernel || e.ExcludeUser || e.ExcludeKernel
 }
 
-// watchful tells whether the counters must be looked at in this tick.
-func (r *recording) watchful() bool {
-	if r.systemWide() {
-		return false
-	}
+// hasty tells whether the clock's timer may fall behind without being throttled.
+func (r *recording) hasty() bool {
 	e := r.opt.Events[0]
-	return r.missed.stale || r.partial() || e.Frequency > hastyFrequency || e.Period > 0 && e.Period < uint64(time.Second)/hastyFrequency
+	return e.Frequency > hastyFrequency || e.Period > 0 && e.Period < uint64(time.Second)/hastyFrequency
 }
 
-// noteMissed says how much of the target's time has no samples.
-func (r *recording) noteMissed() {
-	var given, accounted int64
-	for _, ns := range r.missed.reported {
-		given += ns
+// suspicious tells whether there is a special reason to expect missing samples.
+func (r *recording) suspicious() bool { return r.missed.everStale || r.partial() || r.hasty() }
+
+// watchful tells whether the counters must be looked at in this tick.
+func (r *recording) watchful(now int64) bool {
+	switch {
+	case r.systemWide():
+		return false
+	case r.missed.stale || r.partial() || r.hasty():
+		return true
 	}
-	for _, ns := range r.missed.accounted {
-		accounted += ns
-	}
-	ran := r.result.Ran
-	unseen := ran - time.Duration(accounted)
-	if r.systemWide() || unseen < ran/100 || unseen < 10*time.Millisecond {
-		return
-	}
-	if r.partial() {
-		r.note(NoteExcluded, "%.3f s of %.3f s of CPU time were spent where samples were excluded (kernel or user code): [lost] carries %.3f s of them", unseen.Seconds(), ran.Seconds(), time.Duration(given).Seconds())
-		return
-	}
-	r.note(NoteMissed, "the clock could not keep pace: of %.3f s of CPU time %.3f s have no samples, of which [lost] carries %.3f s", ran.Seconds(), unseen.Seconds(), time.Duration(given).Seconds())
+	return len(r.events) <= fewEvents && now-r.missed.readAt >= lookEvery
 }

@@ -21,6 +21,9 @@ const (
 	NoteEnergy    NoteKind = "energy"     // the energy readings have a flaw
 	NoteOthers    NoteKind = "others"     // what other processes used is unknown
 	NoteMissed    NoteKind = "missed"     // the clock could not sample all of the time
+	NoteCoarse    NoteKind = "coarse"     // tasks lived too short for the rate
+	NoteNothing   NoteKind = "nothing"    // there is no sample
+	NoteIdentity  NoteKind = "identity"   // the command became another user
 	NoteExcluded  NoteKind = "excluded"   // time of the target outside what was to be sampled
 	NoteEnded     NoteKind = "ended"      // the command still runs after the recording
 )

@@ -66,15 +66,15 @@ func (r *recording) mapRing(e *perfring.Event, cpu int) (*cpuRing, error) {
 func (r *recording) drain() {
 	begin := monotonic()
 	var ran map[int]int64
-	if r.watchful() {
+	if r.watchful(begin) {
 		ran = r.ranNow()
-		r.missed.stale = false
+		r.missed.stale, r.missed.readAt = false, begin
 	}
 	for _, c := range r.rings {
 		r.drainRing(c)
 	}
 	r.deliver(r.horizon)
-	r.horizonBefore, r.horizon, r.ran = r.horizon, begin, ran
+	r.horizon, r.ran = begin, ran
 }
 
 // drainRing moves what one ring holds into the merge.
@@ -103,7 +103,7 @@ func (r *recording) deliver(until int64) {
 	}
 	r.merge.Flush(u, r.deliverOne)
 	if r.ran != nil {
-		r.missed.look(r, r.ran, r.horizonBefore, r.horizon)
+		r.missed.look(r, r.ran, r.horizon, until == math.MaxInt64)
 		r.ran = nil
 	}
 	if r.energyOn {

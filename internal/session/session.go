@@ -30,10 +30,9 @@ type recording struct {
 	decoder *perfring.Decoder
 	merge   *order.Merge
 
-	horizon       int64         // beginning of the last drain
-	horizonBefore int64         // and of the one before it
-	ran           map[int]int64 // what the clock events had run at the horizon, if that was read
-	missed        missed
+	horizon int64         // beginning of the last drain
+	ran     map[int]int64 // what the clock events had run at the horizon, if that was read
+	missed  missed
 
 	targets *targets // nil for a command and for all CPUs
 	command *command
@@ -76,7 +75,7 @@ func Run(opt Options, sink Sink) (result *Result, err error) {
 		decoder:  perfring.NewDecoder(),
 		merge:    order.New(opt.MaxPending),
 		lostSeen: make(map[int]uint64),
-		missed:   newMissed(),
+		missed:   newMissed(opt.Events[0]),
 	}
 	defer r.closeAll()
 	if r.signals, err = catchSignals(r.second); err != nil {
@@ -182,7 +181,7 @@ func (r *recording) openEnergy() error {
 func (r *recording) start() error {
 	r.result.Wall = time.Now()
 	r.result.Start = monotonic()
-	r.horizon, r.horizonBefore = r.result.Start, r.result.Start
+	r.horizon = r.result.Start
 	if r.opt.Delay == 0 {
 		if err := r.beginSampling(); err != nil {
 			if r.command != nil {
@@ -265,26 +264,22 @@ func (r *recording) stop() {
 	for _, c := range r.rings {
 		r.drainRing(c)
 	}
-	if r.ran != nil || r.watchful() {
+	if !r.systemWide() {
 		r.ran = r.ranNow()
 	}
-	r.horizonBefore, r.horizon = r.horizon, r.result.End
+	r.horizon = r.result.End
 	r.deliver(math.MaxInt64)
 	r.settleLosses()
 	r.noteMissed()
+	r.noteNothing()
 	r.result.Books = r.books
 	r.result.Late = r.merge.Late
 	if r.command != nil {
-		r.result.pending = r.command
 		grace := time.Duration(0)
 		if r.signalled {
 			grace = signalGrace
 		}
-		if r.command.exited(grace) {
-			if err := r.result.Wait(); err != nil {
-				r.note(NoteEnded, "%v", err)
-			}
-		}
+		r.reap(grace)
 	}
 }
 

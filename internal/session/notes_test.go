@@ -1,0 +1,78 @@
+package session
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+func noteOf(result *Result, kind NoteKind) string {
+	for _, n := range result.Notes {
+		if n.Kind == kind {
+			return n.Text
+		}
+	}
+	return ""
+}
+
+// Each child of a shell ends before the clock comes to its first sample.
+// That time is neither silence nor another process's.
+func TestShortTasksAreMissed(t *testing.T) {
+	opt := options(t)
+	opt.Events[0].Frequency = 499
+	opt.Command = []string{"/bin/sh", "-c", "i=0; while [ $i -lt 300 ]; do /bin/true; i=$((i+1)); done"}
+	sink, result := run(t, opt)
+	sampled, missed := sink.seconds(func(sample) bool { return true }), float64(sink.missed)/1e9
+	if got, want := sampled+missed, result.Ran.Seconds(); missed < want/2 || got < 0.8*want || got > 1.1*want {
+		t.Errorf("%.3f s sampled and %.3f s reported of %.3f s", sampled, missed, want)
+	}
+	if text := noteOf(result, NoteCoarse); !strings.Contains(text, "[lost]") {
+		t.Errorf("notes %v do not say where the rest is", result.Notes)
+	}
+}
+
+func TestNothingIsSaid(t *testing.T) {
+	truth, err := exec.LookPath("true")
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, test := range []struct {
+		name  string
+		delay time.Duration
+		want  string
+	}{
+		{"too short", 0, "by the kernel's account the command ran for"},
+		{"within the delay", time.Hour, "within the delay of 1h0m0s"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			opt := options(t)
+			opt.Events[0].Frequency = 1
+			opt.Command, opt.Delay = []string{truth}, test.delay
+			_, result := run(t, opt)
+			if text := noteOf(result, NoteNothing); !strings.Contains(text, test.want) {
+				t.Errorf("notes %v, want one with %q", result.Notes, test.want)
+			}
+		})
+	}
+}
+
+func TestIdentity(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		ran, used time.Duration
+		duration  time.Duration
+		want      bool
+	}{
+		{"followed", 990 * time.Millisecond, time.Second, 0, false},
+		{"the shim's start alone", 0, 20 * time.Millisecond, 0, false},
+		{"changed its user", 100 * time.Millisecond, time.Second, 0, true},
+		{"recorded in part", 100 * time.Millisecond, time.Second, time.Second, false},
+	} {
+		r := &recording{opt: Options{Duration: test.duration}, result: Result{Ran: test.ran}}
+		r.noteIdentity(test.used)
+		if got := noteOf(&r.result, NoteIdentity) != ""; got != test.want {
+			t.Errorf("%s: a note: %v, want %v", test.name, got, test.want)
+		}
+	}
+}
