@@ -86,7 +86,7 @@ func (d *diagnosis) kernelSymbols() {
 		f.Usable, f.Reason = false, reason(err)
 	}
 	if errors.Is(err, symbol.ErrHidden) {
-		f.Fix = "`sudo sysctl kernel.kptr_restrict=0 kernel.perf_event_paranoid=1`, or `sudo setcap cap_syslog,cap_perfmon+ep " + executable() + "`"
+		f.Fix = adviceKernelNames()
 	}
 	d.findings = append(d.findings, f)
 }
@@ -160,7 +160,11 @@ func (d diagnosis) write(w io.Writer) error {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\n", verdict, f.Name, text)
 		if !f.Usable && f.Fix != "" {
-			fmt.Fprintf(t, "\t\tfix: %s\n", f.Fix)
+			label := ""
+			if strings.Contains(f.Fix, "`") { // a command; else there is only something to know
+				label = "fix: "
+			}
+			fmt.Fprintf(t, "\t\t%s%s\n", label, f.Fix)
 		}
 	}
 	if err := t.Flush(); err != nil {

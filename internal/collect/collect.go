@@ -76,6 +76,9 @@ type Books struct {
 	NoMapping uint64
 	// DroppedMappings counts mappings beyond what is kept of one process.
 	DroppedMappings uint64
+	// KernelHidden: functions of the kernel have no names, because its addresses are hidden from this
+	// user or were not to be looked up.
+	KernelHidden bool
 	// Refused counts readings and CPU times that attribution did not take; Err is the first reason.
 	Refused uint64
 	Err     error
@@ -226,6 +229,7 @@ func (c *Collector) Books() Books {
 	b.LostSamples, b.LostNanoseconds = uint64(math.Round(c.lostSamples)), int64(math.Round(c.lostNanoseconds))
 	b.Idle, b.IdleNanoseconds = c.idle.samples, c.idle.ns
 	b.DroppedMappings = c.table.dropped
+	b.KernelHidden = c.kernel.missed
 	b.Refused, b.Err = c.energy.refused, c.energy.err
 	return b
 }

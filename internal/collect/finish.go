@@ -119,9 +119,6 @@ func (c *Collector) notes(b Books) []string {
 	if c.opt.SystemWide {
 		note(b.Idle, "CPUs had nothing to do in %d samples, %.3f s, which are not in the profile", b.Idle, float64(b.IdleNanoseconds)/1e9)
 	}
-	if c.kernel.missed {
-		note(1, "functions of the kernel have no names: its addresses are hidden or were not looked up")
-	}
 	return append(notes, c.nameless()...)
 }
 
