@@ -119,6 +119,11 @@ func adviceNote(n session.Note) string {
 	return ""
 }
 
+// adviceKernelNames says how this user gets to see the kernel's symbols.
+func adviceKernelNames() string {
+	return "`sudo sysctl kernel.kptr_restrict=0 kernel.perf_event_paranoid=1`, or `sudo setcap cap_syslog,cap_perfmon+ep " + executable() + "`"
+}
+
 // reason is an error in one line, with the errno's name where there is one.
 func reason(err error) string {
 	text := strings.ReplaceAll(err.Error(), "\n", "; ")

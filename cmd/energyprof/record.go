@@ -175,6 +175,9 @@ func (f *recordFlags) run(args []string) error {
 	defer result.Close()
 	recording := collector.Finish()
 	f.describe(recording, opt, result, energy)
+	if collector.Books().KernelHidden {
+		recording.Notes = append(recording.Notes, "functions of the kernel have no names, this user may not see its addresses: "+adviceKernelNames())
+	}
 	if err := files.write(recording, energy.trace); err != nil {
 		result.Wait()
 		return err
