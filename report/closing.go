@@ -43,7 +43,7 @@ func (s Summary) Text(w io.Writer, width int) error {
 	for _, note := range s.Notes {
 		line("note: %s", note)
 	}
-	if len(s.Functions) > 0 || s.BaselineJoules != nil {
+	if len(s.Functions) > 0 || s.BaselineJoules != nil || s.LostSeconds > 0 {
 		fmt.Fprintln(&b)
 		if err := writeColumns(&b, s.functionRows(), width); err != nil {
 			return err
@@ -71,7 +71,7 @@ func (s Summary) writeDomains(b *strings.Builder) error {
 // the first functions, the rest in one line, and what belongs to no function.
 func (s Summary) functionRows() [][]string {
 	hasEnergy := s.BaselineJoules != nil
-	total, all := s.energy(), 0.0
+	total, all := s.energy(), s.LostSeconds
 	for _, f := range s.Functions {
 		all += f.CPUSeconds
 	}
@@ -116,8 +116,12 @@ func (s Summary) functionRows() [][]string {
 		rows = append(rows, row(restJoules, rest.CPUSeconds, fmt.Sprintf("(%d more functions)", more)))
 	}
 	for _, f := range s.synthetic() {
-		if f.Joules != nil && *f.Joules > 0 {
-			rows = append(rows, row(*f.Joules, 0, f.Name))
+		j := 0.0
+		if f.Joules != nil {
+			j = *f.Joules
+		}
+		if j > 0 || f.CPUSeconds > 0 {
+			rows = append(rows, row(j, f.CPUSeconds, f.Name))
 		}
 	}
 	return rows
@@ -137,7 +141,7 @@ func (s Summary) energy() float64 {
 func (s Summary) synthetic() []Function {
 	return []Function{
 		{Name: pprofile.Baseline, Joules: s.BaselineJoules}, {Name: pprofile.Active, Joules: s.ActiveJoules},
-		{Name: pprofile.Other, Joules: s.OtherJoules}, {Name: pprofile.Lost, Joules: s.LostJoules},
+		{Name: pprofile.Other, Joules: s.OtherJoules}, {Name: pprofile.Lost, Joules: s.LostJoules, CPUSeconds: s.LostSeconds},
 		{Name: pprofile.Unattributed, Joules: s.UnattributedJoules}, {Name: pprofile.Idle, Joules: s.IdleJoules},
 	}
 }

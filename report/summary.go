@@ -33,6 +33,9 @@ type Summary struct {
 	Lost       int64   `json:"lost"`        // samples the kernel had no room for
 	Throttled  int64   `json:"throttled"`   // times the kernel throttled an event
 	BadRecords int64   `json:"bad_records"` // records that could not be decoded
+	// LostSeconds is CPU time of no function: of lost samples, and what the clock
+	// did not sample while it was throttled.
+	LostSeconds float64 `json:"lost_seconds"`
 
 	BaselineJoules     *float64 `json:"baseline_joules,omitempty"`     // static power
 	ActiveJoules       *float64 `json:"active_joules,omitempty"`       // what any running CPU costs
@@ -59,7 +62,7 @@ func (s Source) String() string {
 	if s.Measured {
 		return s.Name + ", measured"
 	}
-	return s.Name + ", ESTIMATED"
+	return s.Name + ", " + estimated
 }
 
 // Domain is one energy counter: a domain of one package, and the CPUs that it
@@ -97,7 +100,7 @@ func (r *Recording) Summary() Summary {
 	s := Summary{
 		Version: 1, Source: r.source(), Attribution: Attribution{Method: none}, Command: r.Command, Error: r.Error,
 		Seconds: r.Data.Duration.Seconds(), Samples: r.samples(), Lost: r.Data.LostSamples,
-		Throttled: r.Throttled, BadRecords: r.BadRecords,
+		Throttled: r.Throttled, BadRecords: r.BadRecords, LostSeconds: float64(r.Data.LostNanoseconds) / 1e9,
 		Functions: []Function{}, Notes: r.Notes,
 	}
 	for _, c := range r.Data.Columns {
