@@ -59,7 +59,7 @@ func newModel(c coefficients, online []pmu.CPU, stat string) *model {
 			s.packageOf[id] = len(s.info.Domains)
 		}
 		s.info.Domains = append(s.info.Domains, Domain{Name: "package", Package: p.pkg, CPUs: p.cpus, Sum: true,
-			ErrorBand: c.band, Unit: (c.busy - c.idle) / userHz})
+			ErrorBand: c.band, Unit: (c.busy - c.idle) / userHz, IdleWatts: c.idle * float64(len(p.cpus))})
 	}
 	s.joules = make([]float64, len(s.info.Domains))
 	s.info.Name = "model"
@@ -97,7 +97,7 @@ func (s *model) Read(joules []float64) (Moment, error) {
 	if s.started {
 		dt := time.Duration(before.mono - s.last.mono).Seconds()
 		for i, d := range s.info.Domains {
-			s.joules[i] += s.coeff.idle * float64(len(d.CPUs)) * dt
+			s.joules[i] += d.IdleWatts * dt
 		}
 		for id, ticks := range now {
 			d, ok := s.packageOf[id]

@@ -34,6 +34,9 @@ func TestModel(t *testing.T) {
 	if info.Measured || info.Domains[0].ErrorBand != knownBand || !noted(s, "an estimate, not a measurement", "ice lake", "SPECpower") {
 		t.Errorf("%+v", info)
 	}
+	if w := info.Domains[1].IdleWatts; math.Abs(w-2*0.767) > 1e-12 {
+		t.Errorf("two idle CPUs take %v W", w)
+	}
 	mono += 10e9
 	put(t, m.proc("stat"), statOf(0, 500, 1000))
 	j, _ := read(t, s)

@@ -42,6 +42,10 @@ type Domain struct {
 	ErrorBand float64
 	// Unit is the step of the counter in joules, for the error of small differences.
 	Unit float64
+	// IdleWatts is the power, in W, that an estimate takes for CPUs with nothing to
+	// do: the static power of what it says. 0 for a measurement, of which
+	// nobody knows it (see MeasureIdle).
+	IdleWatts float64
 }
 
 // String names the domain for messages: "package 0".
