@@ -92,6 +92,8 @@ func advicePath(path string) string {
 		return "`sudo chmod o+r /sys/class/powercap/*/energy_uj` (until the next boot), or run as root"
 	case strings.HasSuffix(path, "/msr"):
 		return "run as root with `sudo modprobe msr`; a kernel in lockdown refuses it even then"
+	case strings.HasPrefix(path, "/proc/") && strings.HasSuffix(path, "/maps"):
+		return fmt.Sprintf("the mappings of other processes need CAP_SYS_PTRACE: run as root, or `sudo setcap cap_perfmon,cap_sys_ptrace,cap_syslog+ep %s`", executable())
 	case strings.Contains(path, "/tracing/"):
 		return "`sudo chmod -R o+rX /sys/kernel/tracing`, or run as root"
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -91,7 +92,7 @@ func (r *recording) attach(pids, present, online []int) error {
 		}
 	}
 	if len(r.events) == 0 {
-		return ErrNoTarget
+		return fmt.Errorf("process %s: %w", listed(pids), ErrNoTarget)
 	}
 	return nil
 }
@@ -137,6 +138,15 @@ func (r *recording) attachByFilter(threads, want int, cpus []int) error {
 	}
 	r.note(NoteFiltered, "%d threads on %d CPUs would need %d files open at once: whole CPUs are sampled and the samples of the processes kept", threads, len(cpus), want+spareDescriptors)
 	return nil
+}
+
+// listed names processes as the command line does.
+func listed(pids []int) string {
+	var names []string
+	for _, pid := range pids {
+		names = append(names, strconv.Itoa(pid))
+	}
+	return strings.Join(names, ",")
 }
 
 // threads lists the threads of a process.

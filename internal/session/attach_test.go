@@ -1,8 +1,12 @@
 package session
 
 import (
+	"fmt"
 	"slices"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/energyprof/energyprof/perfring"
 )
@@ -55,5 +59,34 @@ func TestFilterFollowsChildren(t *testing.T) {
 		if s.got != s.want {
 			t.Errorf("%s: %v, want %v", s.what, s.got, s.want)
 		}
+	}
+}
+
+// vanishing is a sink for which a process ends before it can be read.
+type vanishing struct {
+	*recorder
+	pid int
+}
+
+func (v vanishing) Existing(pid int) error {
+	if pid == v.pid {
+		return fmt.Errorf("process %d: %w", pid, unix.ESRCH)
+	}
+	return v.recorder.Existing(pid)
+}
+
+// A process that ends while we attach does not cost the others their recording.
+func TestAttachWhileOneEnds(t *testing.T) {
+	opt := options(t)
+	first, second := startWorker(t, "1 5 0"), startWorker(t, "1 5 0")
+	opt.PIDs, opt.Duration = []int{first.Process.Pid, second.Process.Pid}, 200*time.Millisecond
+	sink := &recorder{t: t}
+	result, err := Run(opt, vanishing{sink, first.Process.Pid})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer result.Close()
+	if s := sink.seconds(func(s sample) bool { return int(s.pid) == second.Process.Pid }); s == 0 {
+		t.Error("no samples of the process that is left")
 	}
 }

@@ -1,7 +1,9 @@
 package session
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"sync/atomic"
@@ -200,7 +202,11 @@ func (r *recording) start() error {
 	// The sideband is on: what /proc shows now and what the rings bring from
 	// now on leave no gap.
 	for _, pid := range r.opt.PIDs {
-		if err := r.sink.Existing(pid); err != nil {
+		err := r.sink.Existing(pid)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+			continue // it has just ended; the others are recorded
+		}
+		if err != nil {
 			return err
 		}
 	}
