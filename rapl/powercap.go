@@ -122,6 +122,11 @@ func (m Machine) zones(cpu processor, online []pmu.CPU) ([]zone, []string, error
 			continue
 		}
 		if note := z.place(online, zones, !cpu.amd()); note != "" {
+			// The only one is everybody's. Of several, the others have the CPUs.
+			if slices.ContainsFunc(zones, func(o zone) bool { return o.domain == z.domain && o.pkg != z.pkg }) {
+				notes = append(notes, note+": its energy is left out")
+				continue
+			}
 			notes = append(notes, note)
 		}
 		if z.energy == 0 {

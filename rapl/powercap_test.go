@@ -111,6 +111,9 @@ func TestPowercapKinds(t *testing.T) {
 			[]string{"package 0 [0] +", "package 1 [1] +"}, "intel-rapl:0 (package 0) stands at zero"},
 		{"a package that no CPU is of", cpuinfo("GenuineIntel", 6, 0x8f, "") + cpus("0 0 0") + zoneTree("intel-rapl:0", "package-7", 5, spanESU14),
 			[]string{"package 7 [] +"}, "no online CPU"},
+		{"two packages, one of which no CPU is of", cpuinfo("GenuineIntel", 6, 0x8f, "") + cpus("0 0 0") +
+			zoneTree("intel-rapl:0", "package-0", 5, spanESU14) + zoneTree("intel-rapl:1", "package-1", 5, spanESU14),
+			[]string{"package 0 [0] +"}, "intel-rapl:1 (package): no online CPU is of package 1: its energy is left out"},
 		{"a name of tomorrow", cpuinfo("GenuineIntel", 6, 0x8f, "") + cpus("0 0 0") + zoneTree("intel-rapl:0", "package-0", 5, spanESU14) +
 			zoneTree("intel-rapl:0:0", "npu", 5, spanESU14),
 			[]string{"package 0 [0] +"}, `"npu"`},
