@@ -224,11 +224,12 @@ func TestApportion(t *testing.T) {
 		want  []int64
 	}{
 		{10, []float64{5e-6, 5e-6}, []int64{5, 5}},
-		{2, []float64{0.5e-6, 0.5e-6, 0.5e-6, 0.5e-6}, []int64{1, 1, 0, 0}},          // ties: the first
-		{3, []float64{0.4e-6, 0, 1.3e-6, 1.3e-6}, []int64{1, 0, 1, 1}},               // the largest remainder
-		{0, []float64{0.2e-6, 0.2e-6}, []int64{0, 0}},                                // rounds to nothing
-		{1, []float64{0.1e-6, 0.2e-6, 0.2e-6}, []int64{0, 1, 0}},                     // within half a microjoule
-		{4_000_000_000_000_001, []float64{2e9, 2e9 + 1e-6}, []int64{2e15, 2e15 + 1}}, // large
+		{2, []float64{0.5e-6, 0.5e-6, 0.5e-6, 0.5e-6}, []int64{1, 1, 0, 0}},                   // ties: the first
+		{3, []float64{0.4e-6, 0, 1.3e-6, 1.3e-6}, []int64{1, 0, 1, 1}},                        // the largest remainder
+		{0, []float64{0.2e-6, 0.2e-6}, []int64{0, 0}},                                         // rounds to nothing
+		{1, []float64{0.1e-6, 0.2e-6, 0.2e-6}, []int64{0, 1, 0}},                              // within half a microjoule
+		{1_030_073, []float64{1.3e-6, 1.00004196, 0.03002931}, []int64{1, 1_000_042, 30_030}}, // 1030072.57 is rounded up: no part by more than one
+		{4_000_000_000_000_001, []float64{2e9, 2e9 + 1e-6}, []int64{2e15, 2e15 + 1}},          // large
 		{0, nil, []int64{}},
 	} {
 		got, err := apportion(tt.total, tt.parts)

@@ -39,8 +39,15 @@ func apportion(total int64, parts []float64) ([]int64, error) {
 	for _, joules := range parts {
 		sum += joules
 	}
-	if math.Abs(sum*1e6-float64(total)) > tolerance*float64(total)+1 {
+	off := math.Abs(sum*1e6 - float64(total))
+	if off > tolerance*float64(total)+1 {
 		return nil, fmt.Errorf("the parts add up to %v J, the total is %v J", sum, float64(total)/1e6)
+	}
+	// What rounding the total took or gave is for the remainders. Spread over the
+	// parts first, it would push a large one past the next microjoule.
+	scale := 1e6
+	if off > 1 {
+		scale = float64(total) / sum
 	}
 	type part struct {
 		index     int
@@ -53,7 +60,7 @@ func apportion(total int64, parts []float64) ([]int64, error) {
 		if joules == 0 {
 			continue
 		}
-		exact := joules / sum * float64(total)
+		exact := joules * scale
 		floor := math.Floor(exact)
 		out[i] = int64(floor)
 		left -= out[i]
