@@ -166,6 +166,14 @@ func (f *energyFlags) check() error {
 // number of watts is meant for each package; the other domains have none.
 func (f *energyFlags) setBaseline(e *energy) error {
 	if f.baseline == baselineAuto {
+		if e.attribution.Method == attribution.Proportional && !e.info.Measured {
+			// Of a model the static power is known; without it a millisecond on an idle
+			// machine pays for the whole interval.
+			for _, d := range e.info.Domains {
+				e.attribution.BaselineWatts = append(e.attribution.BaselineWatts, d.IdleWatts)
+			}
+			return nil
+		}
 		if e.attribution.Method == attribution.Proportional {
 			e.remarks = append(e.remarks, "joules of functions include static power: no baseline was given (--baseline WATTS or measure)")
 		}
@@ -182,8 +190,10 @@ func (f *energyFlags) setBaseline(e *energy) error {
 		e.remarks = append(e.remarks, fmt.Sprintf("baseline measured for %v before the start, with the CPUs %.1f %% busy", measureTime, 100*idle.Busy))
 		return nil
 	}
+	packages := slices.ContainsFunc(e.info.Domains, func(d rapl.Domain) bool { return d.Name == "package" })
 	for i, d := range e.info.Domains {
-		if d.Name == "package" {
+		// A meter of a board has no package: its total is what the watts are of.
+		if d.Name == "package" || !packages && d.Sum {
 			e.attribution.BaselineWatts[i] = f.staticWatts
 		}
 	}

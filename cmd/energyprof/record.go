@@ -210,6 +210,7 @@ func (f *recordFlags) collectOptions(opt session.Options, energy *energy) (colle
 // describe adds what the collector does not know.
 func (f *recordFlags) describe(rec *report.Recording, opt session.Options, result *session.Result, energy *energy) {
 	rec.Tool = "energyprof " + version()
+	rec.Data.Period = opt.Events[0].Nominal()
 	rec.Data.Start = result.Wall
 	rec.Data.Duration = time.Duration(result.End - result.Start)
 	rec.Data.Comments = append(rec.Data.Comments, "events: "+describe(opt.Events), "energyprof command line: "+strings.Join(os.Args, " "))

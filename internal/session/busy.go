@@ -68,7 +68,8 @@ func (b *busyTimes) poll(now int64, end bool) {
 			continue // the CPU came online in this window
 		}
 		ns := int64((s - old) * float64(time.Second))
-		b.pending = append(b.pending, busyWindowOf{int(cpu), b.at, at, max(0, ns)})
+		// A tick of 10 ms can be longer than the window.
+		b.pending = append(b.pending, busyWindowOf{int(cpu), b.at, at, min(max(0, ns), at-b.at)})
 	}
 	b.at, b.busy = at, busy
 }

@@ -50,11 +50,7 @@ const (
 )
 
 func newMissed(clock Event) missed {
-	period := clock.Period
-	if period == 0 {
-		period = uint64(time.Second) / clock.Frequency
-	}
-	return missed{throttled: map[int]int64{}, accounted: map[int]int64{}, reported: map[int]int64{}, period: int64(period)}
+	return missed{throttled: map[int]int64{}, accounted: map[int]int64{}, reported: map[int]int64{}, period: int64(clock.Nominal())}
 }
 
 // count keeps the account of one record of the clock.

@@ -75,6 +75,15 @@ type Event struct {
 	Period    uint64 // in counts of the event; nanoseconds for a clock
 }
 
+// Nominal is the count between two samples of a clock: its period, or what the
+// frequency makes of a second.
+func (e Event) Nominal() time.Duration {
+	if e.Period > 0 {
+		return time.Duration(e.Period)
+	}
+	return time.Second / time.Duration(e.Frequency)
+}
+
 // Times and sizes of the drain loop.
 const (
 	// Waking up per record costs 50 to 300 times as much as a tick; 250 ms is
