@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/energyprof/energyprof/internal/pmu"
 	"github.com/energyprof/energyprof/internal/session"
 	"github.com/energyprof/energyprof/rapl"
 	"github.com/energyprof/energyprof/report/attribution"
@@ -79,6 +80,9 @@ func (f *energyFlags) open() (*energy, error) {
 	}
 	var err error
 	if f.event != "" {
+		if parsed, err := pmu.NewFS("/sys", "/proc").Parse(f.event); err == nil && f.scale == 0 && parsed.Unit != "Joules" {
+			return nil, usagef("--energy-event %s has no scale in joules of its own: --energy-scale says how many joules a count is", f.event)
+		}
 		e.source, err = rapl.OpenEvent(rapl.Machine{}, f.event, f.scale)
 	} else {
 		e.source, err = rapl.Open(rapl.Machine{}, f.source)

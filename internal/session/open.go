@@ -22,7 +22,12 @@ func (e *OpenError) Error() string {
 	if e.PID >= 0 {
 		who = fmt.Sprintf("process %d", e.PID)
 	}
-	return fmt.Sprintf("opening %s for %s on CPU %d: %v", e.Event, who, e.CPU, e.Err)
+	cause := e.Err.Error()
+	if kernel := (*perfring.OpenError)(nil); errors.As(e.Err, &kernel) {
+		// What was asked for is named already.
+		cause = fmt.Sprintf("%v (%s)", kernel.Errno, unix.ErrnoName(kernel.Errno))
+	}
+	return fmt.Sprintf("opening %s for %s on CPU %d: %s", e.Event, who, e.CPU, cause)
 }
 
 func (e *OpenError) Unwrap() error { return e.Err }
