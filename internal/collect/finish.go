@@ -7,6 +7,7 @@ import (
 
 	"github.com/energyprof/energyprof/internal/pmu"
 	"github.com/energyprof/energyprof/report"
+	"github.com/energyprof/energyprof/report/attribution"
 	"github.com/energyprof/energyprof/report/pprofile"
 )
 
@@ -36,7 +37,7 @@ func (c *Collector) columns(r *report.Recording) [][]float64 {
 		return nil
 	}
 	result := c.energy.attribution.Finish()
-	r.Attribution = report.Attribution{Method: result.Method, BaselineWatts: c.opt.Attribution.BaselineWatts}
+	r.Attribution = report.Attribution{Method: result.Method}
 	var byKey [][]float64
 	for i, s := range result.Series {
 		d := c.opt.Energy.Domains[i]
@@ -45,6 +46,9 @@ func (c *Collector) columns(r *report.Recording) [][]float64 {
 			Synthetic: pprofile.Synthetic{Baseline: s.Baseline, Active: s.Active, Other: s.Other, Lost: s.Lost,
 				Unattributed: s.Unattributed, Idle: s.Idle},
 		})
+		if result.Method != attribution.Share { // which has no baseline; 0 is one
+			r.Attribution.BaselineWatts = append(r.Attribution.BaselineWatts, s.BaselineWatts)
+		}
 		byKey = append(byKey, s.ByKey)
 	}
 	return byKey
