@@ -23,31 +23,68 @@ type targets struct {
 	processes map[uint32]bool
 
 	// A thread that is born while we attach may have inherited its creator's
-	// events and then be opened once more: its samples would count twice. An
-	// inherited event carries the id of the thread it was opened on, so one
-	// sample of an own thread under another's id proves it. From then on the
-	// own events of that thread are closed and ignored.
-	own       map[uint32]bool
-	redundant map[uint32]bool
-	close     func(tid uint32)
+	// events, on some CPUs or on all, and then be opened once more: it and its
+	// children would count twice. The id in a sample is that of the thread the
+	// event was opened on, the sample's root. Whoever is sampled under two roots
+	// on one CPU proves that the one opened later had inherited from the other
+	// there: its events on that CPU are closed and ignored from then on.
+	opened    map[uint32]int // threads with events of their own, in order of opening
+	redundant map[onCPU]bool
+	root      map[onCPU]uint32 // by sampled thread: the root of its last sample
+	close     func(tid uint32, cpu int)
 }
 
-// sample tells whether a sample counts.
-func (t *targets) sample(s *perfring.Sample, id identity) bool {
+// onCPU is a thread, sampled or opened, on one CPU.
+type onCPU struct {
+	tid uint32
+	cpu int
+}
+
+// maxRoots bounds what is remembered of sampled threads; forgetting costs a
+// second look.
+const maxRoots = 1 << 16
+
+// sample tells whether a sample of a CPU counts.
+func (t *targets) sample(s *perfring.Sample, id identity, cpu int) bool {
 	if t == nil {
 		return true
 	}
 	if t.everyone {
 		return t.processes[s.PID]
 	}
-	if t.redundant[uint32(id.pid)] {
+	root := uint32(id.pid)
+	if t.redundant[onCPU{root, cpu}] {
 		return false
 	}
-	if s.TID != uint32(id.pid) && t.own[s.TID] && !t.redundant[s.TID] {
-		t.redundant[s.TID] = true
-		t.close(s.TID)
+	if len(t.opened) == 1 {
+		return true // nobody to share with
 	}
+	if _, own := t.opened[s.TID]; own && root != s.TID {
+		t.drop(s.TID, cpu)
+	}
+	who := onCPU{s.TID, cpu}
+	before, seen := t.root[who]
+	if seen && before != root && !t.redundant[onCPU{before, cpu}] {
+		if t.opened[before] < t.opened[root] {
+			t.drop(root, cpu)
+			return false
+		}
+		t.drop(before, cpu)
+	}
+	if len(t.root) >= maxRoots {
+		clear(t.root)
+	}
+	t.root[who] = root
 	return true
+}
+
+// drop ends the events that were opened on a thread for one CPU.
+func (t *targets) drop(tid uint32, cpu int) {
+	key := onCPU{tid, cpu}
+	if !t.redundant[key] {
+		t.redundant[key] = true
+		t.close(tid, cpu)
+	}
 }
 
 // fork follows the children of the processes.
@@ -66,8 +103,9 @@ func (t *targets) process(pid uint32) bool { return t == nil || !t.everyone || t
 func (r *recording) attach(pids, present, online []int) error {
 	r.targets = &targets{
 		processes: make(map[uint32]bool),
-		own:       make(map[uint32]bool),
-		redundant: make(map[uint32]bool),
+		opened:    make(map[uint32]int),
+		redundant: make(map[onCPU]bool),
+		root:      make(map[onCPU]uint32),
 		close:     r.closeThread,
 	}
 	threads := 0
@@ -107,11 +145,11 @@ func (r *recording) attachThreads(pid int, cpus []int) error {
 		}
 		added := false
 		for _, tid := range tids {
-			if r.targets.own[uint32(tid)] {
+			if _, ok := r.targets.opened[uint32(tid)]; ok {
 				continue
 			}
 			added = true
-			r.targets.own[uint32(tid)] = true
+			r.targets.opened[uint32(tid)] = len(r.targets.opened)
 			err := r.openEverywhere(tid, cpus)
 			if errors.Is(err, unix.ESRCH) {
 				continue // it ended meanwhile
@@ -167,13 +205,13 @@ func (r *recording) threads(pid int) ([]int, error) {
 	return tids, nil
 }
 
-// closeThread closes the events that were opened on one thread, except those
-// whose mapping a ring lives on: they are turned off.
-func (r *recording) closeThread(tid uint32) {
+// closeThread closes the events that were opened on one thread for one CPU,
+// except those whose mapping a ring lives on: they are turned off.
+func (r *recording) closeThread(tid uint32, cpu int) {
 	kept := r.events[:0]
 	for _, e := range r.events {
 		switch {
-		case e.PID != int(tid):
+		case e.PID != int(tid) || e.CPU != cpu:
 			kept = append(kept, e)
 		case r.rings[e.CPU].owner == e.Event:
 			e.Disable()

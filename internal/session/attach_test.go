@@ -12,32 +12,58 @@ import (
 )
 
 func TestThreadOpenedTwiceCountsOnce(t *testing.T) {
-	var closed []uint32
-	targets := &targets{
-		own:       map[uint32]bool{10: true, 11: true},
-		redundant: map[uint32]bool{},
-		close:     func(tid uint32) { closed = append(closed, tid) },
+	type step struct {
+		tid  uint32 // the thread that was sampled
+		root int    // the thread whose event, or whose heir's, it was
+		cpu  int
+		want bool
 	}
-	for i, step := range []struct {
-		tid    uint32 // the thread that was sampled
-		opened int    // the thread whose event, or whose heir's, it was
-		want   bool
+	for _, test := range []struct {
+		name   string
+		steps  []step
+		closed []onCPU
 	}{
-		{10, 10, true},
-		{11, 11, true},  // nothing known yet
-		{12, 10, true},  // born later, inherited
-		{11, 10, true},  // 11 had inherited from 10 when it was opened
-		{11, 11, false}, // so its own event is one too many
-		{13, 11, false}, // and what its children inherited from it
-		{13, 10, true},
+		{"a thread born while attaching", []step{
+			{10, 10, 0, true},
+			{11, 11, 0, true},  // nothing known yet
+			{12, 10, 0, true},  // born later, inherited
+			{11, 10, 0, true},  // 11 had inherited from 10 when it was opened
+			{11, 11, 0, false}, // so its own event is one too many
+			{13, 11, 0, false}, // and what its children inherited from it
+			{13, 10, 0, true},
+			{11, 11, 1, true}, // on CPU 1 it had not inherited
+			{13, 11, 1, true},
+		}, []onCPU{{11, 0}}},
+		{"children of one that never runs itself", []step{
+			{13, 11, 0, true},
+			{13, 10, 0, true}, // 13 has both roots, so 11 had inherited from 10
+			{13, 11, 0, false},
+			{14, 11, 0, false},
+			{14, 10, 0, true},
+		}, []onCPU{{11, 0}}},
+		{"the same, the other way round", []step{
+			{13, 10, 0, true},
+			{13, 11, 0, false},
+			{13, 10, 0, true},
+		}, []onCPU{{11, 0}}},
 	} {
-		got := targets.sample(&perfring.Sample{TID: step.tid}, identity{pid: step.opened})
-		if got != step.want {
-			t.Errorf("step %d: thread %d by the event of %d: %v, want %v", i, step.tid, step.opened, got, step.want)
-		}
-	}
-	if !slices.Equal(closed, []uint32{11}) {
-		t.Errorf("closed %v, want 11", closed)
+		t.Run(test.name, func(t *testing.T) {
+			var closed []onCPU
+			targets := &targets{
+				opened:    map[uint32]int{10: 0, 11: 1},
+				redundant: map[onCPU]bool{},
+				root:      map[onCPU]uint32{},
+				close:     func(tid uint32, cpu int) { closed = append(closed, onCPU{tid, cpu}) },
+			}
+			for i, s := range test.steps {
+				if got := targets.sample(&perfring.Sample{TID: s.tid}, identity{pid: s.root}, s.cpu); got != s.want {
+					t.Errorf("step %d: thread %d by the event of %d on CPU %d: %v, want %v", i, s.tid, s.root, s.cpu, got, s.want)
+				}
+			}
+			if !slices.Equal(closed, test.closed) {
+				t.Errorf("closed %v, want %v", closed, test.closed)
+			}
+		})
 	}
 }
 
@@ -48,12 +74,12 @@ func TestFilterFollowsChildren(t *testing.T) {
 		got  bool
 		want bool
 	}{
-		{"target", targets.sample(&perfring.Sample{PID: 10}, identity{pid: -1}), true},
-		{"stranger", targets.sample(&perfring.Sample{PID: 20}, identity{pid: -1}), false},
+		{"target", targets.sample(&perfring.Sample{PID: 10}, identity{pid: -1}, 0), true},
+		{"stranger", targets.sample(&perfring.Sample{PID: 20}, identity{pid: -1}, 0), false},
 		{"stranger's fork", targets.fork(&perfring.Fork{PID: 21, PPID: 20}), false},
 		{"child", targets.fork(&perfring.Fork{PID: 11, PPID: 10}), true},
 		{"grandchild", targets.fork(&perfring.Fork{PID: 12, PPID: 11}), true},
-		{"its sample", targets.sample(&perfring.Sample{PID: 12}, identity{pid: -1}), true},
+		{"its sample", targets.sample(&perfring.Sample{PID: 12}, identity{pid: -1}, 0), true},
 	}
 	for _, s := range steps {
 		if s.got != s.want {

@@ -27,7 +27,8 @@ func TestShortTasksAreMissed(t *testing.T) {
 	if got, want := sampled+missed, result.Ran.Seconds(); missed < want/2 || got < 0.8*want || got > 1.1*want {
 		t.Errorf("%.3f s sampled and %.3f s reported of %.3f s", sampled, missed, want)
 	}
-	if text := noteOf(result, NoteCoarse); !strings.Contains(text, "[lost]") {
+	// A user who may not sample the kernel is told of the larger reason.
+	if text := noteOf(result, NoteCoarse) + noteOf(result, NoteExcluded); !strings.Contains(text, "[lost]") {
 		t.Errorf("notes %v do not say where the rest is", result.Notes)
 	}
 }

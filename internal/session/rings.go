@@ -134,7 +134,7 @@ func (r *recording) deliverOne(stream int, record []byte) {
 			r.books.CountBad(cpu, 1)
 			return
 		}
-		keep = r.targets.sample(rec, id)
+		keep = r.targets.sample(rec, id, cpu)
 	case *perfring.Throttle:
 		if r.stampID[rec.ID] {
 			r.opt.Energy.Throttled(rec.ID, int64(rec.Time))
