@@ -103,8 +103,8 @@ func everyOne(e pmu.Event) bool {
 	return e.Type == unix.PERF_TYPE_TRACEPOINT || e.Type == unix.PERF_TYPE_BREAKPOINT
 }
 
-// describe names the events and their rates for the profile's comments.
-func describe(events []session.Event) string {
+// describeEvents names the events and their rates for the profile's comments.
+func describeEvents(events []session.Event) string {
 	text := ""
 	for i, e := range events {
 		if i > 0 {

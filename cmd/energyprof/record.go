@@ -213,7 +213,7 @@ func (f *recordFlags) describe(rec *report.Recording, opt session.Options, resul
 	rec.Data.Period = opt.Events[0].Nominal()
 	rec.Data.Start = result.Wall
 	rec.Data.Duration = time.Duration(result.End - result.Start)
-	rec.Data.Comments = append(rec.Data.Comments, "events: "+describe(opt.Events), "energyprof command line: "+strings.Join(os.Args, " "))
+	rec.Data.Comments = append(rec.Data.Comments, "events: "+describeEvents(opt.Events), "energyprof command line: "+strings.Join(os.Args, " "))
 	total := result.Books.Total()
 	rec.Throttled = int64(total.Throttles)
 	rec.BadRecords = int64(total.Bad)
