@@ -54,6 +54,8 @@ type Method string
 
 // The methods; the package comment says what each does and what it assumes.
 const (
+	Auto         Method = "auto" // Regression where validation supports it, else Proportional
+	Regression   Method = "regression"
 	Proportional Method = "proportional"
 	Share        Method = "share"
 )
@@ -82,11 +84,26 @@ type Series struct {
 
 func (s Series) String() string { return fmt.Sprintf("%s of package %d", s.Domain, s.Package) }
 
-// Options choose the method. BaselineWatts holds the static power of each
-// series in watts, in the order of the series; nil is 0 for all of them.
+// Options choose the method.
 type Options struct {
-	Method        Method
+	Method Method
+	// BaselineWatts is the static power of each series in watts, in the order of
+	// the series. nil, or NaN for a series, is to be fitted by a regression and 0
+	// for proportional.
 	BaselineWatts []float64
+
+	// Function tells what the CPU time of a key is spent in, for a regression:
+	// a function, and the pool (a binary) in which it is put when it is too rare to
+	// have a power of its own. Both count from 0 and should be dense. It is called
+	// once per key, in Finish, and before that in recordings that outgrow memory.
+	// nil makes every key a function and all of them one pool.
+	Function func(Key) (function, pool int32)
+	// CoreType is the type of core by CPU number, for machines with several (a
+	// function then has a power on each); nil if they are all of one type.
+	CoreType []uint8
+	// Core is the physical core by CPU number: CPUs of equal numbers are hardware
+	// threads of one core. nil makes every CPU a core.
+	Core []int32
 }
 
 var (

@@ -2,10 +2,34 @@ package attribution
 
 // Result is the energy of a recording, shared out.
 type Result struct {
-	Method Method
+	Method Method         // that was used in the end: never Auto
 	Series []SeriesResult // in the order given to New
 	// UncoveredSeconds is CPU time on CPUs that belong to no series.
 	UncoveredSeconds float64
+	// Validation is nil without a regression, or with too few intervals for one.
+	Validation *Validation
+	// Notes say what could not be told, one sentence each.
+	Notes []string
+}
+
+// Validation is how well powers fitted on one half of a recording predict the
+// energy of the other half's intervals: root mean square over mean energy, for the
+// regression and for sharing by CPU time on the same intervals.
+type Validation struct {
+	Error, ShareError float64
+}
+
+// FunctionPower is what a regression found out about a function in one series.
+type FunctionPower struct {
+	Seconds float64 // CPU time
+	Joules  float64
+	// Low and High are the 95 % interval of Joules: of the function when Group is
+	// negative, else of its share, by CPU time, in those of its group.
+	Low, High float64
+	Watts     float64 // Joules per second of CPU time
+	// Group is negative for a function that was told apart; functions of equal
+	// Group share one power, since their intervals do not tell them apart.
+	Group int32
 }
 
 // SeriesResult is one series, shared out. The parts ByKey, Baseline, Active,
@@ -24,7 +48,12 @@ type SeriesResult struct {
 	Unattributed float64   // energy that nothing explains; no method here leaves any, so 0
 	Idle         float64   // method share: CPU time that nobody used
 
-	BaselineWatts  float64 // as given
+	// Functions is by function id (see Options.Function), nil without a regression.
+	Functions []FunctionPower
+
+	BaselineWatts  float64 // as given, or fitted
+	BaselineFitted bool
+	ActiveWatts    float64 // while any CPU runs; 0 where it is not told apart
 	BusySeconds    float64 // CPU time of all keys within the readings
 	OutsideSeconds float64 // CPU time before the first or after the last reading, or late: it earned no joules
 }
