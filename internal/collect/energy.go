@@ -110,6 +110,17 @@ func (c *Collector) Busy(cpu int, from, to, ns int64) {
 	c.energy.busyTo = max(c.energy.busyTo, to)
 }
 
+// Others takes what other processes ran on the CPU: ns nanoseconds of (from, to], as the scheduler knows it.
+func (c *Collector) Others(cpu int, from, to, ns int64) {
+	if c.opt.SystemWide || to <= from {
+		return
+	}
+	if ns > 0 && c.energy.attribution != nil {
+		c.energy.refuse(c.energy.attribution.Busy(attribution.KeyOther, cpu, from, to, float64(ns)))
+	}
+	c.energy.busyTo = max(c.energy.busyTo, to)
+}
+
 // ran gives the CPU time of a clock sample to attribution.
 func (c *Collector) ran(state *cpuState, id int32, cpu int, time int64, period uint64) {
 	p := int64(period)

@@ -32,6 +32,10 @@ type Sink interface {
 	// Busy is the kernel's own account: the CPU was busy for ns nanoseconds of
 	// (from, to], whoever used it. Only when the recording is not system-wide.
 	Busy(cpu int, from, to, ns int64)
+	// Others is what tasks other than the target ran on the CPU: ns nanoseconds of
+	// (from, to], exact. A recording has either this or Busy. All before to is
+	// known when it comes; windows in which no other task ran are left out.
+	Others(cpu int, from, to, ns int64)
 	// Missed is CPU time of the target, ns of (from, to], for which the clock has
 	// no samples: it was throttled, or its timer could not keep pace.
 	Missed(cpu int, from, to, ns int64)

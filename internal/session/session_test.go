@@ -76,8 +76,12 @@ type recorder struct {
 	advanced int64
 	busyNS   int64
 	busyFrom int64 // beginning of the first window
-	lost     uint64
-	missed   int64
+
+	othersNS   int64
+	othersFrom int64 // beginning of the first window
+
+	lost   uint64
+	missed int64
 }
 
 type sample struct {
@@ -132,6 +136,15 @@ func (r *recorder) Busy(cpu int, from, to, ns int64) {
 		r.busyFrom = from
 	}
 	r.busyNS += ns
+}
+func (r *recorder) Others(cpu int, from, to, ns int64) {
+	if to <= from || ns < 0 || ns > to-from {
+		r.t.Errorf("others for %d ns of the window (%d, %d]", ns, from, to)
+	}
+	if r.othersFrom == 0 {
+		r.othersFrom = from
+	}
+	r.othersNS += ns
 }
 func (r *recorder) Missed(cpu int, from, to, ns int64) { r.missed += ns }
 func (r *recorder) Energy(int, int64, float64)         {}
