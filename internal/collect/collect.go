@@ -58,6 +58,11 @@ type Options struct {
 	// Resolver gives names to addresses; nil leaves user addresses without, and the kernel one frame.
 	Resolver *symbol.Resolver
 
+	// Found, if set, is told what was read in Proc, as the records that would have told it, before it is used.
+	Found func(perfring.Record)
+	// Past is what the recording of this stream learnt, for a stream of another machine or time.
+	Past *Past
+
 	MaxStacks int // 0: DefaultMaxStacks
 	MaxDepth  int // frames at which the kernel cuts stacks; 0: Proc/sys/kernel/perf_event_max_stack
 }
@@ -104,6 +109,8 @@ type Collector struct {
 	clockNanoseconds             float64
 	lostSamples, lostNanoseconds float64
 
+	named []*pprofile.Location // all locations with names, after Finish
+
 	scratch []int32   // frames of the stack being interned
 	single  [1]uint64 // a callchain of the IP alone
 }
@@ -132,6 +139,7 @@ func New(opt Options) (*Collector, error) {
 		return nil, err
 	}
 	c.table = newTable(opt.Proc)
+	c.table.found = opt.Found
 	c.kernel = openKernel(&opt)
 	c.stacks = newStacks(opt.MaxStacks, c.extras, maphash.MakeSeed())
 	if err := c.energy.open(&opt); err != nil {

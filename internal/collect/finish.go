@@ -84,6 +84,9 @@ func (c *Collector) mainMapping() *pprofile.Mapping {
 	if p == nil || c.opt.SystemWide {
 		return nil
 	}
+	if c.opt.Past != nil && c.opt.Past.Main != nil {
+		return c.opt.Past.Main
+	}
 	for _, m := range p.space.mappings {
 		if m.image != p.main {
 			continue

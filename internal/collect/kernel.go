@@ -12,7 +12,8 @@ import (
 type kernel struct {
 	segment *segment // nil when addresses are hidden
 	idle    []symbol.Range
-	missed  bool // a sample had an address that could not be named
+	early   []symbol.Range // idle as it was while samples came
+	missed  bool           // a sample had an address that could not be named
 }
 
 // firstKernelAddress is the lower end of the kernel's half of the address space, on amd64 and arm64.
@@ -22,19 +23,27 @@ const firstKernelAddress = 1 << 63
 // system-wide recording, whose idle samples they tell, before it begins; else only when there are samples
 // to name.
 func openKernel(opt *Options) kernel {
+	visible := kernel{segment: &segment{start: firstKernelAddress, limit: math.MaxUint64, image: image{file: symbol.KernelPath}}}
+	if opt.Past != nil {
+		if !opt.Past.KernelVisible {
+			return kernel{}
+		}
+		visible.idle, visible.early = opt.Past.Idle, opt.Past.Idle
+		return visible
+	}
 	if opt.Resolver == nil || opt.Proc == "" || opt.Resolver.KernelVisible() != nil {
 		return kernel{} // the frame [kernel] and a note say so
 	}
-	k := kernel{segment: &segment{start: firstKernelAddress, limit: math.MaxUint64, image: image{file: symbol.KernelPath}}}
 	if opt.SystemWide {
-		k.load(opt.Resolver)
+		visible.load(opt.Resolver)
+		visible.early = visible.idle
 	}
-	return k
+	return visible
 }
 
 // load reads the kernel's symbols.
 func (k *kernel) load(r *symbol.Resolver) {
-	if k.segment == nil || k.segment.binary != nil {
+	if k.segment == nil || k.segment.binary != nil || r == nil {
 		return
 	}
 	b, err := r.Kernel()

@@ -3,6 +3,8 @@ package collect
 import (
 	"strconv"
 	"unique"
+
+	"github.com/energyprof/energyprof/perfring"
 )
 
 // keepAfterExit is how long, in nanoseconds, a process is known after its end, for records that are late.
@@ -50,6 +52,7 @@ var noImage unique.Handle[image]
 // table is all processes and threads that are known.
 type table struct {
 	proc       string // root of procfs, "" to look nothing up
+	found      func(perfring.Record)
 	processes  map[uint32]*process
 	threads    map[uint32]*thread
 	gone       []departure
@@ -106,6 +109,7 @@ func (t *table) thread(pid, tid uint32) *thread {
 	if tid != pid && t.proc != "" && pid != 0 && pid != goneID {
 		if s, err := readComm(t.proc, pid, tid); err == nil {
 			name = s
+			t.tell(nameRecord(pid, tid, name))
 		}
 	}
 	return t.addThread(p, tid, name)

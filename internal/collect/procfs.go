@@ -18,6 +18,10 @@ func (t *table) existing(pid uint32) error {
 	if t.first == nil {
 		t.first = p
 	}
+	if t.proc == "" {
+		p.known = true // as far as the records tell
+		return nil
+	}
 	return t.read(p)
 }
 
@@ -42,6 +46,7 @@ func (t *table) read(p *process) error {
 		p.name = name
 		p.names++
 	}
+	t.tell(nameRecord(p.pid, p.pid, name))
 	dir := filepath.Join(t.proc, strconv.FormatUint(uint64(p.pid), 10))
 	tasks, err := os.ReadDir(filepath.Join(dir, "task"))
 	if err != nil {
@@ -57,6 +62,7 @@ func (t *table) read(p *process) error {
 		}
 		if name, err := readComm(t.proc, p.pid, uint32(tid)); err == nil {
 			t.addThread(p, uint32(tid), name)
+			t.tell(nameRecord(p.pid, uint32(tid), name))
 		}
 	}
 	maps, err := os.ReadFile(filepath.Join(dir, "maps"))
@@ -68,10 +74,12 @@ func (t *table) read(p *process) error {
 		return fmt.Errorf("%s: %w", filepath.Join(dir, "maps"), err)
 	}
 	exe, _ := os.Readlink(filepath.Join(dir, "exe")) // not for kernel threads
-	for _, m := range all {
-		t.insert(p, m)
-		if m.image.Value().file == exe {
-			p.main = m.image
+	for _, program := range []bool{true, false} {    // the first file that is mapped is the program
+		for _, m := range all {
+			if (m.image.Value().file == exe) == program {
+				t.insert(p, m)
+				t.tell(m.record(p.pid))
+			}
 		}
 	}
 	return nil

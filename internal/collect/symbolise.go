@@ -13,7 +13,12 @@ func (c *Collector) symbolise() []*pprofile.Location {
 	mappings := map[*segment]*pprofile.Mapping{}
 	batches := map[*symbol.Binary][]int{}
 	asked := map[*process]bool{}
+	c.named = out
 	for i, l := range list {
+		if then := c.opt.Past.location(i, &l); then != nil {
+			out[i] = then
+			continue
+		}
 		out[i] = &pprofile.Location{Address: l.addr}
 		if l.name != "" {
 			out[i].Lines = []pprofile.Frame{{Function: l.name}}
