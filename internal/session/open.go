@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -131,6 +132,31 @@ func (r *recording) indices() []int {
 		out = append(out, i)
 	}
 	return out
+}
+
+// opened lists what was opened.
+func (r *recording) opened() []Opened {
+	all := make([]Opened, len(r.opt.Events), len(r.opt.Events)+1)
+	for i, e := range r.opt.Events {
+		all[i].Name = e.Name
+	}
+	if r.sidebandIndex() == sidebandEvent {
+		all = append(all, Opened{Name: r.eventName(sidebandEvent)})
+	}
+	for id, of := range r.byID {
+		i := of.event
+		if i == sidebandEvent {
+			i = len(r.opt.Events)
+		}
+		if all[i].IDs == nil {
+			all[i].Attr = r.attr(of.event, of.pid)
+		}
+		all[i].IDs = append(all[i].IDs, id)
+	}
+	for i := range all {
+		slices.Sort(all[i].IDs)
+	}
+	return all
 }
 
 func (r *recording) eventName(index int) string {

@@ -67,6 +67,10 @@ type Options struct {
 	Proc       string // root of procfs, "/proc"
 	MaxPending int    // bytes of records held back for time order
 
+	// Tap, if set, is given the bytes of each record just before Sink.Record is
+	// given the record. They are valid during the call only.
+	Tap func(record []byte)
+
 	// Abort is called, from another goroutine, when a second signal asks to
 	// stop at once. The command has been sent the signal. It should not return.
 	Abort func(os.Signal)

@@ -41,6 +41,7 @@ type Result struct {
 	Books      perfring.Books
 	Late       uint64 // records delivered out of order
 	Notes      []Note
+	Opened     []Opened // the events of the records, in the order of Options.Events; a sideband event of its own is last
 
 	// Ran is the time in which the clock event was scheduled, over all CPUs:
 	// the CPU time that the kernel says the samples stand for.
@@ -49,6 +50,13 @@ type Result struct {
 	Exit    *Exit // of the command; nil while it runs, or without one
 	pending *command
 	signals *signals
+}
+
+// Opened is what was opened of one event.
+type Opened struct {
+	Name string
+	Attr perfring.Attr
+	IDs  []uint64 // that its records carry
 }
 
 // Wait waits for a command that outlives its recording.

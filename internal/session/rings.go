@@ -166,5 +166,8 @@ func (r *recording) deliverOne(stream int, record []byte) {
 		r.missed.count(r, rec, cpu)
 	}
 	r.books.Count(rec, cpu)
+	if r.opt.Tap != nil {
+		r.opt.Tap(record)
+	}
 	r.sink.Record(rec, cpu, id.event)
 }

@@ -279,6 +279,7 @@ func (r *recording) stop() {
 	r.noteMissed()
 	r.noteNothing()
 	r.result.Books = r.books
+	r.result.Opened = r.opened()
 	r.result.Late = r.merge.Late
 	if r.command != nil {
 		grace := time.Duration(0)
