@@ -39,6 +39,9 @@ func (s Summary) Text(w io.Writer, width int) error {
 			return err
 		}
 		line("%s", s.Attribution.text())
+		if text := s.Attribution.validation(); text != "" {
+			line("%s", text)
+		}
 	}
 	for _, note := range s.Notes {
 		line("note: %s", note)
@@ -75,56 +78,85 @@ func (s Summary) functionRows() [][]string {
 	for _, f := range s.Functions {
 		all += f.CPUSeconds
 	}
-	row := func(j, sec float64, name string) []string {
-		if !hasEnergy {
-			return []string{seconds(sec), share(sec, all), name}
-		}
-		cells := []string{joules(j), share(j, total), "", "", name}
-		if sec > 0 {
-			cells[2], cells[3] = seconds(sec), watts(j/sec)
-		}
-		if !s.Source.Measured {
-			cells = append(cells[:1:1], append([]string{estimated + " (" + terminal(s.Source.Name) + ")"}, cells[1:]...)...)
-		}
-		return cells
-	}
-	rows := [][]string{{"cpu time", "share", "function"}}
-	if hasEnergy {
-		rows = [][]string{{"joules", "share", "cpu time", "watts", "function"}}
-		if !s.Source.Measured {
-			rows = [][]string{{"joules", "", "share", "cpu time", "watts", "function"}}
-		}
-	}
 	several := s.processes() > 1
+	var listed []Function
 	var rest Function
 	var restJoules float64
-	shown := 0
 	for _, f := range s.Functions {
-		j := 0.0
-		if f.Joules != nil {
-			j = *f.Joules
-		}
-		if shown < closingFunctions && (j > 0 || f.CPUSeconds > 0) {
-			shown++
-			rows = append(rows, row(j, f.CPUSeconds, functionName(f.Name, f.Process, several)))
+		if len(listed) < closingFunctions && (f.joules() > 0 || f.CPUSeconds > 0) {
+			f.Name = functionName(f.Name, f.Process, several)
+			listed = append(listed, f)
 			continue
 		}
-		restJoules += j
+		restJoules += f.joules()
 		rest.CPUSeconds += f.CPUSeconds
 	}
-	if more := len(s.Functions) - shown; restJoules > 0 || rest.CPUSeconds > 0 {
-		rows = append(rows, row(restJoules, rest.CPUSeconds, fmt.Sprintf("(%d more functions)", more)))
+	if more := len(s.Functions) - len(listed); restJoules > 0 || rest.CPUSeconds > 0 {
+		rest.Name, rest.Joules = fmt.Sprintf("(%d more functions)", more), &restJoules
+		listed = append(listed, rest)
 	}
 	for _, f := range s.synthetic() {
-		j := 0.0
-		if f.Joules != nil {
-			j = *f.Joules
-		}
-		if j > 0 || f.CPUSeconds > 0 {
-			rows = append(rows, row(j, f.CPUSeconds, f.Name))
+		if f.joules() > 0 || f.CPUSeconds > 0 {
+			listed = append(listed, f)
 		}
 	}
+	var errors []string
+	grouped := false
+	for _, f := range listed {
+		if f.JoulesLow != nil {
+			errors = append(errors, plusMinus(f.joules(), *f.JoulesLow, *f.JoulesHigh))
+		}
+		grouped = grouped || f.Group != ""
+	}
+	width := widest(errors)
+	row := func(f Function) []string {
+		if !hasEnergy {
+			return []string{seconds(f.CPUSeconds), share(f.CPUSeconds, all), f.Name}
+		}
+		j := f.joules()
+		cells := []string{joules(j)}
+		if f.JoulesLow != nil {
+			cells[0] = beside(j, true, *f.JoulesLow, *f.JoulesHigh, width)
+		} else {
+			cells[0] = beside(j, false, 0, 0, width)
+		}
+		if !s.Source.Measured {
+			cells = append(cells, estimated+" ("+terminal(s.Source.Name)+")")
+		}
+		cells = append(cells, share(j, total))
+		if f.CPUSeconds > 0 {
+			cells = append(cells, seconds(f.CPUSeconds), watts(j/f.CPUSeconds))
+		} else {
+			cells = append(cells, "", "")
+		}
+		if grouped {
+			cells = append(cells, shorten(terminal(f.Group), maxGroup))
+		}
+		return append(cells, f.Name)
+	}
+	head := []string{"cpu time", "share"}
+	if hasEnergy {
+		head = []string{"joules", "share", "cpu time", "watts"}
+		if !s.Source.Measured {
+			head = []string{"joules", "", "share", "cpu time", "watts"}
+		}
+		if grouped {
+			head = append(head, "group")
+		}
+	}
+	rows := [][]string{append(head, "function")}
+	for _, f := range listed {
+		rows = append(rows, row(f))
+	}
 	return rows
+}
+
+// joules are those of the function, 0 without energy.
+func (f Function) joules() float64 {
+	if f.Joules == nil {
+		return 0
+	}
+	return *f.Joules
 }
 
 // energy is the joules of all functions and all that belongs to none.

@@ -1,26 +1,39 @@
 package report
 
 import (
-	"path"
+	"cmp"
 
 	"github.com/energyprof/energyprof/report/pprofile"
 	"github.com/google/pprof/profile"
 )
 
-// function is what a function of a process spent, in the integers of the profile.
+// function is what a function of a process spent, in the integers of the profile; or
+// what a process or a thread spent.
 type function struct {
 	name, process string
+	pid, tid      int64 // of a process or a thread
 	synthetic     bool
 	uj, ujCum     int64 // microjoules: own (as a leaf), and with callees
 	ns, nsCum     int64 // CPU time
 	seen          int   // 1 + the last sample that counted it in the sums with callees
 }
 
-// functions sums up the samples by (function, process). The indices say which
-// value is energy and which is time; one below zero is not there. A function
-// that is in a stack several times, by recursion, is counted once in its sums
-// with callees.
-func functions(p *profile.Profile, energy, cpu int) []*function {
+// values are the indices of energy and time in the samples, below zero where there is none.
+type values struct{ energy, cpu int }
+
+func (v values) of(s *profile.Sample) (uj, ns int64) {
+	if v.energy >= 0 {
+		uj = s.Value[v.energy]
+	}
+	if v.cpu >= 0 {
+		ns = s.Value[v.cpu]
+	}
+	return uj, ns
+}
+
+// functions sums up the samples by (function, process). A function that is in a
+// stack several times, by recursion, is counted once in its sums with callees.
+func functions(p *profile.Profile, v values) []*function {
 	type id struct {
 		name, process string
 		synthetic     bool
@@ -29,17 +42,8 @@ func functions(p *profile.Profile, energy, cpu int) []*function {
 	byID := map[id]*function{}
 	names := map[*profile.Location][]string{} // innermost first
 	for n, s := range p.Sample {
-		var uj, ns int64
-		if energy >= 0 {
-			uj = s.Value[energy]
-		}
-		if cpu >= 0 {
-			ns = s.Value[cpu]
-		}
-		process := ""
-		if label := s.Label["process"]; len(label) > 0 {
-			process = label[0]
-		}
+		uj, ns := v.of(s)
+		process := labelOf(s, "process")
 		_, synthetic := pprofile.IsSynthetic(s)
 		leaf := true
 		for _, l := range s.Location {
@@ -69,6 +73,60 @@ func functions(p *profile.Profile, energy, cpu int) []*function {
 	return all
 }
 
+// tasks sums up the samples by process or by thread. A process that executed another
+// program, or a thread that changed its name, is one for each name. What belongs to
+// none has the name of its frame.
+func tasks(p *profile.Profile, v values, threads bool) []*function {
+	type id struct {
+		name, process string
+		pid, tid      int64
+		synthetic     bool
+	}
+	var all []*function
+	byID := map[id]*function{}
+	for _, s := range p.Sample {
+		key := id{process: labelOf(s, "process"), pid: numberOf(s, "pid")}
+		key.name = cmp.Or(key.process, unknown)
+		if threads {
+			key.tid = numberOf(s, "tid")
+			key.name = cmp.Or(labelOf(s, "thread"), key.name)
+		}
+		if name, ok := pprofile.IsSynthetic(s); ok {
+			key = id{name: name, synthetic: true}
+		}
+		f := byID[key]
+		if f == nil {
+			f = &function{name: key.name, process: key.process, pid: key.pid, tid: key.tid, synthetic: key.synthetic}
+			byID[key] = f
+			all = append(all, f)
+		}
+		uj, ns := v.of(s)
+		f.uj, f.ns = f.uj+uj, f.ns+ns
+		f.ujCum, f.nsCum = f.uj, f.ns
+	}
+	return all
+}
+
+func labelOf(s *profile.Sample, key string) string {
+	if label := s.Label[key]; len(label) > 0 {
+		return label[0]
+	}
+	return ""
+}
+
+func numberOf(s *profile.Sample, key string) int64 {
+	if label := s.NumLabel[key]; len(label) > 0 {
+		return label[0]
+	}
+	return 0
+}
+
+// byEnergy is the order of functions where none is asked for.
+func byEnergy(a, b *function) int {
+	return cmp.Or(cmp.Compare(b.uj, a.uj), cmp.Compare(b.ns, a.ns), cmp.Compare(a.name, b.name), cmp.Compare(a.process, b.process),
+		cmp.Compare(a.pid, b.pid), cmp.Compare(a.tid, b.tid))
+}
+
 // locationNames are the functions at a location. Code without a name goes under
 // the file that it is in.
 func locationNames(l *profile.Location) []string {
@@ -82,9 +140,9 @@ func locationNames(l *profile.Location) []string {
 		return names
 	}
 	if l.Mapping == nil || l.Mapping.File == "" {
-		return []string{"[unknown]"}
+		return []string{unknown}
 	}
-	return []string{"[unknown in " + path.Base(l.Mapping.File) + "]"}
+	return []string{unknownIn(l.Mapping.File)}
 }
 
 // sampleType is the index of the value with that name and unit, or -1.

@@ -8,6 +8,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,7 @@ type Recording struct {
 	Source string // name of the energy source (perf-power, model, ...); not used without columns
 
 	Attribution Attribution // not used without columns
+	Fit         *Fit        // what a regression found out about functions; nil without
 	Command     *Command    // nil if no command was run
 
 	Throttled  int64 // times the kernel throttled an event
@@ -33,6 +35,10 @@ type Recording struct {
 
 	Notes []string // what a reader must know, one sentence each
 	Error string   // why the recording is not what was asked for; "" if it is
+
+	built      *profile.Profile // of Data, without comments
+	summed     []*function      // of built, in the order of byEnergy
+	intervalOf map[rowID]interval
 }
 
 // Attribution is how energy was shared out. The slices are in the order of the
@@ -45,6 +51,7 @@ type Attribution struct {
 	ValidationError      *float64  `json:"validation_error,omitempty"`
 	ShareValidationError *float64  `json:"share_validation_error,omitempty"`
 	BaselineWatts        []float64 `json:"baseline_watts,omitempty"`
+	BaselineFitted       []bool    `json:"baseline_fitted,omitempty"` // false: given
 	ActiveWatts          []float64 `json:"active_watts,omitempty"`
 }
 
@@ -57,10 +64,36 @@ type Command struct {
 }
 
 // Profile assembles the pprof profile; see package pprofile for what is in it.
+// Comments, notes and the command may change between calls of Profile and Summary,
+// but not the rest of Data nor Fit, which are worked on once.
 func (r *Recording) Profile() (*profile.Profile, error) {
-	p := r.Data
-	p.Comments = append(r.comments(), p.Comments...)
-	return pprofile.Build(&p)
+	if err := r.build(); err != nil {
+		return nil, err
+	}
+	b := r.built
+	p := &profile.Profile{SampleType: b.SampleType, DefaultSampleType: b.DefaultSampleType, Sample: b.Sample, Mapping: b.Mapping,
+		Location: b.Location, Function: b.Function, PeriodType: b.PeriodType, Period: b.Period,
+		TimeNanos: b.TimeNanos, DurationNanos: b.DurationNanos}
+	for _, c := range slices.Concat(r.comments(), r.Data.Comments, intervalComments(r.summed, r.intervalOf)) {
+		p.Comments = append(p.Comments, validUTF8(c))
+	}
+	return p, nil
+}
+
+// build assembles all of the profile but its comments, and sums it up, once.
+func (r *Recording) build() error {
+	if r.built != nil {
+		return nil
+	}
+	data := r.Data
+	data.Comments = nil
+	p, err := pprofile.Build(&data)
+	if err != nil {
+		return err
+	}
+	r.built, r.summed, r.intervalOf = p, functions(p, valuesOf(p)), r.intervals()
+	slices.SortFunc(r.summed, byEnergy)
+	return nil
 }
 
 // samples is the number of samples that were recorded.
@@ -98,6 +131,9 @@ func (r *Recording) comments() []string {
 		}
 		add("energy is in microjoules; the -unit option of pprof changes the name, not the number")
 		add("%s", r.Attribution.text())
+		if text := r.Attribution.validation(); text != "" {
+			add("%s", text)
+		}
 	}
 	add("samples: %d, lost: %d, throttled: %d, bad records: %d", r.samples(), r.Data.LostSamples, r.Throttled, r.BadRecords)
 	for _, note := range r.Notes {
@@ -128,21 +164,31 @@ func domainName(domain string, pkg int, cpus string, sum bool) string {
 // text is one line: "attribution: proportional, baseline 9.9 W".
 func (a Attribution) text() string {
 	s := "attribution: " + string(a.Method)
-	list := func(what string, values []float64) {
+	list := func(what string, values []float64, fitted []bool) {
 		if len(values) == 0 {
 			return
 		}
 		var all []string
-		for _, w := range values {
-			all = append(all, watts(w))
+		for i, w := range values {
+			text := watts(w)
+			if i < len(fitted) && fitted[i] {
+				text += " (fitted)"
+			}
+			all = append(all, text)
 		}
 		s += ", " + what + " " + strings.Join(all, " + ")
 	}
-	list("baseline", a.BaselineWatts)
-	list("package active", a.ActiveWatts)
-	if a.ValidationError != nil {
-		s += ", validation error " + percent(*a.ValidationError)
+	list("baseline", a.BaselineWatts, a.BaselineFitted)
+	list("package active", a.ActiveWatts, nil)
+	return s
+}
+
+// validation is one line on how well the fit predicts what it has not seen, "" where nothing was fitted.
+func (a Attribution) validation() string {
+	if a.ValidationError == nil {
+		return ""
 	}
+	s := "validation: one half of the recording predicts the other half within " + percent(*a.ValidationError)
 	if a.ShareValidationError != nil {
 		s += " (sharing by CPU time: " + percent(*a.ShareValidationError) + ")"
 	}

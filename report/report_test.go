@@ -100,7 +100,7 @@ func kinds() map[string]*Recording {
 	for i := range without.Data.Stacks {
 		without.Data.Stacks[i].Joules = nil
 	}
-	return map[string]*Recording{"measured": example(), "model": model, "none": without}
+	return map[string]*Recording{"measured": example(), "model": model, "none": without, "regression": fitted()}
 }
 
 func TestGolden(t *testing.T) {

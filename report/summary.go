@@ -47,7 +47,11 @@ type Summary struct {
 	// Functions are all functions that occur in a stack, by joules, then
 	// cpu_seconds, both falling, then name and process.
 	Functions []Function `json:"functions"`
-	Notes     []string   `json:"notes,omitempty"` // what a reader must know
+	// Processes and Threads are those that were sampled, in the same order. They add
+	// up to what Functions do.
+	Processes []Process `json:"processes"`
+	Threads   []Thread  `json:"threads"`
+	Notes     []string  `json:"notes,omitempty"` // what a reader must know
 }
 
 // Source is the energy source: "none" with no domains if there is none.
@@ -78,10 +82,10 @@ type Domain struct {
 
 // Function is a function of a process. Joules and CPUSeconds are its own, as
 // the leaf of the stack; JoulesCumulative includes what it called, once per
-// stack even in recursion. JoulesLow and JoulesHigh are a confidence interval
-// and Group is set when the data cannot tell the function from others; both are
-// absent when the method gives none. Watts is Joules / CPUSeconds, absent
-// without CPU time.
+// stack even in recursion. JoulesLow and JoulesHigh are the 95 % interval of
+// Joules over all domains, and functions of one Group share one power because
+// the data cannot tell them apart; both are absent when the method gives none.
+// Watts is Joules / CPUSeconds, absent without CPU time.
 type Function struct {
 	Name             string   `json:"name"`
 	Process          string   `json:"process"`
@@ -94,6 +98,27 @@ type Function struct {
 	JoulesCumulative *float64 `json:"joules_cumulative,omitempty"`
 }
 
+// Process is a process, under each name that it had: those of the programs it
+// executed. Joules and Watts are absent like those of a Function.
+type Process struct {
+	PID        int64    `json:"pid"`
+	Name       string   `json:"name"`
+	CPUSeconds float64  `json:"cpu_seconds"`
+	Joules     *float64 `json:"joules,omitempty"`
+	Watts      *float64 `json:"watts,omitempty"`
+}
+
+// Thread is a thread, under each name that it had.
+type Thread struct {
+	PID        int64    `json:"pid"`
+	TID        int64    `json:"tid"`
+	Name       string   `json:"name"`
+	Process    string   `json:"process"`
+	CPUSeconds float64  `json:"cpu_seconds"`
+	Joules     *float64 `json:"joules,omitempty"`
+	Watts      *float64 `json:"watts,omitempty"`
+}
+
 // Summary sums the recording up. When Profile fails the summary has that as its
 // Error and no functions.
 func (r *Recording) Summary() Summary {
@@ -101,43 +126,76 @@ func (r *Recording) Summary() Summary {
 		Version: 1, Source: r.source(), Attribution: Attribution{Method: none}, Command: r.Command, Error: r.Error,
 		Seconds: r.Data.Duration.Seconds(), Samples: r.samples(), Lost: r.Data.LostSamples,
 		Throttled: r.Throttled, BadRecords: r.BadRecords, LostSeconds: float64(r.Data.LostNanoseconds) / 1e9,
-		Functions: []Function{}, Notes: r.Notes,
+		Functions: []Function{}, Processes: []Process{}, Threads: []Thread{}, Notes: r.Notes,
 	}
 	for _, c := range r.Data.Columns {
 		s.Attribution = r.Attribution
 		s.Source.Domains = append(s.Source.Domains,
 			Domain{c.Domain, c.Package, c.CPUs, math.Round(c.Joules*1e6) / 1e6, c.Sum})
 	}
-	p, err := r.Profile()
-	if err != nil {
+	if err := r.build(); err != nil {
 		s.Error = cmp.Or(s.Error, err.Error())
 		return s
 	}
-	energy := max(sampleType(p, pprofile.EnergyType, pprofile.EnergyUnit), sampleType(p, pprofile.EnergyModelType, pprofile.EnergyUnit))
-	if energy >= 0 {
-		s.addSynthetic(p, energy)
+	v := valuesOf(r.built)
+	if v.energy >= 0 {
+		s.addSynthetic(r.built, v.energy)
 	}
-	all := functions(p, energy, sampleType(p, "cpu", "nanoseconds"))
-	all = slices.DeleteFunc(all, func(f *function) bool { return f.synthetic })
-	slices.SortFunc(all, byEnergy)
-	for _, f := range all {
+	for _, f := range r.summed {
+		if f.synthetic {
+			continue
+		}
 		out := Function{Name: f.name, Process: f.process, CPUSeconds: float64(f.ns) / 1e9}
-		if energy >= 0 {
-			own, cum := float64(f.uj)/1e6, float64(f.ujCum)/1e6
-			out.Joules, out.JoulesCumulative = &own, &cum
-			if f.ns > 0 {
-				watts := own / out.CPUSeconds
-				out.Watts = &watts
+		if out.Joules, out.Watts = f.energy(v); v.energy >= 0 {
+			cum := float64(f.ujCum) / 1e6
+			out.JoulesCumulative = &cum
+			if in, ok := r.intervalOf[rowID{f.name, f.process}]; ok {
+				low, high := in.ends(f.uj)
+				out.JoulesLow, out.JoulesHigh, out.Group = &low, &high, in.group
 			}
 		}
 		s.Functions = append(s.Functions, out)
 	}
+	s.addTasks(r.built, v)
 	return s
 }
 
-// byEnergy is the order of functions where none is asked for.
-func byEnergy(a, b *function) int {
-	return cmp.Or(cmp.Compare(b.uj, a.uj), cmp.Compare(b.ns, a.ns), cmp.Compare(a.name, b.name), cmp.Compare(a.process, b.process))
+// addTasks fills in the processes and threads.
+func (s *Summary) addTasks(p *profile.Profile, v values) {
+	sampled := func(threads bool) []*function {
+		all := slices.DeleteFunc(tasks(p, v, threads), func(f *function) bool { return f.synthetic })
+		slices.SortFunc(all, byEnergy)
+		return all
+	}
+	for _, f := range sampled(false) {
+		out := Process{PID: f.pid, Name: f.name, CPUSeconds: float64(f.ns) / 1e9}
+		out.Joules, out.Watts = f.energy(v)
+		s.Processes = append(s.Processes, out)
+	}
+	for _, f := range sampled(true) {
+		out := Thread{PID: f.pid, TID: f.tid, Name: f.name, Process: f.process, CPUSeconds: float64(f.ns) / 1e9}
+		out.Joules, out.Watts = f.energy(v)
+		s.Threads = append(s.Threads, out)
+	}
+}
+
+// energy is joules, and watts where there is CPU time; nil without a source.
+func (f *function) energy(v values) (joules, watts *float64) {
+	if v.energy < 0 {
+		return nil, nil
+	}
+	j := float64(f.uj) / 1e6
+	if f.ns > 0 {
+		w := j / (float64(f.ns) / 1e9)
+		watts = &w
+	}
+	return &j, watts
+}
+
+// valuesOf finds the energy and the CPU time of a profile of ours.
+func valuesOf(p *profile.Profile) values {
+	energy := max(sampleType(p, pprofile.EnergyType, pprofile.EnergyUnit), sampleType(p, pprofile.EnergyModelType, pprofile.EnergyUnit))
+	return values{energy: energy, cpu: sampleType(p, "cpu", "nanoseconds")}
 }
 
 // addSynthetic fills in the energy that belongs to no function.

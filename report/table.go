@@ -10,8 +10,23 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// Table is the functions of a profile with their energy.
+// By is what the rows of a Table are.
+type By string
+
+// ByFunction is functions of processes; ByProcess and ByThread tell them apart by
+// name and number.
+const (
+	ByFunction By = "function"
+	ByProcess  By = "process"
+	ByThread   By = "thread"
+)
+
+// Bys are what ReadTableBy takes.
+var Bys = []By{ByFunction, ByProcess, ByThread}
+
+// Table is the functions, processes or threads of a profile with their energy.
 type Table struct {
+	By By
 	// Energy is the sample type that the joules are of: energy, energy_model, or
 	// for a profile without a sum the energy_<domain> that is its default; "" if
 	// the profile has none, and then all joules are 0.
@@ -23,35 +38,53 @@ type Table struct {
 
 	Joules, Seconds float64 // of all rows, own
 	Rows            []Row   // by Joules, then Seconds, both falling, then Name, until Sort
+	Intervals       bool    // some of the rows have one
 	Comments        []string
 }
 
 // Row is a function of a process, or one of the synthetic frames. Joules and
 // Seconds are its own, as the leaf of the stack; the cumulative ones include
-// what it called, once per stack even in recursion.
+// what it called, once per stack even in recursion. A process or a thread has no
+// such thing: its cumulative values are its own.
 type Row struct {
 	Name, Process              string
+	PID, TID                   int64 // by process and by thread
 	Synthetic                  bool
 	Joules, JoulesCumulative   float64
 	Seconds, SecondsCumulative float64
-	Watts                      float64 // Joules / Seconds, 0 without either
-	Share                      float64 // of Table.Joules, or of Table.Seconds without energy
+	// JoulesLow and JoulesHigh are the 95 % interval of Joules, of a function that
+	// a regression gave one, and Group the functions that it shares one power with.
+	Interval              bool
+	JoulesLow, JoulesHigh float64
+	Group                 string
+	Watts                 float64 // Joules / Seconds, 0 without either
+	Share                 float64 // of Table.Joules, or of Table.Seconds without energy
 }
 
 // Estimated reports whether the joules come from a model.
 func (t *Table) Estimated() bool { return t.Energy == pprofile.EnergyModelType }
 
-// ReadTable sums up a profile, of ours or of another tool.
-func ReadTable(p *profile.Profile) Table {
-	t := Table{Comments: p.Comments}
-	energy := t.chooseEnergy(p)
-	cpu := sampleType(p, "cpu", "nanoseconds")
-	t.CPU = cpu >= 0
+// ReadTable sums up a profile, of ours or of another tool, by function.
+func ReadTable(p *profile.Profile) Table { return ReadTableBy(p, ByFunction) }
+
+// ReadTableBy sums up a profile by one of Bys.
+func ReadTableBy(p *profile.Profile, by By) Table {
+	t := Table{By: by}
+	var kept map[rowID]keptInterval
+	kept, t.Comments = readIntervals(p)
+	v := values{energy: t.chooseEnergy(p), cpu: sampleType(p, "cpu", "nanoseconds")}
+	t.CPU = v.cpu >= 0
 	if !t.CPU {
 		t.Missing = append(t.Missing, "no sample type cpu/nanoseconds, so no CPU time and no watts; there is "+sampleTypes(p))
 	}
 	// A synthetic frame can be there for the sake of another sample type.
-	all := slices.DeleteFunc(functions(p, energy, cpu), func(f *function) bool { return f.synthetic && f.uj == 0 && f.ns == 0 })
+	var all []*function
+	if by == ByFunction {
+		all = functions(p, v)
+	} else {
+		all, kept = tasks(p, v, by == ByThread), nil
+	}
+	all = slices.DeleteFunc(all, func(f *function) bool { return f.synthetic && f.uj == 0 && f.ns == 0 })
 	slices.SortFunc(all, byEnergy)
 	var uj, ns int64
 	for _, f := range all {
@@ -60,11 +93,15 @@ func ReadTable(p *profile.Profile) Table {
 	}
 	t.Joules, t.Seconds = float64(uj)/1e6, float64(ns)/1e9
 	for _, f := range all {
-		r := Row{Name: f.name, Process: f.process, Synthetic: f.synthetic,
+		r := Row{Name: f.name, Process: f.process, PID: f.pid, TID: f.tid, Synthetic: f.synthetic,
 			Joules: float64(f.uj) / 1e6, JoulesCumulative: float64(f.ujCum) / 1e6,
 			Seconds: float64(f.ns) / 1e9, SecondsCumulative: float64(f.nsCum) / 1e9}
 		if f.ns > 0 {
 			r.Watts = r.Joules / r.Seconds
+		}
+		if k, ok := kept[rowID{f.name, f.process}]; ok && !f.synthetic && k.Microjoules == f.uj {
+			r.Interval, r.JoulesLow, r.JoulesHigh, r.Group = true, k.Low, k.High, k.Group
+			t.Intervals = true
 		}
 		switch {
 		case uj > 0:

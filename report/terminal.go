@@ -109,31 +109,71 @@ func writeJSON(w io.Writer, v any) error {
 }
 
 // joules, watts and seconds print a value with four digits and a unit.
-func joules(v float64) string  { return quantity(v, "J", []string{"u", "m", "", "k", "M"}) }
+func joules(v float64) string  { return quantity(v, "J", joulePrefixes) }
 func watts(v float64) string   { return quantity(v, "W", []string{"u", "m", "", "k"}) }
 func seconds(v float64) string { return quantity(v, "s", []string{"u", "m", ""}) }
+
+var joulePrefixes = []string{"u", "m", "", "k", "M"}
 
 // quantity scales v by the prefixes, which go up by 1000 from micro.
 func quantity(v float64, unit string, prefixes []string) string {
 	if v == 0 {
 		return "0 " + unit
 	}
-	v *= 1e6
-	i := 0
-	for i < len(prefixes)-1 && math.Abs(v) >= 999.95 { // 999.95 would print as 1000.0
+	i, digits := form(v, len(prefixes))
+	return strconv.FormatFloat(v*1e6/math.Pow(1000, float64(i)), 'f', digits, 64) + " " + prefixes[i] + unit
+}
+
+// form is how v is printed: the prefix, counted from micro, and the digits behind the point.
+func form(v float64, prefixes int) (prefix, digits int) {
+	v = math.Abs(v) * 1e6
+	for prefix < prefixes-1 && v >= 999.95 { // 999.95 would print as 1000.0
 		v /= 1000
-		i++
+		prefix++
 	}
-	digits := 3
-	switch abs := math.Abs(v); {
-	case abs >= 999.95:
-		digits = 0
-	case abs >= 99.995:
-		digits = 1
-	case abs >= 9.9995:
-		digits = 2
+	switch {
+	case v >= 999.95:
+		return prefix, 0
+	case v >= 99.995:
+		return prefix, 1
+	case v >= 9.9995:
+		return prefix, 2
 	}
-	return strconv.FormatFloat(v, 'f', digits, 64) + " " + prefixes[i] + unit
+	return prefix, 3
+}
+
+// plusMinus is the larger half of an interval around joules, in their unit and with
+// their digits; with a unit of its own where that is of no use.
+func plusMinus(v, low, high float64) string {
+	half := max(v-low, high-v, 0)
+	prefix, digits := form(v, len(joulePrefixes))
+	scaled := half * 1e6 / math.Pow(1000, float64(prefix))
+	if v == 0 || scaled >= 1000 {
+		return "±" + joules(half)
+	}
+	return "±" + strconv.FormatFloat(scaled, 'f', digits, 64)
+}
+
+// beside prints joules with their interval, so that both stand in columns of their
+// own: width is that of the widest plusMinus.
+func beside(v float64, has bool, low, high float64, width int) string {
+	if width == 0 {
+		return joules(v)
+	}
+	text := ""
+	if has {
+		text = plusMinus(v, low, high)
+	}
+	return joules(v) + " " + text + strings.Repeat(" ", width-utf8.RuneCountInString(text))
+}
+
+// widest is the width of the widest of texts.
+func widest(texts []string) int {
+	width := 0
+	for _, text := range texts {
+		width = max(width, utf8.RuneCountInString(text))
+	}
+	return width
 }
 
 func percent(v float64) string { return strconv.FormatFloat(100*v, 'f', 1, 64) + " %" }
