@@ -1,0 +1,152 @@
+package perfdata
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/energyprof/energyprof/internal/symbol"
+	"github.com/energyprof/energyprof/rapl"
+	"github.com/energyprof/energyprof/report/attribution"
+	"github.com/energyprof/energyprof/report/pprofile"
+)
+
+// Own is energyprof's own section: what a recording knows beside its records. With it a
+// file gives the same profile as the recording itself, on any machine and at any time.
+//
+// The data section of such a file holds the records in the order in which the recording
+// delivered them. What came between them (energy, busy time of others, the progress of
+// time) is in the section, in the same order; Read replays both.
+type Own struct {
+	Tool     string        // who recorded: "energyprof 1.2.0"
+	Start    time.Time     // wall clock, to the nanosecond
+	Duration time.Duration // of the recording
+	Period   time.Duration // of the first event: what a sample stands for
+	Command  *OwnCommand   // nil without one
+
+	SystemWide bool
+	CPUs       []int // online at the beginning
+	MaxDepth   int   // frames at which the kernel cut stacks
+	Events     []OwnEvent
+
+	Energy      rapl.Info           // without domains there is no energy
+	Attribution attribution.Options `json:"-"` // Function is nil
+	// Options are further ones of the recording's command line that change the profile, by flag.
+	Options map[string]string
+
+	Throttled, BadRecords int64
+	Notes, Comments       []string
+
+	// KernelVisible tells that the kernel showed its symbols, Idle where in it CPUs with
+	// nothing to do wait.
+	KernelVisible bool
+	Idle          []symbol.Range
+	// Locations are all places in code in the order in which the stream shows them, with
+	// their names; Main is the mapping of the program, nil if there is none.
+	Locations []*pprofile.Location `json:"-"`
+	Main      *pprofile.Mapping    `json:"-"`
+
+	tokens io.Reader // what came between the records
+}
+
+// OwnCommand is the command that was recorded and how it ended, as in report.Command.
+type OwnCommand struct {
+	Args     []string `json:"-"`
+	ExitCode *int
+	Signal   string
+}
+
+// OwnEvent is a sampled event; its place is the index that Sink.Record gets.
+type OwnEvent struct {
+	Name   string
+	Clock  bool
+	Period uint64 // of samples that carry none; 0 when all do
+}
+
+var (
+	// ErrOwnVersion is a section that a later version of energyprof wrote.
+	ErrOwnVersion = errors.New("energyprof's section was written by a later version")
+	errOwnDamaged = errors.New("energyprof's section is damaged")
+)
+
+// The section: a head, the places of its parts, the parts. All numbers are little-endian,
+// places are from the section's start. Parts of unknown kinds are passed over; what an older
+// reader must not pass over raises the version.
+const (
+	ownMagic   = "energyprof section"
+	ownVersion = 1
+
+	ownHeadSize = 32 // magic, padded to 24 bytes; version and number of parts, 4 bytes each
+	ownPartSize = 24 // kind, 8 bytes; offset; size
+
+	partAbout  = 1 // JSON
+	partTokens = 2
+	partPlaces = 3
+)
+
+// What a damaged section may make its reader allocate.
+const (
+	maxOwnParts = 64
+	maxAbout    = 64 << 20  // bytes
+	maxPlaces   = 256 << 20 // bytes
+)
+
+// aboutJSON is Own with what JSON cannot have as it is: bytes that are not UTF-8, and NaN.
+type aboutJSON struct {
+	*Own
+	Args     [][]byte // of Command
+	Method   attribution.Method
+	Baseline []*float64 // nil for NaN
+	CoreType []int
+	Core     []int32
+}
+
+func (o *Own) marshalAbout() ([]byte, error) {
+	a := aboutJSON{Own: o, Method: o.Attribution.Method, Core: o.Attribution.Core}
+	if o.Command != nil {
+		for _, arg := range o.Command.Args {
+			a.Args = append(a.Args, []byte(arg))
+		}
+	}
+	for _, t := range o.Attribution.CoreType {
+		a.CoreType = append(a.CoreType, int(t))
+	}
+	for _, w := range o.Attribution.BaselineWatts {
+		if math.IsNaN(w) {
+			a.Baseline = append(a.Baseline, nil)
+		} else {
+			a.Baseline = append(a.Baseline, &w)
+		}
+	}
+	return json.Marshal(&a)
+}
+
+func (o *Own) unmarshalAbout(b []byte) error {
+	a := aboutJSON{Own: o}
+	if err := json.Unmarshal(b, &a); err != nil {
+		return err
+	}
+	if o.Command != nil {
+		for _, arg := range a.Args {
+			o.Command.Args = append(o.Command.Args, string(arg))
+		}
+	}
+	o.Attribution.Method, o.Attribution.Core = a.Method, a.Core
+	for _, t := range a.CoreType {
+		if t < 0 || t > math.MaxUint8 {
+			return fmt.Errorf("type of core %d", t)
+		}
+		o.Attribution.CoreType = append(o.Attribution.CoreType, uint8(t))
+	}
+	for _, w := range a.Baseline {
+		watts := math.NaN()
+		if w != nil {
+			watts = *w
+		}
+		o.Attribution.BaselineWatts = append(o.Attribution.BaselineWatts, watts)
+	}
+	return nil
+}
