@@ -113,6 +113,8 @@ func adviceNote(n session.Note) string {
 		return "lower -F"
 	case session.NoteCoarse:
 		return "raise -F, or record all CPUs with -a"
+	case session.NoteNoBPF:
+		return fmt.Sprintf("`sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_syslog+ep %s`, or run as root", executable())
 	case session.NoteIdentity:
 		return "run energyprof as root"
 	case session.NoteFiltered:

@@ -1,88 +1,115 @@
 package session
 
 import (
-	"fmt"
-	"time"
+	"errors"
 
-	"github.com/prometheus/procfs"
+	"github.com/energyprof/energyprof/internal/bpf"
 )
 
-// busyTimes reads the kernel's account of each CPU's busy time from /proc/stat,
-// in windows of a second or more since it counts in ticks of 10 ms, and holds
-// a window back until the samples of the same time have been delivered.
+// busyTimes is who else ran: by the scheduler's own account, which a BPF program
+// keeps, or else by /proc/stat. Either holds back what it knows until the samples
+// of the same time have been delivered.
 type busyTimes struct {
-	proc    procfs.FS
-	on      bool
-	at      int64             // time of the last reading, CLOCK_MONOTONIC ns
-	busy    map[int64]float64 // seconds since boot per CPU at that time
-	pending []busyWindowOf
+	account *bpf.Account // nil: /proc/stat
+	why     error        // there is no account
+	stat    statTimes
 }
 
-type busyWindowOf struct {
-	cpu          int
-	from, to, ns int64
-}
-
-// start takes the first reading. Without /proc/stat what others used stays
-// unknown, and the caller says so.
-func (b *busyTimes) start(root string) error {
-	proc, err := procfs.NewFS(root)
-	if err != nil {
-		return err
-	}
-	b.proc = proc
-	if b.at, b.busy, err = b.read(); err != nil {
-		return err
-	}
-	b.on = true
-	return nil
-}
-
-func (b *busyTimes) read() (int64, map[int64]float64, error) {
-	before := monotonic()
-	stat, err := b.proc.Stat()
-	if err != nil {
-		return 0, nil, fmt.Errorf("busy time of the CPUs: %w", err)
-	}
-	at := before + (monotonic()-before)/2
-	busy := make(map[int64]float64, len(stat.CPU))
-	for cpu, t := range stat.CPU {
-		// Guest time is part of user time; steal is not ours; iowait is idle.
-		busy[cpu] = t.User + t.Nice + t.System + t.IRQ + t.SoftIRQ
-	}
-	return at, busy, nil
-}
-
-// poll closes the window if it is long enough, or at the end of the recording.
-func (b *busyTimes) poll(now int64, end bool) {
-	if !b.on || now-b.at < int64(busyWindow) && !end {
+// prepareBusy loads the account, before anything is followed.
+func (r *recording) prepareBusy() {
+	if r.opt.All || r.opt.NoBPF {
 		return
 	}
-	at, busy, err := b.read()
-	if err != nil {
-		return // the next window will cover this one
+	r.busy.account, r.busy.why = bpf.New()
+}
+
+// followBusy makes processes part of the target.
+func (r *recording) followBusy(pids ...int) {
+	if r.busy.account == nil {
+		return
 	}
-	for cpu, s := range busy {
-		old, seen := b.busy[cpu]
-		if !seen {
-			continue // the CPU came online in this window
+	if err := r.busy.account.Follow(pids...); err != nil {
+		r.busy.fail(err)
+	}
+}
+
+// fail gives up the account.
+func (b *busyTimes) fail(err error) {
+	b.account.Close()
+	b.account, b.why = nil, err
+}
+
+// startBusy begins the account. Without any, what others used stays unknown.
+func (r *recording) startBusy() {
+	b := &r.busy
+	if b.account != nil {
+		err := b.account.Start(r.online)
+		if err == nil {
+			return
 		}
-		ns := int64((s - old) * float64(time.Second))
-		// A tick of 10 ms can be longer than the window.
-		b.pending = append(b.pending, busyWindowOf{int(cpu), b.at, at, min(max(0, ns), at-b.at)})
+		b.fail(err)
 	}
-	b.at, b.busy = at, busy
+	if err := b.stat.start(r.opt.Proc); err != nil {
+		r.note(NoteOthers, "what other processes used is unknown: %v", err)
+		return
+	}
+	if b.why == nil || r.opt.Energy == nil {
+		return
+	}
+	kind := NoteTicks
+	if errors.Is(b.why, bpf.ErrPermission) {
+		kind = NoteNoBPF
+	}
+	r.note(kind, "what other processes used is known in ticks of 10 ms and by the second, from /proc/stat: %v", b.why)
+}
+
+// pollBusy sees to it that what others ran is known up to the horizon or, at the
+// end, altogether.
+func (r *recording) pollBusy(now int64, end bool) {
+	b := &r.busy
+	if b.account == nil {
+		b.stat.poll(now, end)
+		return
+	}
+	var err error
+	if end {
+		err = b.account.Stop()
+	} else {
+		err = b.account.Settle(r.horizon)
+	}
+	if err != nil {
+		r.note(NoteOthers, "what other processes used is not known completely: %v", err)
+	}
 }
 
 // deliver hands over the windows that ended before until.
 func (b *busyTimes) deliver(until int64, sink Sink) {
-	kept := b.pending[:0]
-	for _, w := range b.pending {
-		if w.to <= until {
-			sink.Busy(w.cpu, w.from, w.to, w.ns)
-		} else {
-			kept = append(kept, w)
-		}
+	if b.account != nil {
+		b.account.Others(until, sink.Others)
+		return
 	}
-	b.pending = kept
+	b.stat.deliver(until, sink)
+}
+
+// noteBusy says where the account and the samples disagree about the target.
+func (r *recording) noteBusy() {
+	a := r.busy.account
+	if a == nil {
+		return
+	}
+	if n := a.Overflow(); n > 0 {
+		r.note(NoteOthers, "the table of the target's threads was full: %d of them count as other processes", n)
+	}
+	known, ran := a.Ran(), r.result.Ran
+	if missing := ran.Nanoseconds() - known; !r.systemWide() && missing > int64(ran/10) && missing > int64(unsampled) {
+		r.note(NoteOthers, "of %.3f s of CPU time of the target %.3f s count as other processes': not all of its threads are known", ran.Seconds(), float64(missing)/1e9)
+	}
+}
+
+// closeBusy takes the account's programs out of the kernel.
+func (b *busyTimes) close() {
+	if b.account != nil {
+		b.account.Close()
+		b.account = nil
+	}
 }

@@ -52,7 +52,7 @@ func (r *recording) loop() error {
 			nextPoll = now + int64(r.opt.energyEvery())
 		}
 		if full || now >= nextTick {
-			r.busy.poll(now, false)
+			r.pollBusy(now, false)
 			r.drain()
 			if err := r.followCPUs(); err != nil {
 				r.note(NoteHotplug, "a CPU that came online is not sampled: %v", err)

@@ -7,7 +7,8 @@
 //	      |  events: one per CPU (and thread), one ring a CPU
 //	rings --tick--> order --time order--> decode --> Sink.Record
 //	rapl.Recorder ---------------------------------> Sink.Energy
-//	/proc/stat ------------------------------------> Sink.Busy
+//	sched_switch (BPF) ----------------------------> Sink.Others
+//	or else /proc/stat ----------------------------> Sink.Busy
 package session
 
 import (
@@ -62,6 +63,7 @@ type Options struct {
 	Pages         int // data pages per ring, a power of two
 
 	Energy *rapl.Recorder // nil without a source of energy
+	NoBPF  bool           // what others run from /proc/stat even where the scheduler could tell
 
 	FS         pmu.FS
 	Proc       string // root of procfs, "/proc"

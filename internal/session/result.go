@@ -20,6 +20,8 @@ const (
 	NoteHotplug   NoteKind = "hotplug"    // a CPU came or went
 	NoteEnergy    NoteKind = "energy"     // the energy readings have a flaw
 	NoteOthers    NoteKind = "others"     // what other processes used is unknown
+	NoteTicks     NoteKind = "ticks"      // what other processes used is known roughly
+	NoteNoBPF     NoteKind = "no-bpf"     // the same, for lack of the right to load BPF programs
 	NoteMissed    NoteKind = "missed"     // the clock could not sample all of the time
 	NoteCoarse    NoteKind = "coarse"     // tasks lived too short for the rate
 	NoteNothing   NoteKind = "nothing"    // there is no sample

@@ -123,11 +123,13 @@ func (r *recording) open() error {
 	if err != nil {
 		return err
 	}
+	r.prepareBusy()
 	switch {
 	case len(r.opt.Command) > 0:
 		if r.command, err = fork(r.opt.Command); err != nil {
 			return err
 		}
+		r.followBusy(r.command.process.Pid)
 		r.child.Store(r.command.process)
 		r.pidfds = []int{r.command.pidfd}
 		if err := r.openEverywhere(r.command.process.Pid, present); err != nil {
@@ -144,6 +146,7 @@ func (r *recording) open() error {
 			}
 			r.pidfds = append(r.pidfds, fd)
 		}
+		r.followBusy(r.opt.PIDs...)
 		if err := r.attach(r.opt.PIDs, present, online); err != nil {
 			return err
 		}
@@ -218,9 +221,7 @@ func (r *recording) start() error {
 func (r *recording) beginSampling() error {
 	if !r.opt.All {
 		// Not before: busy time without samples of the same time would all be others'.
-		if err := r.busy.start(r.opt.Proc); err != nil {
-			r.note(NoteOthers, "what other processes used is unknown: %v", err)
-		}
+		r.startBusy()
 	}
 	if r.opt.Energy != nil {
 		if err := r.opt.Energy.Start(); err != nil {
@@ -266,7 +267,7 @@ func (r *recording) stop() {
 	for _, e := range r.events {
 		e.Disable()
 	}
-	r.busy.poll(monotonic(), true)
+	r.pollBusy(monotonic(), true)
 	for _, c := range r.rings {
 		r.drainRing(c)
 	}
@@ -277,6 +278,7 @@ func (r *recording) stop() {
 	r.deliver(math.MaxInt64)
 	r.settleLosses()
 	r.noteMissed()
+	r.noteBusy()
 	r.noteNothing()
 	r.result.Books = r.books
 	r.result.Opened = r.opened()
@@ -343,6 +345,7 @@ func (r *recording) signal(sig syscall.Signal) (end bool) {
 }
 
 func (r *recording) closeAll() {
+	r.busy.close()
 	for _, e := range r.events {
 		e.Close()
 	}
