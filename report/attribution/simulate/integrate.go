@@ -24,6 +24,9 @@ type SeriesTruth struct {
 type FunctionTruth struct {
 	Seconds float64 // of CPU time
 	Joules  float64
+	// LostSeconds is the part of Seconds whose samples were lost and booked as
+	// lost: a profiler gives its joules to attribution.KeyLost.
+	LostSeconds float64
 }
 
 // meter integrates the power of one package from event to event.
@@ -59,12 +62,9 @@ type cpuMeter struct {
 type functionMeter struct{ ns, joules, dram float64 }
 
 func newMeter(m *Machine, p *Package) *meter {
-	mt := &meter{m: m, p: p, cpu: make([]cpuMeter, p.CPUs), truth: make([]functionMeter, len(m.Functions)), alternate: map[int32]Alternating{}}
+	mt := &meter{m: m, p: p, cpu: make([]cpuMeter, p.CPUs), truth: make([]functionMeter, len(m.Functions)), alternate: m.alternates()}
 	for i := range mt.cpu {
 		mt.cpu[i].function = idle
-	}
-	for _, a := range m.Alternating {
-		mt.alternate[int32(a.Of)] = a
 	}
 	return mt
 }
@@ -255,8 +255,8 @@ func (mt *meter) difference(base *meter) (pkg, memory SeriesTruth) {
 	pkg.Active = mt.p.Active * pkg.ActiveSeconds
 	pkg.BaselineWatts, memory.BaselineWatts = pkg.Baseline/seconds, mt.p.DRAMStatic
 	for i, f := range mt.truth {
-		pkg.Functions = append(pkg.Functions, FunctionTruth{f.ns / 1e9, f.joules})
-		memory.Functions = append(memory.Functions, FunctionTruth{f.ns / 1e9, f.dram})
+		pkg.Functions = append(pkg.Functions, FunctionTruth{Seconds: f.ns / 1e9, Joules: f.joules})
+		memory.Functions = append(memory.Functions, FunctionTruth{Seconds: f.ns / 1e9, Joules: f.dram})
 		if mt.m.Functions[i].Other {
 			pkg.Other += f.joules
 			memory.Other += f.dram

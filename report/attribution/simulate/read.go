@@ -72,21 +72,30 @@ func (in *Instruments) read(rng *rand.Rand, stamps []int64, joules []float64, un
 func (tr *Trace) sample(seed uint64) {
 	period := 1e9 / tr.Instruments.Hertz
 	until := lead + int64(tr.Instruments.Duration) + tail
-	n := 0
+	tr.Stretches = make([]Stretch, 0, int(float64(until)/period*1.02)*len(tr.runs))
 	for cpu, runs := range tr.runs {
 		s := sampler{
 			tr: tr, cpu: int32(cpu), runs: runs, period: int64(period + 0.5),
 			rng: source(seed, streamSamples, cpu),
 		}
 		s.throttles = tr.Instruments.throttles(source(seed, streamThrottle, cpu), until)
-		if n == 0 {
-			tr.Stretches = make([]Stretch, 0, int(float64(until)/period*1.02)*len(tr.runs)/1)
-			n++
-		}
 		s.sample(period, until)
 		s.others(until)
 	}
 	sortStretches(tr.Stretches)
+}
+
+// lose books CPU time of a function whose sample was lost, where it belongs to
+// the recording.
+func (tr *Trace) lose(cpu, function int32, t int64, seconds float64) {
+	if from, to := tr.span(); t <= from || t > to {
+		return
+	}
+	for i, s := range tr.Series {
+		if s.CPUs[0] <= int(cpu) && int(cpu) <= s.CPUs[len(s.CPUs)-1] {
+			tr.Truth.Series[i].Functions[function].LostSeconds += seconds
+		}
+	}
 }
 
 // throttles are the stretches in which sampling stops.
@@ -116,10 +125,7 @@ type sampler struct {
 
 func (s *sampler) sample(period float64, until int64) {
 	in := &s.tr.Instruments
-	alternate := map[int32]Alternating{}
-	for _, a := range s.tr.Machine.Alternating {
-		alternate[int32(a.Of)] = a
-	}
+	alternate := s.tr.Machine.alternates()
 	put := func(key int32, from, to int64, weight float64) {
 		s.tr.Stretches = append(s.tr.Stretches, Stretch{from, to, weight, s.cpu, attribution.Key(key)})
 	}
@@ -140,9 +146,7 @@ func (s *sampler) sample(period float64, until int64) {
 			}
 			th++
 		}
-		if th < len(s.throttles) && s.throttles[th].from <= t {
-			continue
-		}
+		throttled := th < len(s.throttles) && s.throttles[th].from <= t
 		for r < len(s.runs) && s.runs[r].to <= t {
 			r++
 		}
@@ -156,9 +160,13 @@ func (s *sampler) sample(period float64, until int64) {
 		if a, ok := alternate[f]; ok && s.rng.Float64() < a.Part {
 			f = int32(a.With)
 		}
-		if in.Lost > 0 && s.rng.Float64() < in.Lost {
+		if throttled || in.Lost > 0 && s.rng.Float64() < in.Lost {
 			if in.Silent {
 				continue
+			}
+			s.tr.lose(s.cpu, f, t, float64(s.period)/1e9)
+			if throttled {
+				continue // booked as a stretch
 			}
 			f = int32(attribution.KeyLost)
 		}
