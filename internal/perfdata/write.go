@@ -1,0 +1,257 @@
+package perfdata
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/energyprof/energyprof/perfring"
+)
+
+// Writer writes a recording into a file as it happens. It stands between the recording and its
+// Sink: all calls go through it in their order, and Tap brings the bytes of the records. Memory
+// does not grow with the recording.
+//
+// perf sees the events that were sampled and the processes, not the energy.
+type Writer struct {
+	sink    Sink
+	machine Machine
+	file    *os.File
+	data    *bufio.Writer
+	size    uint64 // of the data so far
+	spill   *os.File
+	tokens  tokenWriter
+
+	raw         []byte // of the record that Record is about to get
+	now         uint64 // time of the sample that is being delivered, 0 before the first
+	cpu         uint32
+	first, last uint64 // times of samples
+	round       bool   // records were written since the last finished round
+	buf         []byte
+	err         error
+}
+
+// NewWriter begins the file, which must be empty and one in which places can be rewritten. The
+// recording's calls go on to sink.
+func NewWriter(file *os.File, m Machine, sink Sink) (*Writer, error) {
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(err, fmt.Errorf("%s: perf.data is written to regular files only: its header comes last", file.Name()))
+	}
+	if _, err := file.Seek(headerSize, io.SeekStart); err != nil {
+		return nil, err
+	}
+	// What came between the records follows the data, which have no end yet.
+	spill, err := os.CreateTemp(filepath.Dir(file.Name()), ".energyprof-*")
+	if err != nil {
+		return nil, err
+	}
+	os.Remove(spill.Name())
+	w := &Writer{sink: sink, machine: m, file: file, spill: spill, data: bufio.NewWriterSize(file, 1<<18)}
+	w.tokens.w = bufio.NewWriterSize(spill, 1<<15)
+	for _, mapping := range m.kernelMappings() {
+		w.write(tokSkip, w.mmap(&mapping))
+	}
+	return w, nil
+}
+
+// Close releases what Finish has not.
+func (w *Writer) Close() {
+	if w.spill != nil {
+		w.spill.Close()
+		w.spill = nil
+	}
+}
+
+// Tap takes the bytes of the record that Record gets next.
+func (w *Writer) Tap(record []byte) { w.raw = record }
+
+// Record writes the record and passes it on.
+func (w *Writer) Record(rec perfring.Record, cpu, event int) {
+	raw := w.raw
+	w.raw = nil
+	if s, ok := rec.(*perfring.Sample); ok {
+		w.now, w.cpu = s.Time, uint32(cpu)
+		if w.first == 0 {
+			w.first = s.Time
+		}
+		w.last = max(w.last, s.Time)
+	}
+	// What the sink looks up because of this record is told before it.
+	w.sink.Record(rec, cpu, event)
+	if lost, ok := rec.(*perfring.Lost); ok && raw == nil {
+		raw = w.lost(lost, cpu)
+	}
+	if raw == nil && w.err == nil {
+		w.err = fmt.Errorf("a record of type %v without its bytes", rec.Head().Type)
+		return
+	}
+	w.write(tokRecords, raw[:rec.Head().Size:rec.Head().Size])
+}
+
+// Found writes what the sink read of a process in /proc, in the name of the sample that made it look.
+func (w *Writer) Found(rec perfring.Record) {
+	switch r := rec.(type) {
+	case *perfring.Comm:
+		w.write(tokRecords, w.comm(r))
+	case *perfring.Mmap2:
+		w.write(tokRecords, w.mmap2(r))
+	}
+}
+
+// Existing notes that the process is looked up.
+func (w *Writer) Existing(pid int) error {
+	w.tokens.existing(pid)
+	return w.sink.Existing(pid)
+}
+
+// Busy keeps the window.
+func (w *Writer) Busy(cpu int, from, to, ns int64) {
+	w.tokens.window(tokBusy, cpu, from, to, ns)
+	w.sink.Busy(cpu, from, to, ns)
+}
+
+// Others keeps the window.
+func (w *Writer) Others(cpu int, from, to, ns int64) {
+	w.tokens.window(tokOthers, cpu, from, to, ns)
+	w.sink.Others(cpu, from, to, ns)
+}
+
+// Missed keeps the window.
+func (w *Writer) Missed(cpu int, from, to, ns int64) {
+	w.tokens.window(tokMissed, cpu, from, to, ns)
+	w.sink.Missed(cpu, from, to, ns)
+}
+
+// Energy keeps the point.
+func (w *Writer) Energy(domain int, t int64, joules float64) {
+	w.tokens.energy(domain, t, joules)
+	w.sink.Energy(domain, t, joules)
+}
+
+// Advance ends a round: a reader need not hold back what came before the round before it.
+func (w *Writer) Advance(t int64) {
+	if w.round {
+		w.append(w.finish(recFinishedRound, 0, w.begin()))
+		w.round = false
+	}
+	w.tokens.advance(t)
+	w.sink.Advance(t)
+}
+
+// write writes a record of the kernel's kind.
+func (w *Writer) write(token byte, record []byte) {
+	if len(record) == 0 {
+		return
+	}
+	w.append(record)
+	w.tokens.records(token, 1)
+	w.round = true
+}
+
+func (w *Writer) append(record []byte) {
+	w.size += uint64(len(record))
+	if _, err := w.data.Write(record); err != nil && w.err == nil {
+		w.err = err
+	}
+}
+
+// Finish completes the file with what is known at the end. Events are in the order of the
+// indices that Record got; those beyond own.Events tell about processes and no more.
+func (w *Writer) Finish(events []Event, own *Own) error {
+	defer w.Close()
+	w.tokens.flush()
+	if err := errors.Join(w.err, w.data.Flush(), w.tokens.w.Flush()); err != nil {
+		return err
+	}
+	if _, err := w.spill.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	attrs, ids, err := encodeAttrs(events)
+	if err != nil {
+		return err
+	}
+	header := fileHeader{size: headerSize, data: section{headerSize, w.size}}
+	features := w.machine.features(events, attrs, own)
+	features = append(features, w.recordingFeatures()...)
+	sortFeatures(features)
+	at := headerSize + w.size + sectionSize*uint64(len(features)+1)
+	var table []byte
+	place := func(bit feature, size uint64) {
+		header.features[bit/64] |= 1 << (bit % 64)
+		table = append(table, section{at, size}.encode()...)
+		at += size
+	}
+	out := &countingWriter{w: w.data}
+	for _, f := range features {
+		place(f.bit, uint64(len(f.content)))
+	}
+	ownAt := at
+	// The size of our own section is known when it is written: its place is rewritten then.
+	table = append(table, section{}.encode()...)
+	out.Write(table)
+	for _, f := range features {
+		out.Write(f.content)
+	}
+	before := out.n
+	if err := encodeOwn(out, own, w.spill, w.tokens.size); err != nil {
+		return err
+	}
+	ownSize := out.n - before
+	header.features[featOwn/64] |= 1 << (featOwn % 64)
+	at = ownAt + ownSize
+	header.attrs = section{at, 0}
+	header.attrSize = uint64(len(attrs[0]) + sectionSize)
+	header.attrs.size = header.attrSize * uint64(len(attrs))
+	idsAt := at + header.attrs.size
+	for i, a := range attrs {
+		out.Write(a)
+		out.Write(section{idsAt, uint64(len(ids[i]))}.encode())
+		idsAt += uint64(len(ids[i]))
+	}
+	for _, list := range ids {
+		out.Write(list)
+	}
+	if err := w.data.Flush(); err != nil {
+		return err
+	}
+	ownPlace := int64(headerSize + w.size + sectionSize*uint64(len(features)))
+	if _, err := w.file.WriteAt(section{ownAt, ownSize}.encode(), ownPlace); err != nil {
+		return err
+	}
+	_, err = w.file.WriteAt(header.encode(), 0)
+	return err
+}
+
+// countingWriter counts; an error stays in w and comes again with its Flush.
+type countingWriter struct {
+	w *bufio.Writer
+	n uint64
+}
+
+func (c *countingWriter) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	c.n += uint64(n)
+	return n, err
+}
+
+func (s section) encode() []byte {
+	b := binary.NativeEndian.AppendUint64(nil, s.offset)
+	return binary.NativeEndian.AppendUint64(b, s.size)
+}
+
+func (h *fileHeader) encode() []byte {
+	b := append(make([]byte, 0, headerSize), magic2...)
+	b = binary.NativeEndian.AppendUint64(b, h.size)
+	b = binary.NativeEndian.AppendUint64(b, h.attrSize)
+	for _, s := range []section{h.attrs, h.data, h.eventTypes} {
+		b = append(b, s.encode()...)
+	}
+	for _, bits := range h.features {
+		b = binary.NativeEndian.AppendUint64(b, bits)
+	}
+	return b
+}
