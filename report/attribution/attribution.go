@@ -133,9 +133,9 @@ type Attributor struct {
 // of one domain, since its time would then earn the domain's joules twice.
 func New(series []Series, opt Options) (*Attributor, error) {
 	switch opt.Method {
-	case Proportional, Share:
+	case Auto, Regression, Proportional, Share:
 	default:
-		return nil, fmt.Errorf("attribution: unknown method %q (%s or %s)", opt.Method, Proportional, Share)
+		return nil, fmt.Errorf("attribution: unknown method %q (%s, %s, %s or %s)", opt.Method, Auto, Regression, Proportional, Share)
 	}
 	if n := len(opt.BaselineWatts); n != 0 && n != len(series) {
 		return nil, fmt.Errorf("attribution: %d baseline watts for %d series", n, len(series))
@@ -158,9 +158,13 @@ func New(series []Series, opt Options) (*Attributor, error) {
 			}
 			owner[s.Domain][cpu] = s
 		}
-		var watts float64
+		watts := math.NaN()
 		if len(opt.BaselineWatts) > 0 {
 			watts = opt.BaselineWatts[i]
+		}
+		fitted := math.IsNaN(watts)
+		if fitted {
+			watts = 0
 		}
 		if !(watts >= 0) || math.IsInf(watts, 1) {
 			return nil, fmt.Errorf("attribution: series %d (%v): baseline of %v W", i, s, watts)
@@ -168,15 +172,21 @@ func New(series []Series, opt Options) (*Attributor, error) {
 		if watts > 0 && opt.Method == Share {
 			return nil, fmt.Errorf("attribution: series %d (%v): method %s has no baseline, got %v W", i, s, Share, watts)
 		}
-		a.add(s, watts)
+		a.add(s, watts, fitted)
+	}
+	if opt.Method == Auto || opt.Method == Regression {
+		f := newFunctions(&opt)
+		for _, g := range a.groups {
+			g.history = newHistory(g, f, opt.Core)
+		}
 	}
 	return a, nil
 }
 
 // add puts a series in the group of its CPUs.
-func (a *Attributor) add(s Series, watts float64) {
+func (a *Attributor) add(s Series, watts float64, fitted bool) {
 	s.CPUs = slices.Sorted(slices.Values(s.CPUs))
-	t := &track{Series: s, watts: watts}
+	t := &track{Series: s, index: len(a.tracks), watts: watts, fitted: fitted}
 	a.tracks = append(a.tracks, t)
 	for _, g := range a.groups {
 		if slices.Equal(g.tracks[0].CPUs, s.CPUs) {

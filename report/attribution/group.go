@@ -14,7 +14,8 @@ const readingDelay = 10e9
 type group struct {
 	tracks  []*track
 	pending []stretch
-	mark    int64 // CPU time before it is shared out
+	mark    int64    // CPU time before it is shared out
+	history *history // nil without a regression
 
 	// Scratch of share, kept for its memory.
 	edges  []int64 // ends of the cells; the first begins at mark
@@ -41,7 +42,10 @@ const none = -1
 
 // busy keeps a stretch for later. It is false when the stretch begins in time
 // that is shared out; that part is then counted as outside.
-func (g *group) busy(s stretch) bool {
+func (g *group) busy(s stretch, cpu int) bool {
+	if g.history != nil {
+		g.history.busy(slice{s.start, s.end, s.weight, s.key, int32(cpu)})
+	}
 	if s.start >= g.mark {
 		g.pending = append(g.pending, s)
 		return true

@@ -12,7 +12,7 @@ type interval struct {
 func (t *track) hand(m Method, iv interval) {
 	t.busy += iv.ran.total
 	switch m {
-	case Proportional:
+	case Auto, Regression, Proportional: // where a regression finds nothing, proportional is what there is
 		t.proportional(iv)
 	case Share:
 		t.share(iv)

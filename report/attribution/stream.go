@@ -30,6 +30,9 @@ func (a *Attributor) Reading(series int, t int64, joules float64) error {
 	}
 	s.last, s.any = reading{t, joules}, true
 	s.queue = append(s.queue, s.last)
+	if s.history != nil {
+		s.history.readings = append(s.history.readings, s.last)
+	}
 	return nil
 }
 
@@ -58,7 +61,7 @@ func (a *Attributor) Busy(key Key, cpu int, start, end int64, weight float64) er
 	}
 	var late *group
 	for _, g := range a.byCPU[cpu] {
-		if !g.busy(stretch{start: start, end: end, weight: weight, key: key}) {
+		if !g.busy(stretch{start: start, end: end, weight: weight, key: key}, cpu) {
 			late = g
 		}
 	}
@@ -80,6 +83,9 @@ func (a *Attributor) Advance(t int64) {
 	a.advanced = t
 	for _, g := range a.groups {
 		g.share(a.method, t, t-readingDelay)
+		if g.history != nil {
+			g.history.settle(t)
+		}
 	}
 }
 
@@ -93,6 +99,9 @@ func (a *Attributor) Finish() *Result {
 	r := &Result{Method: a.method, UncoveredSeconds: a.uncovered / 1e9}
 	for _, t := range a.tracks {
 		r.Series = append(r.Series, t.result(int(a.maxKey)+1))
+	}
+	if a.method == Auto || a.method == Regression {
+		a.regress(r)
 	}
 	return r
 }

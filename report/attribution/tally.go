@@ -37,9 +37,9 @@ func (t *tally) clear() {
 
 // grow returns s with at least n elements, the new ones zero, doubling so that
 // a stream of ever larger keys costs amortised constant time.
-func grow(s []float64, n int) []float64 {
+func grow[T any](s []T, n int) []T {
 	if n > cap(s) {
-		bigger := make([]float64, n, max(n, 2*cap(s)))
+		bigger := make([]T, n, max(n, 2*cap(s)))
 		copy(bigger, s)
 		return bigger
 	}

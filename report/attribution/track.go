@@ -4,7 +4,11 @@ package attribution
 // are.
 type track struct {
 	Series
-	watts float64 // baseline
+	index  int     // in the caller's order
+	watts  float64 // baseline
+	fitted bool    // a regression is to find the baseline
+
+	history *seriesHistory // nil without a regression
 
 	queue       []reading // accepted, not shared out yet
 	first, last reading   // of all; last is the newest accepted

@@ -1,0 +1,98 @@
+package attribution
+
+import (
+	"fmt"
+	"math"
+)
+
+// regress turns the result of proportional sharing into that of the regression,
+// for all series for which there is one, if the method allows it.
+func (a *Attributor) regress(r *Result) {
+	solutions := make([]*solution, len(a.tracks))
+	histories := make([]*history, len(a.tracks))
+	found, responds, differ := false, false, false
+	for _, g := range a.groups {
+		g.history.finish()
+		for _, s := range g.history.series {
+			sol, ok := g.history.regress(s)
+			if !ok {
+				continue
+			}
+			i := s.track.index
+			solutions[i], histories[i] = sol, g.history
+			found = true
+			responds = responds || sol.validated && sol.responds()
+			differ = differ || sol.validated && sol.responds() && sol.differ()
+		}
+	}
+	note := func(format string, args ...any) { r.Notes = append(r.Notes, fmt.Sprintf(format, args...)) }
+	r.Method = Proportional
+	if !found {
+		note("there are too few intervals of energy for a regression (it takes %d): joules are shared by CPU time", fewestRows)
+		return
+	}
+	r.Validation = validation(solutions, differ || a.method == Regression)
+	if a.method == Auto && !responds {
+		note("the energy does not depend on what runs, as far as the recording shows: joules are shared by CPU time")
+		return
+	}
+	if differ || a.method == Regression {
+		r.Method = Regression
+	} else {
+		note("no function draws more than another, as far as the recording shows: all CPU time has one power")
+	}
+	for i, s := range solutions {
+		if s == nil {
+			continue
+		}
+		id := s.each
+		switch {
+		case a.method == Regression || s.alike == nil:
+		case !s.responds():
+			id = s.alike.still()
+		case !s.differ():
+			id = s.alike
+		}
+		o := newOutcome(id, s.series, histories[i].functions)
+		keys := len(r.Series[i].ByKey)
+		r.Series[i] = o.result(keys)
+		if r.Method != Regression {
+			r.Series[i].Functions = nil
+		}
+		r.Notes = append(r.Notes, o.notes()...)
+	}
+}
+
+// still is the model in which all energy is static.
+func (id *identified) still() *identified {
+	s := *id
+	f := *id.fit
+	s.fit = &f
+	f.joules = make([]float64, len(id.joules))
+	f.joules[id.model.terms.base] = id.problem.energy
+	return &s
+}
+
+// validation is that of the series together, by energy.
+func validation(solutions []*solution, each bool) *Validation {
+	var v Validation
+	var energy float64
+	for _, s := range solutions {
+		if s == nil || !s.validated {
+			continue
+		}
+		p := s.byAlike
+		if each {
+			p = s.byEach
+		}
+		e := s.series.joules()
+		energy += e
+		v.Error += e * p.error() * p.error()
+		v.ShareError += e * s.bySharing.error() * s.bySharing.error()
+	}
+	if energy == 0 {
+		return nil
+	}
+	v.Error, v.ShareError = math.Sqrt(v.Error/energy), math.Sqrt(v.ShareError/energy)
+	return &v
+}

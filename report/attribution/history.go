@@ -1,0 +1,146 @@
+package attribution
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// history is what a regression keeps of a group of series: slices of CPU time
+// until there are enough of them to tell the counter's lag, then intervals.
+type history struct {
+	functions *functions
+	series    []*seriesHistory
+	slices    []slice
+	changes   changes
+	changed   int   // slices that changes has seen
+	lag       int64 // ns by which the counter is behind the CPU time
+	lagKnown  bool
+	silent    bool // readings stayed away for so long that slices were given up
+}
+
+// seriesHistory is what a regression keeps of one series.
+type seriesHistory struct {
+	track    *track
+	readings []reading // the first is the end of the newest row
+	rows     rows
+	cut      cutter
+	begun    bool // the time before the first reading has been skipped
+	taken    int  // slices of the group that are in rows or carried
+}
+
+// maxSlices bounds the memory of slices: 20 MiB for each group. That is many
+// times what the lag needs.
+const maxSlices = 1 << 19
+
+func newHistory(g *group, f *functions, core []int32) *history {
+	h := &history{functions: f, changes: changes{pairs: map[[2]int32]float64{}}}
+	cpus := g.tracks[0].CPUs
+	siblings := siblingsOf(cpus, core)
+	for _, t := range g.tracks {
+		t.history = &seriesHistory{track: t, rows: rows{pooled: 1},
+			cut: cutter{functions: f, siblings: siblings, running: make([]running, cpus[len(cpus)-1]+1)}}
+		h.series = append(h.series, t.history)
+	}
+	return h
+}
+
+// siblingsOf lists for each CPU the others of its core; nil if there are none.
+func siblingsOf(cpus []int, core []int32) [][]int32 {
+	var siblings [][]int32
+	for _, a := range cpus {
+		for _, b := range cpus {
+			if a == b || a >= len(core) || b >= len(core) || core[a] != core[b] {
+				continue
+			}
+			if siblings == nil {
+				siblings = make([][]int32, cpus[len(cpus)-1]+1)
+			}
+			siblings[a] = append(siblings[a], int32(b))
+		}
+	}
+	return siblings
+}
+
+// busy keeps a slice.
+func (h *history) busy(s slice) {
+	if !h.silent {
+		h.slices = append(h.slices, s)
+	}
+}
+
+// settle makes rows of what is before until, when slices take too much memory.
+func (h *history) settle(until int64) {
+	if len(h.slices) < maxSlices || h.silent {
+		return
+	}
+	h.process(until)
+	if len(h.slices) > 4*maxSlices {
+		h.silent, h.slices = true, nil
+	}
+}
+
+// process makes rows of all intervals that end before until. No slice that begins
+// before it may come later.
+func (h *history) process(until int64) {
+	slices.SortStableFunc(h.slices, func(a, b slice) int { return cmp.Compare(a.start, b.start) })
+	for h.changed < len(h.slices) && h.slices[h.changed].start < until {
+		if s := h.slices[h.changed]; s.key >= 0 {
+			h.changes.sample(s, h.functions.unit(h.functions.of(s.key), s.cpu))
+		}
+		h.changed++
+	}
+	if !h.lagKnown {
+		h.lag, h.lagKnown = h.findLag(), true
+	}
+	done := h.changed
+	for _, s := range h.series {
+		s.process(h.slices, h.lag, until)
+		done = min(done, s.taken)
+	}
+	h.slices = h.slices[:copy(h.slices, h.slices[done:])]
+	h.changed -= done
+	for _, s := range h.series {
+		s.taken -= done
+	}
+}
+
+// process makes the rows of one series.
+func (s *seriesHistory) process(all []slice, lag, until int64) {
+	n := 0
+	if s.begun {
+		n = 1
+	}
+	for n < len(s.readings) && s.readings[n].t-lag <= until {
+		r := s.readings[n]
+		left := all[s.taken:]
+		if !s.begun {
+			left = s.cut.skip(r.t-lag, left)
+			s.begun = true
+		} else {
+			var w row
+			last := s.readings[n-1]
+			w, left = s.cut.row(last.t-lag, r.t-lag, left)
+			w.joules = r.joules - last.joules
+			s.rows.add(w, &s.cut.sum)
+			s.cut.sum.clear()
+			if len(s.rows.entries) > maxEntries {
+				s.rows.halve(&s.cut.sum)
+			}
+		}
+		s.taken = len(all) - len(left)
+		n++
+	}
+	// The last reading is the beginning of the next row.
+	if n > 1 {
+		s.readings = append(s.readings[:0], s.readings[n-1:]...)
+	}
+}
+
+// finish makes the last rows.
+func (h *history) finish() {
+	if !h.silent {
+		h.process(math.MaxInt64)
+	}
+	h.slices = nil
+}

@@ -1,0 +1,255 @@
+package attribution
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+const (
+	// A combination of terms is told by the data if less than this part of its
+	// variation is error of sampling.
+	maxUnreliable = 0.5
+	// A function has a power of its own if the standard error of its joules is
+	// below this part of them, so that its 95 % interval does not reach 0.
+	maxError = 0.5
+	// The power of an active package is told from the static power if its
+	// standard error is below this part of both.
+	maxActiveError = 0.25
+)
+
+// identified is a fit whose terms the data can tell apart, and what had to be done
+// for that.
+type identified struct {
+	*fit
+	model   model
+	pool    int // intervals that were summed to one
+	cov     *mat.SymDense
+	noBase  bool // the static power could not be told from the functions
+	asOne   bool // the power of an active package could not be told from the static power
+	noAlone bool // the power of an active package could not be told from the functions
+}
+
+// identify fits, and joins or drops terms until the data tell apart what is left.
+func identify(r *rows, m model, c *changes, pool int) (*identified, bool) {
+	id := &identified{model: m, pool: pool}
+	id.model.terms = m.terms.clone()
+	for {
+		t := &id.model.terms
+		if t.n == 0 {
+			return nil, false
+		}
+		p := newProblem(r, id.model, c, pool)
+		var again bool
+		if again = id.dropEmpty(p); again {
+			continue
+		}
+		f, ok := p.solve()
+		id.fit = f
+		if v := f.leastTold(); v != nil {
+			id.settle(v)
+			continue
+		}
+		if !ok {
+			return nil, false
+		}
+		if id.cov, ok = f.covariance(allTrue(p.n)); !ok {
+			return nil, false
+		}
+		if !id.joinUncertain() {
+			return id, true
+		}
+	}
+}
+
+// dropEmpty removes a column that is 0 throughout.
+func (id *identified) dropEmpty(p *problem) bool {
+	t := &id.model.terms
+	for j, s := range p.total {
+		if s > 0 {
+			continue
+		}
+		if j == t.other {
+			t.other = none
+		}
+		t.drop(j)
+		return true
+	}
+	return false
+}
+
+// leastTold returns the combination of terms that the data tell least, if they do
+// not tell it; else nil. It is in joules of the terms.
+func (f *fit) leastTold() []float64 {
+	p := f.problem
+	n := p.n
+	// The equations without the correction, with columns of equal length.
+	a, noise := mat.NewSymDense(n, nil), mat.NewSymDense(n, nil)
+	var weighted float64
+	for k, w := range f.weight {
+		weighted += w * p.seconds[k] / p.span
+	}
+	for i := range n {
+		for j := i; j < n; j++ {
+			noise.SetSym(i, j, p.noise.At(i, j)*weighted)
+			a.SetSym(i, j, f.q.At(i, j)+noise.At(i, j))
+		}
+	}
+	scale := make([]float64, n)
+	for i := range n {
+		scale[i] = 1 / math.Sqrt(max(a.At(i, i), math.SmallestNonzeroFloat64))
+	}
+	for i := range n {
+		for j := i; j < n; j++ {
+			a.SetSym(i, j, a.At(i, j)*scale[i]*scale[j])
+			noise.SetSym(i, j, noise.At(i, j)*scale[i]*scale[j])
+		}
+	}
+	var eigen mat.EigenSym
+	if !eigen.Factorize(a, true) {
+		return nil
+	}
+	var vectors mat.Dense
+	eigen.VectorsTo(&vectors)
+	values := eigen.Values(nil)
+	unscale := func(v []float64) []float64 {
+		for i := range v {
+			v[i] *= scale[i]
+		}
+		return v
+	}
+	const singular = 1e-9
+	if values[0] < singular*values[n-1] {
+		return unscale(mat.Col(nil, 0, &vectors))
+	}
+	// noise against a: in the coordinates where a is the identity.
+	white := mat.NewDense(n, n, nil)
+	for j := range n {
+		for i := range n {
+			white.Set(i, j, vectors.At(i, j)/math.Sqrt(values[j]))
+		}
+	}
+	var half, ratio mat.Dense
+	half.Mul(noise, white)
+	ratio.Mul(white.T(), &half)
+	sym := mat.NewSymDense(n, nil)
+	for i := range n {
+		for j := i; j < n; j++ {
+			sym.SetSym(i, j, ratio.At(i, j))
+		}
+	}
+	if !eigen.Factorize(sym, true) {
+		return nil
+	}
+	if eigen.Values(nil)[n-1] < maxUnreliable {
+		return nil
+	}
+	eigen.VectorsTo(&vectors)
+	var direction mat.Dense
+	direction.Mul(white, vectors.ColView(n-1))
+	return unscale(mat.Col(nil, 0, &direction))
+}
+
+// settle gives up the combination v of terms: the power of an active package, the
+// static power, or the difference of two functions.
+func (id *identified) settle(v []float64) {
+	t := &id.model.terms
+	up, down, largest := none, none, 0.0
+	for j, x := range v {
+		largest = max(largest, math.Abs(x))
+		if j == t.base || j == t.active {
+			continue
+		}
+		if up == none || x > v[up] {
+			up = j
+		}
+		if down == none || x < v[down] {
+			down = j
+		}
+	}
+	part := func(j int) bool { return j != none && math.Abs(v[j]) > largest/4 }
+	switch {
+	case part(t.active):
+		id.asOne = id.asOne || part(t.base)
+		id.noAlone = id.noAlone || !part(t.base)
+		t.drop(t.active)
+	case part(t.base):
+		id.noBase = true
+		t.drop(t.base)
+	case up == none || up == down:
+		if t.base != none {
+			id.noBase = true
+			t.drop(t.base)
+		} else {
+			t.drop(0)
+		}
+	default:
+		t.join(up, down)
+	}
+}
+
+// joinUncertain joins or drops the term that is known worst, if it is known too
+// badly to stand alone.
+func (id *identified) joinUncertain() bool {
+	t := &id.model.terms
+	sd := func(j int) float64 { return math.Sqrt(id.cov.At(j, j)) }
+	if a := t.active; a != none {
+		both := id.joules[a]
+		if t.base != none {
+			both += id.joules[t.base]
+		}
+		if sd(a) > maxActiveError*both {
+			id.asOne = id.asOne || t.base != none
+			id.noAlone = id.noAlone || t.base == none
+			t.drop(a)
+			return true
+		}
+	}
+	var dynamic float64
+	for j, s := range id.problem.total {
+		if j != t.base && j != t.active {
+			dynamic += s
+		}
+	}
+	worst, excess := none, 1.0
+	for j := range id.joules {
+		if j == t.base || j == t.active {
+			continue
+		}
+		expected := id.problem.energy * id.problem.total[j] / dynamic
+		if e := sd(j) / (maxError * max(id.joules[j], expected)); e > excess {
+			worst, excess = j, e
+		}
+	}
+	if worst == none {
+		return false
+	}
+	// With whom it is mixed up: the most negative correlation.
+	with, least := none, 2.0
+	for j := range id.joules {
+		if j == worst || sd(j) == 0 {
+			continue
+		}
+		r := id.cov.At(worst, j) / (sd(worst) * sd(j))
+		// Static power is given up only where it is that and nothing else.
+		if static := j == t.base || j == t.active; static && r > -0.99 && t.functions() > 1 {
+			continue
+		}
+		if r < least {
+			with, least = j, r
+		}
+	}
+	switch {
+	case with == none:
+		return false
+	case with == t.active:
+		id.noAlone = true
+		t.drop(t.active)
+	case with == t.base:
+		id.noBase = true
+		t.drop(t.base)
+	default:
+		t.join(worst, with)
+	}
+	return true
+}

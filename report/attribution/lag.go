@@ -1,0 +1,133 @@
+package attribution
+
+import (
+	"math"
+	"slices"
+)
+
+const (
+	// lagSlices is how much of the beginning of a recording shows the lag.
+	lagSlices = 100_000
+	// maxLag is beyond the lag of any counter that is known, ns. RAPL is updated
+	// about every 1 ms (Intel SDM volume 3B, section 16.10).
+	maxLag = 5_000_000
+	// lagSteps is how many lags are tried.
+	lagSteps = 12
+)
+
+// findLag finds by how many ns the counter is behind the CPU time, as it was
+// given: the counter's own lag, and half a period, since what a sample saw is taken
+// to have run before it, and ran around it. It is the lag with which what ran
+// explains the energy best.
+func (h *history) findLag() int64 {
+	period := h.period()
+	best := period / 2
+	var s *seriesHistory
+	for _, o := range h.series {
+		if s == nil || o.energy() > s.energy() {
+			s = o
+		}
+	}
+	part := h.slices[:min(len(h.slices), lagSlices)]
+	if len(part) == 0 {
+		return best
+	}
+	until := part[len(part)-1].start
+	step := (maxLag + period/2) / lagSteps
+	try := func(lag int64) float64 {
+		probe := seriesHistory{readings: slices.Clone(s.readings), rows: rows{pooled: 1}, cut: cutter{functions: s.cut.functions}}
+		probe.process(part, lag, until)
+		return h.unexplained(&probe)
+	}
+	atBest := try(best)
+	if math.IsInf(atBest, 1) {
+		return best
+	}
+	errors := make([]float64, lagSteps+1)
+	least := 0
+	for i := range errors {
+		errors[i] = try(int64(i) * step)
+		if errors[i] < errors[least] {
+			least = i
+		}
+	}
+	lag := float64(least)
+	if least > 0 && least < lagSteps { // the vertex of the parabola through three points
+		l, m, r := errors[least-1], errors[least], errors[least+1]
+		if d := l - 2*m + r; d > 0 {
+			lag += (l - r) / (2 * d)
+		}
+	}
+	found := int64(lag * float64(step))
+	if try(found) < atBest {
+		return found
+	}
+	return best
+}
+
+// period is the usual length of a sample's slice, ns.
+func (h *history) period() int64 {
+	var sum, n int64
+	for _, s := range h.slices {
+		if s.key >= 0 && n < 1000 {
+			sum += s.end - s.start
+			n++
+		}
+	}
+	return sum / max(n, 1)
+}
+
+// unexplained is the mean square of what a plain regression leaves of the energies.
+func (h *history) unexplained(s *seriesHistory) float64 {
+	const fewest = 50
+	if len(s.rows.list) < fewest {
+		return math.Inf(1)
+	}
+	// Whether there are columns of which one too many makes the equations singular
+	// (the active package of one CPU, the static power of one that is always busy) is
+	// tried out.
+	var f *fit
+	var ok bool
+	for _, static := range [][2]bool{{true, true}, {true, false}, {false, false}} {
+		t := chooseTerms(h.functions, s.ran(), s.other(), len(s.rows.list), static[0], static[1])
+		if f, ok = newProblem(&s.rows, model{terms: t, sharing: 1}, &changes{}, 1).solve(); ok {
+			break
+		}
+	}
+	if !ok {
+		return math.Inf(1)
+	}
+	p := f.problem
+	var sum float64
+	for k := range p.y {
+		d := p.y[k] - f.predict(k)
+		sum += d * d
+	}
+	return sum / float64(p.rows())
+}
+
+// energy is what the readings that are kept span, J.
+func (s *seriesHistory) energy() float64 {
+	if len(s.readings) == 0 {
+		return 0
+	}
+	return s.readings[len(s.readings)-1].joules - s.readings[0].joules
+}
+
+// ran is the CPU time of the units, s.
+func (s *seriesHistory) ran() []float64 {
+	ran := make([]float64, s.cut.functions.units())
+	for _, e := range s.rows.entries {
+		ran[e.unit] += float64(e.ns) * 1e-9
+	}
+	return ran
+}
+
+// other is the CPU time of others, s.
+func (s *seriesHistory) other() float64 {
+	var sum float64
+	for _, w := range s.rows.list {
+		sum += w.other * 1e-9
+	}
+	return sum
+}

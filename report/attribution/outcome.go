@@ -1,0 +1,195 @@
+package attribution
+
+import (
+	"fmt"
+	"math"
+)
+
+// outcome hands the joules of a solved series out.
+type outcome struct {
+	*identified
+	series    *seriesHistory
+	functions *functions
+	unit      []float64 // CPU seconds by unit, as the keys have it
+	counted   []float64 // by unit: what one of its seconds counts (see model.sharing)
+	sums      []float64 // counted seconds of functions by term
+	all       float64   // counted seconds of all functions
+	other     float64   // s
+	lost      float64   // s
+}
+
+func newOutcome(id *identified, s *seriesHistory, f *functions) *outcome {
+	o := &outcome{identified: id, series: s, functions: f}
+	o.unit, o.counted, o.sums = make([]float64, f.units()), make([]float64, f.units()), make([]float64, id.problem.n)
+	ns, shared := make([]float64, f.units()), make([]float64, f.units())
+	for _, e := range s.rows.entries {
+		ns[e.unit] += float64(e.ns)
+		shared[e.unit] += float64(e.shared)
+	}
+	for u := range o.counted {
+		o.counted[u] = 1
+		if ns[u] > 0 {
+			o.counted[u] = 1 - (1-id.model.sharing)*shared[u]/ns[u]
+		}
+	}
+	o.eachKey(func(key Key, u int32, s float64) {
+		switch key {
+		case KeyOther:
+			o.other += s
+		case KeyLost:
+			o.lost += s
+		default:
+			o.unit[u] += s
+			if t := id.model.terms.unit[u]; t != none {
+				o.sums[t] += s * o.counted[u]
+				o.all += s * o.counted[u]
+			}
+		}
+	})
+	return o
+}
+
+// eachKey calls with the CPU seconds of each key on each type of core.
+func (o *outcome) eachKey(call func(key Key, unit int32, seconds float64)) {
+	types := int(o.functions.types)
+	for i, ns := range o.series.cut.keyWeight {
+		if ns == 0 {
+			continue
+		}
+		key := Key(i/types - keyShift)
+		unit := int32(none)
+		if key >= 0 {
+			unit = o.functions.of(key)*o.functions.types + int32(i%types)
+		}
+		call(key, unit, ns*1e-9)
+	}
+}
+
+// parts is how the joules of a term are divided: to its functions by the second,
+// to lost time and to others.
+func (o *outcome) parts(term int) (perSecond, lost, other float64) {
+	t := &o.model.terms
+	joules := o.joules[term]
+	lostHere := 0.0
+	if o.all > 0 {
+		lostHere = o.lost * o.sums[term] / o.all
+	}
+	otherHere := 0.0
+	if t.other == term {
+		otherHere = o.other
+	}
+	whole := o.sums[term] + lostHere + otherHere
+	if whole <= 0 {
+		return 0, 0, 0
+	}
+	return joules / whole, joules * lostHere / whole, joules * otherHere / whole
+}
+
+// result is the series, shared out.
+func (o *outcome) result(keys int) SeriesResult {
+	t := &o.model.terms
+	r := o.series.track.result(keys)
+	clear(r.ByKey)
+	span := o.problem.span
+	r.Baseline = o.model.watts * span
+	r.Active, r.Other, r.Lost, r.Idle, r.Unattributed = 0, 0, 0, 0, 0
+	rates := make([]float64, o.problem.n)
+	for j := range o.problem.n {
+		switch j {
+		case t.base:
+			r.Baseline += o.joules[j]
+		case t.active:
+			r.Active = o.joules[j]
+			if s := o.problem.total[j]; s > 0 {
+				r.ActiveWatts = r.Active / s
+			}
+		default:
+			perSecond, lost, other := o.parts(j)
+			rates[j] = perSecond
+			r.Lost += lost
+			r.Other += other
+			if perSecond == 0 && lost == 0 && other == 0 {
+				r.Unattributed += o.joules[j]
+			}
+		}
+	}
+	r.BaselineFitted = t.base != none
+	if span > 0 {
+		r.BaselineWatts = r.Baseline / span
+	}
+	o.eachKey(func(key Key, u int32, s float64) {
+		if key >= 0 && t.unit[u] != none {
+			r.ByKey[key] += s * o.counted[u] * rates[t.unit[u]]
+		}
+	})
+	r.Functions = o.powers(rates)
+	return r
+}
+
+// powers is what is known of each function.
+func (o *outcome) powers(rates []float64) []FunctionPower {
+	t := &o.model.terms
+	sd := o.bootstrap()
+	members := make([]int, o.problem.n) // functions by term
+	if t.other != none {
+		members[t.other]++
+	}
+	types := int(o.functions.types)
+	powers := make([]FunctionPower, len(o.functions.pools))
+	for f := range powers {
+		before := int32(none)
+		for u := f * types; u < (f+1)*types; u++ {
+			if term := t.unit[u]; o.unit[u] > 0 && term != none && term != before {
+				members[term]++
+				before = term
+			}
+		}
+	}
+	for f := range powers {
+		p := &powers[f]
+		p.Group = none
+		var variance float64
+		for u := f * types; u < (f+1)*types; u++ {
+			term := t.unit[u]
+			if o.unit[u] == 0 || term == none {
+				continue
+			}
+			joules := o.unit[u] * o.counted[u] * rates[term]
+			p.Seconds += o.unit[u]
+			p.Joules += joules
+			if members[term] > 1 {
+				p.Group = int32(term)
+			}
+			share := 0.0 // of the term's joules
+			if s := o.sums[term]; s > 0 {
+				share = o.unit[u] * o.counted[u] / s
+			}
+			whole := o.joules[term]
+			// The error of the power, and that of the seconds.
+			e := share * sd[term]
+			variance += e*e + share*share*whole*whole*o.problem.noise.At(int(term), int(term))
+		}
+		half := halfWidth * math.Sqrt(variance)
+		p.Low, p.High = max(0, p.Joules-half), p.Joules+half
+		if p.Seconds > 0 {
+			p.Watts = p.Joules / p.Seconds
+		}
+	}
+	return powers
+}
+
+// notes says what was given up.
+func (o *outcome) notes() []string {
+	name := o.series.track.Series
+	var notes []string
+	if o.noBase {
+		notes = append(notes, fmt.Sprintf("%v: static power cannot be told from what runs: joules of functions include it", name))
+	}
+	if o.asOne && !o.noBase {
+		notes = append(notes, fmt.Sprintf("%v: it was hardly ever idle, so [baseline] includes what any running CPU costs", name))
+	}
+	if o.noAlone && !o.noBase {
+		notes = append(notes, fmt.Sprintf("%v: what any running CPU costs cannot be told from what runs: joules of functions include it", name))
+	}
+	return notes
+}

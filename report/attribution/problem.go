@@ -1,0 +1,124 @@
+package attribution
+
+import "gonum.org/v1/gonum/mat"
+
+// problem is a regression of the energies of intervals on what ran in them.
+// Column j of x is divided by its sum, so that the unknowns are the joules of the
+// terms, which add up to the energy.
+type problem struct {
+	n       int
+	x       []float64     // rows by n
+	y       []float64     // J by row, less the static power that is given
+	seconds []float64     // by row
+	busy    []float64     // CPU seconds by row
+	total   []float64     // s by term, which its column was divided by
+	energy  float64       // J, the sum of y
+	span    float64       // s, the sum of seconds
+	noise   *mat.SymDense // covariance of the errors in all of x, summed
+}
+
+// model is what the equations of a series are made with.
+type model struct {
+	terms   terms
+	watts   float64 // static power that is given
+	sharing float64 // what a second counts that another thread of the core shared
+}
+
+// newProblem makes the equations of rows, so many of which are summed to one.
+func newProblem(r *rows, m model, c *changes, pool int) *problem {
+	t := &m.terms
+	n := t.n
+	p := &problem{n: n, total: make([]float64, n)}
+	k := max(1, len(r.list)/pool) // what remains joins the last one
+	p.x, p.y = make([]float64, k*n), make([]float64, k)
+	p.seconds, p.busy = make([]float64, k), make([]float64, k)
+	lost := make([]float64, k)
+	functions := 0.0
+	for i, w := range r.list {
+		i = min(i/pool, k-1)
+		x := p.x[i*n : (i+1)*n]
+		p.seconds[i] += w.ns * 1e-9
+		p.y[i] += w.joules - m.watts*w.ns*1e-9
+		if t.base != none {
+			x[t.base] += w.ns * 1e-9
+		}
+		if t.active != none {
+			x[t.active] += w.active * 1e-9
+		}
+		if t.other != none {
+			x[t.other] += w.other * 1e-9
+		}
+		p.busy[i] += (w.other + w.lost) * 1e-9
+		lost[i] += w.lost * 1e-9
+		for _, e := range r.entries[w.from:w.to] {
+			s := (float64(e.ns) - (1-m.sharing)*float64(e.shared)) * 1e-9
+			x[t.unit[e.unit]] += s
+			p.total[t.unit[e.unit]] += s
+			functions += s
+			p.busy[i] += float64(e.ns) * 1e-9
+		}
+	}
+	// Lost time was spent in what ran, in proportion.
+	if functions > 0 {
+		share := make([]float64, n)
+		for j := range share {
+			share[j] = p.total[j] / functions
+		}
+		for i, s := range lost {
+			for j := range share {
+				p.x[i*n+j] += s * share[j]
+			}
+		}
+	}
+	clear(p.total)
+	for i := range k {
+		p.energy += p.y[i]
+		p.span += p.seconds[i]
+		for j, s := range p.x[i*n : (i+1)*n] {
+			p.total[j] += s
+		}
+	}
+	for i := range k {
+		for j := range n {
+			if p.total[j] > 0 {
+				p.x[i*n+j] /= p.total[j]
+			}
+		}
+	}
+	p.noise = c.noise(t, p.total)
+	return p
+}
+
+// noise is the covariance of the errors of the sums of all columns.
+func (c *changes) noise(t *terms, total []float64) *mat.SymDense {
+	m := mat.NewSymDense(max(1, t.n), nil)
+	term := func(u int32) int {
+		if u == idle || int(u) >= len(t.unit) {
+			return none
+		}
+		return int(t.unit[u])
+	}
+	add := func(i, j int, v float64) {
+		if i != none && j != none && total[i] > 0 && total[j] > 0 {
+			m.SetSym(i, j, m.At(i, j)+v/(total[i]*total[j]))
+		}
+	}
+	for _, p := range c.sorted() {
+		a, b := term(p.before), term(p.after)
+		if a == b {
+			continue
+		}
+		e := (c.error(p.before) + c.error(p.after)) / 2
+		if p.before == idle {
+			e = c.error(p.after)
+		}
+		v := p.weight2 * 1e-18 * e
+		add(a, a, v)
+		add(b, b, v)
+		add(a, b, -v)
+	}
+	return m
+}
+
+func (p *problem) row(i int) []float64 { return p.x[i*p.n : (i+1)*p.n] }
+func (p *problem) rows() int           { return len(p.y) }

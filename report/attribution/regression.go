@@ -1,0 +1,125 @@
+package attribution
+
+import "math"
+
+// solution is what a regression found out about one series: three models, each
+// the next one with fewer freedoms, and how well each predicts.
+type solution struct {
+	series    *seriesHistory
+	each      *identified // static terms and a power for each function
+	alike     *identified // static terms and one power for all that runs
+	byEach    prediction
+	byAlike   prediction
+	byTime    prediction // static power alone
+	bySharing prediction // CPU time alone, beside static power that was given
+	validated bool       // there was enough for the predictions
+}
+
+// fewestRows is how many intervals a regression needs.
+const fewestRows = 24
+
+// regress fits a series. ok is false when its intervals are too few or say nothing.
+func (h *history) regress(s *seriesHistory) (*solution, bool) {
+	r := &s.rows
+	if len(r.list) < fewestRows || s.joules() <= 0 {
+		return nil, false
+	}
+	var span float64
+	for _, w := range r.list {
+		span += w.ns * 1e-9
+	}
+	watts := min(s.track.watts, s.joules()/span)
+	ran := s.ran()
+	var best *identified
+	least := math.Inf(1)
+	for _, pool := range pools(len(r.list)) {
+		m := model{watts: watts, sharing: 1,
+			terms: chooseTerms(h.functions, ran, s.other(), len(r.list)/pool, s.track.fitted, true)}
+		id, ok := identify(r, m, &h.changes, pool)
+		if !ok {
+			continue
+		}
+		v := 0.0 // sum of the variances; what tells more terms apart comes first
+		for j := range id.joules {
+			v += id.cov.At(j, j)
+		}
+		if best == nil || id.model.terms.n > best.model.terms.n || id.model.terms.n == best.model.terms.n && v < least {
+			best, least = id, v
+		}
+	}
+	if best == nil {
+		return nil, false
+	}
+	sol := &solution{series: s, each: best}
+	sol.validate(r, &h.changes)
+	return sol, true
+}
+
+// pools are the numbers of intervals to sum to one that are worth a try: more of
+// them wash out the errors at their edges and lose what differs between them.
+func pools(rows int) []int {
+	var list []int
+	for _, p := range []int{1, 2, 3, 5, 10, 20} {
+		if p == 1 || rows/p >= 100 {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// joules is the energy of the rows.
+func (s *seriesHistory) joules() float64 {
+	var sum float64
+	for _, w := range s.rows.list {
+		sum += w.joules
+	}
+	return sum
+}
+
+// validate compares the regression with simpler models.
+func (s *solution) validate(r *rows, c *changes) {
+	p, t := s.each.problem, &s.each.model.terms
+	given := s.each.model.watts
+	one := s.each.model
+	one.terms = t.alike()
+	two := newProblem(r, one, c, s.each.pool)
+	bare, timeOnly := two, two
+	if k := one.terms.n; k > 1 {
+		bare = two.columns([]int{k - 1})
+		timeOnly = two.columns([]int{one.terms.base})
+	}
+	var ok [4]bool
+	s.byEach, ok[0] = p.crossValidate(given)
+	s.byAlike, ok[1] = two.crossValidate(given)
+	s.bySharing, ok[2] = bare.crossValidate(given)
+	s.byTime, ok[3] = timeOnly.crossValidate(given)
+	f, solved := two.solve()
+	if solved {
+		a := &identified{fit: f, model: one, pool: s.each.pool, noBase: s.each.noBase, asOne: s.each.asOne, noAlone: s.each.noAlone}
+		if a.cov, solved = f.covariance(allTrue(two.n)); solved {
+			s.alike = a
+		}
+	}
+	s.validated = ok == [4]bool{true, true, true, true} && s.alike != nil
+}
+
+// responds tells whether what runs explains more of the energy than time alone.
+func (s *solution) responds() bool {
+	if s.each.model.terms.base == none {
+		return true
+	}
+	return s.byAlike.beats(s.byTime) || s.byEach.beats(s.byTime)
+}
+
+// differ tells whether functions have different powers, as far as predictions show.
+func (s *solution) differ() bool {
+	return s.each.model.terms.functions() > 1 && s.byEach.beats(s.byAlike)
+}
+
+func allTrue(n int) []bool {
+	b := make([]bool, n)
+	for i := range b {
+		b[i] = true
+	}
+	return b
+}

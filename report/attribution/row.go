@@ -1,0 +1,90 @@
+package attribution
+
+// row is one interval of a series: its energy and what ran in it.
+type row struct {
+	ns, joules  float64
+	active      float64 // ns in which at least one CPU ran
+	other, lost float64 // ns of KeyOther and KeyLost
+	from, to    int32   // entries
+}
+
+// entry is the CPU time of a unit in a row; shared is the part of it in which
+// another hardware thread of the core ran as well.
+type entry struct {
+	unit       int32
+	ns, shared float32
+}
+
+// rows are the intervals of a series so far.
+type rows struct {
+	list    []row
+	entries []entry
+	// pooled is how many intervals were merged into each row, to bound memory.
+	pooled int
+}
+
+// maxEntries bounds the memory of a series: 12 MiB. Beyond it rows are merged in
+// pairs, so a recording of any length keeps half of this at least.
+const maxEntries = 1 << 20
+
+// last is the newest row.
+func (r *rows) add(w row, sum *unitSum) {
+	w.from = int32(len(r.entries))
+	for _, u := range sum.units {
+		r.entries = append(r.entries, entry{u, float32(sum.ns[u]), float32(sum.shared[u])})
+	}
+	w.to = int32(len(r.entries))
+	r.list = append(r.list, w)
+}
+
+// halve merges rows in pairs.
+func (r *rows) halve(sum *unitSum) {
+	half := rows{pooled: 2 * r.pooled}
+	for i := 0; i < len(r.list); i += 2 {
+		half.merge(r, i, min(i+2, len(r.list)), sum)
+	}
+	*r = half
+}
+
+// merge adds the sum of src's rows from i to j as one row.
+func (r *rows) merge(src *rows, i, j int, sum *unitSum) {
+	var w row
+	for _, o := range src.list[i:j] {
+		w.ns += o.ns
+		w.joules += o.joules
+		w.active += o.active
+		w.other += o.other
+		w.lost += o.lost
+		for _, e := range src.entries[o.from:o.to] {
+			sum.add(e.unit, float64(e.ns), float64(e.shared))
+		}
+	}
+	r.add(w, sum)
+	sum.clear()
+}
+
+// unitSum is CPU time by unit: dense, with a list of what is not zero.
+type unitSum struct {
+	ns, shared []float64
+	in         []bool
+	units      []int32
+}
+
+func (s *unitSum) add(unit int32, ns, shared float64) {
+	if int(unit) >= len(s.ns) {
+		s.ns, s.shared, s.in = grow(s.ns, int(unit)+1), grow(s.shared, int(unit)+1), grow(s.in, int(unit)+1)
+	}
+	if !s.in[unit] {
+		s.in[unit] = true
+		s.units = append(s.units, unit)
+	}
+	s.ns[unit] += ns
+	s.shared[unit] += shared
+}
+
+func (s *unitSum) clear() {
+	for _, u := range s.units {
+		s.ns[u], s.shared[u], s.in[u] = 0, 0, false
+	}
+	s.units = s.units[:0]
+}
