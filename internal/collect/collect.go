@@ -39,12 +39,16 @@ type Event struct {
 	Name   string
 	Clock  bool   // counts nanoseconds of CPU time: cpu-clock, task-clock
 	Period uint64 // of samples that carry none; 0 when all do
+	// Weight makes the counts of this event what energy is shared out by, in place of CPU time; of one event at
+	// most. Without any it is the clock, and without a clock the first event.
+	Weight bool
 }
 
 // Options says what is recorded.
 type Options struct {
 	Events     []Event // the first with Clock gives the CPU time; the others are counted beside it
 	SystemWide bool    // every process is sampled, so that nothing is left for [other processes]
+	NoOthers   bool    // nobody tells what other processes ran: neither Busy nor Others will be called
 
 	// Energy is the source of energy; its domains are in the order of the numbers that Energy gets.
 	// Without domains there is no energy.
@@ -55,6 +59,10 @@ type Options struct {
 	// Proc is the root of procfs, for processes that ran before the recording and for the kernel's
 	// limits. Empty for records of another machine or time: nothing is then looked up in it.
 	Proc string
+	// Kernel says, without Proc, whose the kernel's addresses are.
+	Kernel Kernel
+	// BuildIDs are those of files, in lower-case hex, for records that carry none.
+	BuildIDs map[string]string
 	// Resolver gives names to addresses; nil leaves user addresses without, and the kernel one frame.
 	Resolver *symbol.Resolver
 
@@ -93,6 +101,7 @@ type Books struct {
 type Collector struct {
 	opt    Options
 	clock  int   // index of the event that gives CPU time, -1 without one
+	main   int   // index of the event whose samples are counted: the clock, or the first
 	extra  []int // per event: its column among the further events, -1 for the clock
 	extras int
 
@@ -105,11 +114,15 @@ type Collector struct {
 	idle   idleTime
 	books  Books
 
-	allSamples, clockSamples     uint64 // idle ones included
+	functions functions
+	weighing  weighing
+
+	allSamples, mainSamples      uint64 // idle ones included
 	clockNanoseconds             float64
 	lostSamples, lostNanoseconds float64
 
-	named []*pprofile.Location // all locations with names, after Finish
+	frames [][]symbol.Frame     // by location, as far as they were looked up; empty if it has none
+	named  []*pprofile.Location // all locations with names, after Finish
 
 	scratch []int32   // frames of the stack being interned
 	single  [1]uint64 // a callchain of the IP alone
@@ -125,7 +138,7 @@ func New(opt Options) (*Collector, error) {
 		return nil, fmt.Errorf("collect: at most %d stacks: not in 1-%d", opt.MaxStacks, maxMaxStacks)
 	}
 	opt.MaxDepth = cmp.Or(opt.MaxDepth, maxDepth(opt.Proc))
-	c := &Collector{opt: opt, clock: -1}
+	c := &Collector{opt: opt, clock: -1, functions: newFunctions(), weighing: weighing{event: -1}}
 	for i, e := range opt.Events {
 		column := c.extras
 		if e.Clock && c.clock < 0 {
@@ -134,6 +147,16 @@ func New(opt Options) (*Collector, error) {
 			c.extras++
 		}
 		c.extra = append(c.extra, column)
+		if e.Weight && c.weighing.event >= 0 {
+			return nil, errors.New("collect: the counts of two events as weights")
+		}
+		if e.Weight {
+			c.weighing.event = i
+		}
+	}
+	c.main = max(c.clock, 0)
+	if c.weighing.event < 0 {
+		c.weighing.event = c.main
 	}
 	if err := c.buildable(); err != nil {
 		return nil, err
@@ -142,6 +165,7 @@ func New(opt Options) (*Collector, error) {
 	c.table.found = opt.Found
 	c.kernel = openKernel(&opt)
 	c.stacks = newStacks(opt.MaxStacks, c.extras, maphash.MakeSeed())
+	opt.Attribution.Function = c.function
 	if err := c.energy.open(&opt); err != nil {
 		return nil, err
 	}
@@ -151,7 +175,7 @@ func New(opt Options) (*Collector, error) {
 // buildable tells at the beginning what would make the profile impossible at the end: names of events
 // or domains that it cannot have.
 func (c *Collector) buildable() error {
-	p := pprofile.Profile{Events: c.furtherEvents(), Measured: c.opt.Energy.Measured}
+	p := pprofile.Profile{Events: c.furtherEvents(), NoClock: c.clock < 0, Measured: c.opt.Energy.Measured}
 	for _, d := range c.opt.Energy.Domains {
 		p.Columns = append(p.Columns, pprofile.Column{Domain: d.Name, Package: d.Package, Sum: d.Sum})
 	}
@@ -189,13 +213,15 @@ func (c *Collector) Record(rec perfring.Record, cpu, event int) {
 		c.sample(state, r, cpu, event)
 		state.seen(int64(r.Time))
 	case *perfring.Mmap:
-		c.table.mmap(r.PID, &mapping{start: r.Addr, limit: r.Addr + r.Len, offset: r.PgOff,
-			image: intern(image{file: string(r.Filename)})})
+		if r.Misc&perfring.MiscMmapData == 0 {
+			c.mmap(r.PID, r.Addr, r.Len, r.PgOff, image{file: string(r.Filename)})
+		}
 		state.seen(int64(r.SampleID.Time))
 	case *perfring.Mmap2:
-		c.table.mmap(r.PID, &mapping{start: r.Addr, limit: r.Addr + r.Len, offset: r.PgOff,
-			image: intern(image{file: string(r.Filename), buildID: hex.EncodeToString(r.BuildID),
-				major: r.Maj, minor: r.Min, inode: r.Ino})})
+		if r.Misc&perfring.MiscMmapData == 0 {
+			c.mmap(r.PID, r.Addr, r.Len, r.PgOff, image{file: string(r.Filename), buildID: hex.EncodeToString(r.BuildID),
+				major: r.Maj, minor: r.Min, inode: r.Ino})
+		}
 		state.seen(int64(r.SampleID.Time))
 	case *perfring.Comm:
 		c.table.comm(r.PID, r.TID, string(r.Name), r.Exec)
@@ -207,12 +233,12 @@ func (c *Collector) Record(rec perfring.Record, cpu, event int) {
 		c.exit(r)
 		state.seen(int64(r.Time))
 	case *perfring.Lost:
-		c.lost(state, cpu, r.Lost, c.clockShare(), int64(r.SampleID.Time))
+		c.lost(state, cpu, r.Lost, c.mainShare(), int64(r.SampleID.Time))
 	case *perfring.LostSamples:
-		share := c.clockShare()
+		share := c.mainShare()
 		if event >= 0 {
 			share = 0
-			if event == c.clock {
+			if event == c.main {
 				share = 1
 			}
 		}
@@ -224,10 +250,21 @@ func (c *Collector) Record(rec perfring.Record, cpu, event int) {
 	}
 }
 
+// mmap enters a mapping, which ends where the address space does.
+func (c *Collector) mmap(pid uint32, start, size, offset uint64, i image) {
+	if i.buildID == "" {
+		i.buildID = c.opt.BuildIDs[i.file]
+	}
+	c.table.mmap(pid, &mapping{start: start, limit: start + min(size, math.MaxUint64-start), offset: offset, image: intern(i)})
+}
+
+// alone tells whether whatever runs is either sampled or unknown.
+func (c *Collector) alone() bool { return c.opt.SystemWide || c.opt.NoOthers }
+
 // Advance says that all that happened before t has been delivered.
 func (c *Collector) Advance(t int64) {
 	c.table.forget(t)
-	c.energy.advance(t, c.opt.SystemWide)
+	c.energy.advance(t, c.alone())
 }
 
 // Books returns the counts so far; they are complete after Finish.

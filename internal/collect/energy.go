@@ -70,12 +70,12 @@ func (e *energy) busy(key attribution.Key, cpu int, from, to int64, ns float64) 
 
 // advance shares out what lies before t, as far as nothing that belongs there can still come: a sample's
 // CPU time begins a period before it, and busy windows come after their samples.
-func (e *energy) advance(t int64, systemWide bool) {
+func (e *energy) advance(t int64, alone bool) {
 	if e.attribution == nil || t == math.MaxInt64 {
 		return // the end, but losses may still be settled; Finish shares out the rest
 	}
 	t -= e.longest
-	if !systemWide {
+	if !alone {
 		t = min(t, max(e.busyTo, t-busyPatience))
 	}
 	if t > e.advanced {
@@ -100,36 +100,39 @@ func (c *Collector) Energy(domain int, t int64, joules float64) {
 // Busy takes the kernel's own account: the CPU was busy for ns nanoseconds of (from, to], whoever used
 // it. What was not sampled of it belongs to other processes. The samples of that time have been delivered.
 func (c *Collector) Busy(cpu int, from, to, ns int64) {
-	if c.opt.SystemWide || to <= from {
+	if c.alone() || to <= from {
 		return
 	}
 	own := c.cpu(cpu).ran.take(from, to)
 	if other := float64(ns) - own; other > 0 && c.energy.attribution != nil {
-		c.energy.refuse(c.energy.attribution.Busy(attribution.KeyOther, cpu, from, to, other))
+		c.energy.refuse(c.energy.attribution.Busy(attribution.KeyOther, cpu, from, to, c.worth(other)))
 	}
 	c.energy.busyTo = max(c.energy.busyTo, to)
 }
 
 // Others takes what other processes ran on the CPU: ns nanoseconds of (from, to], as the scheduler knows it.
 func (c *Collector) Others(cpu int, from, to, ns int64) {
-	if c.opt.SystemWide || to <= from {
+	if c.alone() || to <= from {
 		return
 	}
 	if ns > 0 && c.energy.attribution != nil {
-		c.energy.refuse(c.energy.attribution.Busy(attribution.KeyOther, cpu, from, to, float64(ns)))
+		c.energy.refuse(c.energy.attribution.Busy(attribution.KeyOther, cpu, from, to, c.worth(float64(ns))))
 	}
 	c.energy.busyTo = max(c.energy.busyTo, to)
 }
 
-// ran gives the CPU time of a clock sample to attribution.
+// ran gives the CPU time of a clock sample to attribution, unless that goes by another event.
 func (c *Collector) ran(state *cpuState, id int32, cpu int, time int64, period uint64) {
 	p := int64(period)
 	c.energy.longest = max(c.energy.longest, min(p, longestWait))
 	from := max(0, time-p)
-	if !c.opt.SystemWide {
+	if !c.alone() {
 		state.ran.add(from, time, float64(p))
 	}
-	c.energy.busy(attribution.Key(id), cpu, from, time, float64(p))
+	c.weighing.ns += float64(p)
+	if c.weighing.event == c.clock {
+		c.energy.busy(attribution.Key(id), cpu, from, time, float64(p))
+	}
 }
 
 // clockPeriod is the CPU time, in ns, that a lost sample stood for.
@@ -140,22 +143,19 @@ func (c *Collector) clockPeriod() float64 {
 	if p := c.opt.Events[c.clock].Period; p > 0 {
 		return float64(p)
 	}
-	if c.clockSamples == 0 {
+	if c.mainSamples == 0 {
 		return 0
 	}
-	return c.clockNanoseconds / float64(c.clockSamples)
+	return c.clockNanoseconds / float64(c.mainSamples)
 }
 
-// clockShare estimates how many of the lost samples were the clock's: a LOST record counts those of all
-// events that share the ring.
-func (c *Collector) clockShare() float64 {
-	switch {
-	case c.clock < 0:
-		return 0
-	case c.allSamples == 0:
+// mainShare estimates how many of the lost samples were the main event's: a LOST record counts those of
+// all events that share the ring.
+func (c *Collector) mainShare() float64 {
+	if c.allSamples == 0 {
 		return 1 / float64(len(c.opt.Events))
 	}
-	return float64(c.clockSamples) / float64(c.allSamples)
+	return float64(c.mainSamples) / float64(c.allSamples)
 }
 
 // lost counts samples that were lost on a CPU between its last record and time t.
@@ -171,9 +171,9 @@ func (c *Collector) lost(state *cpuState, cpu int, n uint64, share float64, t in
 	}
 	t = max(t, state.last)
 	from = max(0, min(from, t))
-	if !c.opt.SystemWide {
+	if !c.alone() {
 		state.ran.add(from, t, ns)
 	}
-	c.energy.busy(attribution.KeyLost, cpu, from, t, ns)
+	c.energy.busy(attribution.KeyLost, cpu, from, t, c.lostWeight(samples, ns))
 	state.seen(t)
 }

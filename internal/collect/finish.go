@@ -19,7 +19,7 @@ func (c *Collector) Finish() *report.Recording {
 	locations := c.symbolise()
 	p := &r.Data
 	p.Measured = c.opt.Energy.Measured
-	p.Events = c.furtherEvents()
+	p.Events, p.NoClock = c.furtherEvents(), c.clock < 0
 	books := c.Books()
 	p.LostSamples, p.LostNanoseconds = int64(books.LostSamples), books.LostNanoseconds
 	byKey := c.columns(r)
@@ -38,6 +38,13 @@ func (c *Collector) columns(r *report.Recording) [][]float64 {
 	}
 	result := c.energy.attribution.Finish()
 	r.Attribution = report.Attribution{Method: result.Method}
+	r.Notes = append(r.Notes, result.Notes...)
+	if v := result.Validation; v != nil {
+		r.Attribution.ValidationError, r.Attribution.ShareValidationError = &v.Error, &v.ShareError
+	}
+	if result.Method == attribution.Regression {
+		r.Fit = c.fit(result)
+	}
 	var byKey [][]float64
 	for i, s := range result.Series {
 		d := c.opt.Energy.Domains[i]
@@ -49,9 +56,26 @@ func (c *Collector) columns(r *report.Recording) [][]float64 {
 		if result.Method != attribution.Share { // which has no baseline; 0 is one
 			r.Attribution.BaselineWatts = append(r.Attribution.BaselineWatts, s.BaselineWatts)
 		}
+		if result.Method == attribution.Regression {
+			r.Attribution.BaselineFitted = append(r.Attribution.BaselineFitted, s.BaselineFitted)
+			r.Attribution.ActiveWatts = append(r.Attribution.ActiveWatts, s.ActiveWatts)
+		}
 		byKey = append(byKey, s.ByKey)
 	}
 	return byKey
+}
+
+// fit is what the regression found out about functions, and which one each stack is in.
+func (c *Collector) fit(result *attribution.Result) *report.Fit {
+	fit := &report.Fit{}
+	for id := range c.stacks.list {
+		function, _ := c.function(attribution.Key(id))
+		fit.Function = append(fit.Function, function)
+	}
+	for _, s := range result.Series {
+		fit.Power = append(fit.Power, s.Functions)
+	}
+	return fit
 }
 
 func (c *Collector) stack(id int, locations []*pprofile.Location, byKey [][]float64) pprofile.Stack {

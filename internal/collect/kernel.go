@@ -11,6 +11,7 @@ import (
 // kernel is what is known of the running kernel's code.
 type kernel struct {
 	segment *segment // nil when addresses are hidden
+	foreign bool     // the kernel that runs here is another one
 	idle    []symbol.Range
 	early   []symbol.Range // idle as it was while samples came
 	missed  bool           // a sample had an address that could not be named
@@ -18,6 +19,12 @@ type kernel struct {
 
 // firstKernelAddress is the lower end of the kernel's half of the address space, on amd64 and arm64.
 const firstKernelAddress = 1 << 63
+
+// Kernel is whose the kernel's code is when records are not of the running system.
+type Kernel struct {
+	Here    bool   // it runs here, at the same addresses: Resolver knows its functions
+	BuildID string // in lower-case hex, "" if not known
+}
 
 // openKernel finds out whether the kernel shows its symbols. Reading them takes some 60 ms: for a
 // system-wide recording, whose idle samples they tell, before it begins; else only when there are samples
@@ -31,7 +38,11 @@ func openKernel(opt *Options) kernel {
 		visible.idle, visible.early = opt.Past.Idle, opt.Past.Idle
 		return visible
 	}
-	if opt.Resolver == nil || opt.Proc == "" || opt.Resolver.KernelVisible() != nil {
+	if opt.Proc == "" && !opt.Kernel.Here {
+		visible.foreign, visible.segment.image.buildID = true, opt.Kernel.BuildID
+		return visible
+	}
+	if opt.Resolver == nil || opt.Resolver.KernelVisible() != nil {
 		return kernel{} // the frame [kernel] and a note say so
 	}
 	if opt.SystemWide {
@@ -43,7 +54,7 @@ func openKernel(opt *Options) kernel {
 
 // load reads the kernel's symbols.
 func (k *kernel) load(r *symbol.Resolver) {
-	if k.segment == nil || k.segment.binary != nil || r == nil {
+	if k.segment == nil || k.segment.binary != nil || k.foreign || r == nil {
 		return
 	}
 	b, err := r.Kernel()

@@ -9,8 +9,8 @@ func (c *Collector) Missed(cpu int, from, to, ns int64) {
 		return
 	}
 	c.lostNanoseconds += float64(ns)
-	if !c.opt.SystemWide {
+	if !c.alone() {
 		c.cpu(cpu).ran.add(from, to, float64(ns))
 	}
-	c.energy.busy(attribution.KeyLost, cpu, from, to, float64(ns))
+	c.energy.busy(attribution.KeyLost, cpu, from, to, c.worth(float64(ns)))
 }

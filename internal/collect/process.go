@@ -127,7 +127,11 @@ func (t *table) mmap(pid uint32, m *mapping) {
 	if pid == goneID {
 		return // the kernel's own mappings, as perf writes them into its files
 	}
-	t.insert(t.process(pid), m)
+	p := t.process(pid)
+	if t.first == nil && t.proc == "" {
+		t.first = p // a capture of running processes begins with the mappings of the first
+	}
+	t.insert(p, m)
 }
 
 func (t *table) insert(p *process, m *mapping) {

@@ -20,13 +20,17 @@ func (c *Collector) sample(state *cpuState, s *perfring.Sample, cpu, event int) 
 		return
 	}
 	c.allSamples++
+	if event == c.main {
+		c.mainSamples++
+	}
 	if clock {
-		c.clockSamples++
 		c.clockNanoseconds += float64(period)
 	}
 	if c.isIdle(s, chain) {
-		if clock {
+		if event == c.main {
 			c.idle.samples++
+		}
+		if clock {
 			c.idle.ns += int64(period)
 		}
 		return
@@ -35,10 +39,12 @@ func (c *Collector) sample(state *cpuState, s *perfring.Sample, cpu, event int) 
 	st := &c.stacks.list[id]
 	if !clock {
 		c.stacks.events[int(id)*c.extras+c.extra[event]] += int64(period)
-		if c.clock >= 0 || event > 0 {
-			return
-		}
-		// Without a clock the first event says how often a stack was seen.
+	}
+	if event == c.weighing.event && !clock {
+		c.weigh(id, cpu, int64(s.Time), period)
+	}
+	if event != c.main {
+		return
 	}
 	st.samples++
 	c.books.Samples++

@@ -6,22 +6,16 @@ import (
 )
 
 // symbolise returns all locations as the profile has them, with names: each binary is asked once,
-// for all of its addresses.
+// for all of its addresses that nobody has asked for before.
 func (c *Collector) symbolise() []*pprofile.Location {
 	list := c.stacks.locations.list
 	out := make([]*pprofile.Location, len(list))
 	mappings := map[*segment]*pprofile.Mapping{}
-	batches := map[*symbol.Binary][]int{}
 	asked := map[*process]bool{}
-	c.named = out
 	for i, l := range list {
 		if then := c.opt.Past.location(i, &l); then != nil {
 			out[i] = then
 			continue
-		}
-		out[i] = &pprofile.Location{Address: l.addr}
-		if l.name != "" {
-			out[i].Lines = []pprofile.Frame{{Function: l.name}}
 		}
 		s := l.segment
 		if s == nil {
@@ -37,8 +31,30 @@ func (c *Collector) symbolise() []*pprofile.Location {
 		if mappings[s] == nil {
 			mappings[s] = s.profile()
 		}
-		out[i].Mapping = mappings[s]
-		if b := s.names(); b != nil {
+	}
+	c.lookUp(func(*symbol.Binary) bool { return true })
+	for i, l := range list {
+		if out[i] == nil {
+			out[i] = &pprofile.Location{Address: l.addr, Mapping: mappings[l.segment], Lines: c.lines(int32(i))}
+		}
+	}
+	c.named = out
+	return out
+}
+
+// lookUp asks the binaries that are wanted for the names of all locations that have none yet.
+func (c *Collector) lookUp(wanted func(*symbol.Binary) bool) {
+	list := c.stacks.locations.list
+	for len(c.frames) < len(list) {
+		c.frames = append(c.frames, nil)
+	}
+	batches := map[*symbol.Binary][]int{}
+	for i := range list {
+		l := &list[i]
+		if l.segment == nil || c.frames[i] != nil || c.opt.Past.location(i, l) != nil {
+			continue
+		}
+		if b := l.segment.names(); b != nil && wanted(b) {
 			batches[b] = append(batches[b], i)
 		}
 	}
@@ -48,13 +64,28 @@ func (c *Collector) symbolise() []*pprofile.Location {
 			addrs[k] = list[i].segment.lookup(list[i].addr, c.kernel.segment)
 		}
 		for k, frames := range b.Resolve(addrs) {
-			for _, f := range frames {
-				out[batch[k]].Lines = append(out[batch[k]].Lines, pprofile.Frame{Function: f.Function,
-					SystemName: f.SystemName, File: f.File, Line: int64(f.Line), StartLine: int64(f.StartLine)})
+			if frames == nil && list[batch[k]].segment.owner == nil {
+				frames = []symbol.Frame{} // it has none, and only compiled code can still get one
 			}
+			c.frames[batch[k]] = frames
 		}
 	}
-	return out
+}
+
+// lines are the names of a location as far as they are known.
+func (c *Collector) lines(i int32) []pprofile.Frame {
+	if name := c.stacks.locations.list[i].name; name != "" {
+		return []pprofile.Frame{{Function: name}}
+	}
+	if int(i) >= len(c.frames) {
+		return nil
+	}
+	var lines []pprofile.Frame
+	for _, f := range c.frames[i] {
+		lines = append(lines, pprofile.Frame{Function: f.Function,
+			SystemName: f.SystemName, File: f.File, Line: int64(f.Line), StartLine: int64(f.StartLine)})
+	}
+	return lines
 }
 
 // names is where the names of the segment's functions come from, nil without.

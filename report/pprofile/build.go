@@ -29,9 +29,12 @@ func build(p *Profile) (*profile.Profile, error) {
 		return nil, err
 	}
 	out := &profile.Profile{
-		PeriodType:    &profile.ValueType{Type: "cpu", Unit: "nanoseconds"},
+		PeriodType:    &profile.ValueType{Type: cpuType, Unit: "nanoseconds"},
 		Period:        int64(p.Period),
 		DurationNanos: int64(p.Duration),
+	}
+	if p.NoClock && len(p.Events) > 0 {
+		out.PeriodType = &profile.ValueType{Type: valid(p.Events[0]), Unit: "count"}
 	}
 	if !p.Start.IsZero() {
 		out.TimeNanos = p.Start.UnixNano()

@@ -27,7 +27,7 @@ func check(p *Profile) error {
 			}
 		}
 	}
-	used := map[string]bool{"samples": true, "cpu": true, EnergyType: true}
+	used := map[string]bool{"samples": true, cpuType: true, EnergyType: true}
 	for _, name := range p.Events {
 		if used[name] || name == "" || strings.HasPrefix(name, DomainPrefix) {
 			return fmt.Errorf("event name %q is taken or empty", name)

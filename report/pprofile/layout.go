@@ -5,7 +5,8 @@ import "github.com/google/pprof/profile"
 // layout says which value of a sample holds what.
 type layout struct {
 	types   int
-	events  int   // number, from index 2
+	cpu     int   // index of CPU time, or none
+	events  int   // index of the first event
 	columns []int // index of the type that each column adds to, or none
 	sum     []int // the columns that are part of the energy
 	energy  int   // index of the energy type, or none
@@ -13,9 +14,11 @@ type layout struct {
 
 const none = -1
 
+const cpuType = "cpu"
+
 // newLayout declares the sample types in out.
 func newLayout(out *profile.Profile, p *Profile) *layout {
-	l := &layout{events: len(p.Events), energy: none}
+	l := &layout{cpu: none, energy: none}
 	declare := func(name, unit string) int {
 		for i, t := range out.SampleType {
 			if t.Type == name {
@@ -27,11 +30,19 @@ func newLayout(out *profile.Profile, p *Profile) *layout {
 		return len(out.SampleType) - 1
 	}
 	declare("samples", "count")
-	declare("cpu", "nanoseconds")
-	for _, name := range p.Events {
-		declare(name, "count")
+	if !p.NoClock {
+		l.cpu = declare(cpuType, "nanoseconds")
 	}
-	out.DefaultSampleType = "cpu"
+	l.events = len(out.SampleType)
+	for _, name := range p.Events {
+		declare(valid(name), "count")
+	}
+	switch {
+	case !p.NoClock:
+		out.DefaultSampleType = cpuType
+	case len(p.Events) > 0:
+		out.DefaultSampleType = valid(p.Events[0])
+	}
 	for i, c := range p.Columns {
 		index := none
 		if p.Measured {
@@ -56,8 +67,11 @@ func newLayout(out *profile.Profile, p *Profile) *layout {
 // values are those of one sample; energy is by column and row, in microjoules.
 func (l *layout) values(samples, ns int64, events []int64, energy [][]int64, row int) []int64 {
 	v := make([]int64, l.types)
-	v[0], v[1] = samples, ns
-	copy(v[2:2+l.events], events)
+	v[0] = samples
+	if l.cpu != none {
+		v[l.cpu] = ns
+	}
+	copy(v[l.events:], events)
 	for c, index := range l.columns {
 		if index != none {
 			v[index] += energy[c][row]

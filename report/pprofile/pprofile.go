@@ -5,12 +5,13 @@
 //
 // # Sample types
 //
-// samples/count, cpu/nanoseconds and one <event>/count for each further event.
+// samples/count, cpu/nanoseconds where a clock was sampled, and one <event>/count
+// for each further event.
 // Then, for a measurement, energy_<domain>/microjoules for each domain, over all
 // packages, and last and default energy/microjoules, the sum of the domains that
 // do not overlap. For an estimate the last and default one is
 // energy_model/microjoules and there is no other energy, so that pprof refuses
-// to add or compare the two. Without energy the default is cpu. A measurement
+// to add or compare the two. Without energy the default is cpu, or the first event. A measurement
 // none of whose domains can be summed (psys alone) has no energy type; its last
 // energy_<domain> is the default.
 //
@@ -89,11 +90,12 @@ type Profile struct {
 	Columns  []Column
 	Measured bool     // the columns come from a counter, not from a model
 	Events   []string // names of the events beside the clock
+	NoClock  bool     // no event tells CPU time, so there is no cpu type; the first event stands for the activity
 	Main     *Mapping // of the main binary; nil if there is none (all CPUs)
 
 	LostSamples, LostNanoseconds int64 // shown as [lost]
 
-	Period   time.Duration // CPU time between two samples, nominal
+	Period   time.Duration // CPU time between two samples, nominal; counts of the first event without a clock
 	Start    time.Time
 	Duration time.Duration
 	Comments []string

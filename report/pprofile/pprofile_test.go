@@ -79,6 +79,16 @@ func mustBuild(t tb, p *Profile) *profile.Profile {
 	return out
 }
 
+// Where no clock was sampled there is no CPU time, and the first event stands for activity.
+func TestNoClock(t *testing.T) {
+	p := &Profile{NoClock: true, Events: []string{"cycles"}, Period: 1000, Stacks: []Stack{{Samples: 2, Events: []int64{2000}}}}
+	out := mustBuild(t, p)
+	if len(out.SampleType) != 2 || out.SampleType[1].Type != "cycles" || out.DefaultSampleType != "cycles" ||
+		out.PeriodType.Type != "cycles" || out.Period != 1000 || !slices.Equal(out.Sample[0].Value, []int64{2, 2000}) {
+		t.Errorf("types %v, default %s, period %d %v, values %v", out.SampleType, out.DefaultSampleType, out.Period, out.PeriodType, out.Sample[0].Value)
+	}
+}
+
 func encode(t tb, p *profile.Profile) []byte {
 	t.Helper()
 	var b bytes.Buffer
