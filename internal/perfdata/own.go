@@ -28,6 +28,7 @@ type Own struct {
 	Command  *OwnCommand   // nil without one
 
 	SystemWide bool
+	NoOthers   bool  // nobody told what other processes ran
 	CPUs       []int // online at the beginning
 	MaxDepth   int   // frames at which the kernel cut stacks
 	Events     []OwnEvent
@@ -64,6 +65,7 @@ type OwnEvent struct {
 	Name   string
 	Clock  bool
 	Period uint64 // of samples that carry none; 0 when all do
+	Weight bool   // its counts are what energy was shared out by, not CPU time
 }
 
 var (

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 )
 
 // encodeOwn writes the section. tokens is what a tokenWriter wrote, of size bytes.
@@ -36,6 +37,18 @@ func encodeOwn(w io.Writer, o *Own, tokens io.Reader, size int64) error {
 		err = fmt.Errorf("energyprof's section: %w", io.ErrUnexpectedEOF)
 	}
 	return err
+}
+
+// isOwn tells whether a section is energyprof's. It is where the header says that names of event
+// types are, which perf has not read since Linux 3.4 and writes as none. A feature of our own would
+// be the place for it, but perf inject (6.1) crashes on features that it does not know.
+func isOwn(r io.ReaderAt, s section) bool {
+	var magic [len(ownMagic)]byte
+	if s.size < ownHeadSize || s.offset > math.MaxInt64 || s.size > math.MaxInt64-s.offset {
+		return false
+	}
+	_, err := r.ReadAt(magic[:], int64(s.offset))
+	return err == nil && string(magic[:]) == ownMagic
 }
 
 // decodeOwn reads the section of size bytes at offset. What came between the records stays

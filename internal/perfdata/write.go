@@ -178,31 +178,25 @@ func (w *Writer) Finish(events []Event, own *Own) error {
 	features := w.machine.features(events, attrs, own)
 	features = append(features, w.recordingFeatures()...)
 	sortFeatures(features)
-	at := headerSize + w.size + sectionSize*uint64(len(features)+1)
+	at := headerSize + w.size + sectionSize*uint64(len(features))
 	var table []byte
-	place := func(bit feature, size uint64) {
-		header.features[bit/64] |= 1 << (bit % 64)
-		table = append(table, section{at, size}.encode()...)
-		at += size
+	for _, f := range features {
+		header.features[f.bit/64] |= 1 << (f.bit % 64)
+		table = append(table, section{at, uint64(len(f.content))}.encode()...)
+		at += uint64(len(f.content))
 	}
 	out := &countingWriter{w: w.data}
-	for _, f := range features {
-		place(f.bit, uint64(len(f.content)))
-	}
-	ownAt := at
-	// The size of our own section is known when it is written: its place is rewritten then.
-	table = append(table, section{}.encode()...)
 	out.Write(table)
 	for _, f := range features {
 		out.Write(f.content)
 	}
 	before := out.n
+	header.eventTypes.offset = at
 	if err := encodeOwn(out, own, w.spill, w.tokens.size); err != nil {
 		return err
 	}
-	ownSize := out.n - before
-	header.features[featOwn/64] |= 1 << (featOwn % 64)
-	at = ownAt + ownSize
+	header.eventTypes.size = out.n - before
+	at += header.eventTypes.size
 	header.attrs = section{at, 0}
 	header.attrSize = uint64(len(attrs[0]) + sectionSize)
 	header.attrs.size = header.attrSize * uint64(len(attrs))
@@ -216,10 +210,6 @@ func (w *Writer) Finish(events []Event, own *Own) error {
 		out.Write(list)
 	}
 	if err := w.data.Flush(); err != nil {
-		return err
-	}
-	ownPlace := int64(headerSize + w.size + sectionSize*uint64(len(features)))
-	if _, err := w.file.WriteAt(section{ownAt, ownSize}.encode(), ownPlace); err != nil {
 		return err
 	}
 	_, err = w.file.WriteAt(header.encode(), 0)

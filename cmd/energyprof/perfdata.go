@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/energyprof/energyprof/internal/collect"
+	"github.com/energyprof/energyprof/internal/perfdata"
+	"github.com/energyprof/energyprof/internal/session"
+	"github.com/energyprof/energyprof/perfring"
+	"github.com/energyprof/energyprof/report"
+)
+
+// keeper writes the recording into a perf.data file (--perf-data) as it goes by; the zero value
+// keeps nothing.
+type keeper struct {
+	*perfdata.Writer
+	out *output
+}
+
+// found passes on what the collector looks up while the recording runs.
+func (k *keeper) found(rec perfring.Record) {
+	if k.Writer != nil {
+		k.Found(rec)
+	}
+}
+
+// between puts the keeper between the session and its sink.
+func (k *keeper) between(sink session.Sink, out *output, opt *session.Options) (session.Sink, error) {
+	if out == nil {
+		return sink, nil
+	}
+	w, err := perfdata.NewWriter(out.File, perfdata.Machine{Sys: "/sys", Proc: "/proc"}, sink)
+	if err != nil {
+		return nil, fmt.Errorf("output file %s: %w", out.path, err)
+	}
+	k.Writer, k.out = w, out
+	opt.Tap = w.Tap
+	return w, nil
+}
+
+// finish completes the file with what is known at the end of the recording. notes are those of rec
+// that the collector does not find out by itself when it gets the same stream again.
+func (k *keeper) finish(rec *report.Recording, notes []string, what collect.Options, past *collect.Past, result *session.Result) error {
+	if k.Writer == nil {
+		return nil
+	}
+	own := &perfdata.Own{
+		Tool: rec.Tool, Start: rec.Data.Start, Duration: rec.Data.Duration, Period: rec.Data.Period,
+		SystemWide: what.SystemWide, CPUs: what.CPUs, MaxDepth: past.MaxDepth,
+		Energy: what.Energy, Attribution: what.Attribution,
+		Throttled: rec.Throttled, BadRecords: rec.BadRecords, Notes: notes, Comments: rec.Data.Comments,
+		KernelVisible: past.KernelVisible, Idle: past.Idle, Locations: past.Locations, Main: past.Main,
+	}
+	if c := rec.Command; c != nil {
+		own.Command = &perfdata.OwnCommand{Args: c.Args, ExitCode: c.ExitCode, Signal: c.Signal}
+	}
+	for _, e := range what.Events {
+		own.Events = append(own.Events, perfdata.OwnEvent{Name: e.Name, Clock: e.Clock, Period: e.Period})
+	}
+	var events []perfdata.Event
+	for _, e := range result.Opened {
+		events = append(events, perfdata.Event{Name: e.Name, Attr: e.Attr, IDs: e.IDs})
+	}
+	if err := k.Writer.Finish(events, own); err != nil {
+		return fmt.Errorf("output file %s: %w", k.out.path, err)
+	}
+	return k.out.commit()
+}
+
+// close releases what is not needed any more.
+func (k *keeper) close() {
+	if k.Writer != nil {
+		k.Writer.Close()
+	}
+}
