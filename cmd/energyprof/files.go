@@ -12,7 +12,7 @@ import (
 // recordFiles are the files that a recording writes. All are created before it
 // begins; those not asked for are nil.
 type recordFiles struct {
-	profile, summary, trace *output
+	profile, summary, trace, perfData *output
 }
 
 func (f *recordFlags) createFiles() (files recordFiles, err error) {
@@ -27,6 +27,7 @@ func (f *recordFlags) createFiles() (files recordFiles, err error) {
 		{"-o", f.output, &files.profile},
 		{"--summary", f.summary, &files.summary},
 		{"--energy-trace", f.trace, &files.trace},
+		{"--perf-data", f.perfData, &files.perfData},
 	} {
 		if want.path == "" {
 			continue
@@ -47,7 +48,7 @@ func (f *recordFlags) createFiles() (files recordFiles, err error) {
 
 // discard removes what has not been committed.
 func (files recordFiles) discard() {
-	for _, o := range []*output{files.profile, files.summary, files.trace} {
+	for _, o := range []*output{files.profile, files.summary, files.trace, files.perfData} {
 		if o != nil {
 			o.discard()
 		}

@@ -34,9 +34,10 @@ type recordFlags struct {
 	userOnly   bool
 	kernelOnly bool
 
-	output  string
-	summary string
-	quiet   bool
+	output   string
+	perfData string
+	summary  string
+	quiet    bool
 }
 
 func newRecord() *cobra.Command {
@@ -73,6 +74,7 @@ func newRecord() *cobra.Command {
 	fl.BoolVar(&f.kernelOnly, "kernel", false, "sample the kernel only")
 	f.energyFlags.register(fl)
 	fl.StringVarP(&f.output, "output", "o", "energyprof.pb.gz", "the profile")
+	fl.StringVar(&f.perfData, "perf-data", "", "write the recording as a perf.data file, too, for perf and for convert")
 	fl.StringVar(&f.summary, "summary", "", "write the summary as JSON to this file")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no closing summary")
 	return c
@@ -144,6 +146,11 @@ func (f *recordFlags) run(args []string) error {
 	if err != nil {
 		return err
 	}
+	var keeper keeper
+	defer keeper.close()
+	if f.perfData != "" {
+		what.Found = keeper.found
+	}
 	collector, err := collect.New(what)
 	if err != nil {
 		return err
@@ -168,17 +175,26 @@ func (f *recordFlags) run(args []string) error {
 	if err != nil {
 		return err
 	}
+	if sink, err = keeper.between(sink, files.perfData, &opt); err != nil {
+		return err
+	}
 	result, err := session.Run(opt, sink)
 	if err != nil {
 		return err
 	}
 	defer result.Close()
 	recording := collector.Finish()
+	known := len(recording.Notes)
 	f.describe(recording, opt, result, energy)
+	notes := recording.Notes[known:]
 	if collector.Books().KernelHidden {
 		recording.Notes = append(recording.Notes, "functions of the kernel have no names, this user may not see its addresses: "+adviceKernelNames())
 	}
 	if err := files.write(recording, energy.trace); err != nil {
+		result.Wait()
+		return err
+	}
+	if err := keeper.finish(recording, notes, what, collector.Past(), result); err != nil {
 		result.Wait()
 		return err
 	}
