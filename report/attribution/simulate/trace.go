@@ -67,11 +67,11 @@ func Record(m Machine, in Instruments, seed uint64) (*Trace, error) {
 		rng := source(seed, streamReadings, i)
 		times := in.times(rng, from, to)
 		joules, dram, truth, dramTruth := m.integrate(p, tr.runs[first:first+p.CPUs], times.shows, from, to)
-		tr.Series = append(tr.Series, attribution.Series{Domain: "package", Package: i, CPUs: cpus})
+		tr.Series = append(tr.Series, attribution.Series{Domain: packageDomain, Package: i, CPUs: cpus})
 		tr.Readings = append(tr.Readings, in.read(rng, times.stamps, joules, in.Unit))
 		tr.Truth.Series = append(tr.Truth.Series, truth)
 		if in.DRAM {
-			memory = append(memory, attribution.Series{Domain: "dram", Package: i, CPUs: cpus})
+			memory = append(memory, attribution.Series{Domain: memoryDomain, Package: i, CPUs: cpus})
 			memoryReadings = append(memoryReadings, in.read(rng, times.stamps, dram, in.DRAMUnit))
 			memoryTruth = append(memoryTruth, dramTruth)
 		}

@@ -1,0 +1,311 @@
+package simulate
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"sync"
+
+	"github.com/energyprof/energyprof/report/attribution"
+)
+
+// Evaluation is what became of a scenario over many seeds.
+type Evaluation struct {
+	Scenario Scenario
+	Seeds    int
+
+	// Methods are the errors of joules of functions with at least MinShare of
+	// the CPU time: the regression, what Auto chose, proportional, share, and the
+	// formulas of other tools.
+	Methods []MethodErrors
+	// Apart is the part of those functions that the regression tells apart in
+	// every package; its errors are of these.
+	Apart float64
+
+	// Coverage is the part of the confidence intervals that have the truth, of
+	// functions with MinShare and of groups; CoverageAll of all. Width is the
+	// median of their width, relative to the truth, and WidthOracle relative to
+	// an oracle's.
+	Coverage, CoverageAll       float64
+	Intervals, IntervalsAll     int
+	Width, WidthOracle          float64
+	BaselineError, ActiveError  float64 // mean relative errors of the watts where fitted, NaN where they never were
+	BaselineWorst, ActiveWorst  float64
+	BaselineApart               float64 // part of the series in which static and active power were told apart
+	Validation, ShareValidation float64 // medians
+	ValidationRatio             float64 // median of ShareValidation / Validation
+	Chosen                      float64 // part of the seeds in which Auto ended with the regression
+	Noted                       float64 // part of the seeds with a note, or a group of functions
+	Notes                       map[string]int
+	Cost                        float64 // by the clock, per second of recording, of the regression
+}
+
+// MethodErrors are relative errors: Mean over functions and seeds, Typical the
+// median over seeds of the worst function, Worst of all.
+type MethodErrors struct {
+	Name                 string
+	Mean, Typical, Worst float64
+	// Scaled is the mean with the one common factor that suits best.
+	Scaled float64
+}
+
+// outcome is one seed.
+type outcome struct {
+	errors, scaled        map[string][]float64
+	functions, apart      int
+	intervals             []Interval
+	baseline, active      []float64
+	series, baselineApart int
+	validation            *attribution.Validation
+	chosen, noted         bool
+	notes                 []string
+	cost                  float64
+	err                   error
+}
+
+// Evaluate runs a scenario with the seeds from 1 on. The clock tells ns, for
+// the cost; nil leaves it out.
+func Evaluate(s Scenario, seeds, workers int, clock func() int64) (*Evaluation, error) {
+	outcomes := make([]outcome, seeds)
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range workers {
+		wg.Go(func() {
+			for i := range next {
+				outcomes[i] = s.evaluate(uint64(i+1), clock)
+			}
+		})
+	}
+	for i := range seeds {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	for i, o := range outcomes {
+		if o.err != nil {
+			return nil, fmt.Errorf("simulate: %s, seed %d: %w", s.Name, i+1, o.err)
+		}
+	}
+	return s.collect(outcomes), nil
+}
+
+func (s *Scenario) minShare() float64 {
+	if s.MinShare > 0 {
+		return s.MinShare
+	}
+	return 0.02
+}
+
+const packageDomain, memoryDomain = "package", "dram"
+
+func (s *Scenario) domain() string { return cmp.Or(s.Domain, packageDomain) }
+
+func (s *Scenario) evaluate(seed uint64, clock func() int64) outcome {
+	tr, err := s.Record(seed)
+	if err != nil {
+		return outcome{err: err}
+	}
+	o := outcome{errors: map[string][]float64{}, scaled: map[string][]float64{}}
+	put := func(name string, joules []float64) {
+		o.errors[name] = tr.Errors(joules, s.domain(), s.minShare())
+		o.scaled[name] = tr.Errors(tr.Scaled(joules, s.domain()), s.domain(), s.minShare())
+	}
+	if s.domain() == packageDomain {
+		for _, f := range Formulas() {
+			put(f.Name, f.Joules(tr))
+		}
+	}
+	for _, method := range []attribution.Method{attribution.Regression, attribution.Auto, attribution.Proportional, attribution.Share} {
+		opt := tr.Options(method)
+		if s.StaticGiven && method != attribution.Share {
+			opt.BaselineWatts = tr.StaticWatts()
+		}
+		var start int64
+		if clock != nil {
+			start = clock()
+		}
+		r, err := tr.Attribute(opt)
+		if err != nil {
+			return outcome{err: err}
+		}
+		joules := tr.Joules(r, s.domain())
+		switch method {
+		case attribution.Regression:
+			if clock != nil {
+				o.cost = float64(clock()-start) / tr.Instruments.Duration.Seconds()
+			}
+			joules = s.regression(tr, r, &o, joules)
+		case attribution.Auto:
+			o.chosen = r.Method == attribution.Regression
+		}
+		put(string(method), joules)
+	}
+	return o
+}
+
+// regression takes what only a regression says, and returns joules without
+// functions that it does not tell apart.
+func (s *Scenario) regression(tr *Trace, r *attribution.Result, o *outcome, joules []float64) []float64 {
+	oracles := map[int]Oracle{}
+	o.intervals = tr.Intervals(r, s.domain(), func(series int) Oracle {
+		if _, ok := oracles[series]; !ok {
+			oracles[series] = tr.Oracle(series, s.StaticGiven)
+		}
+		return oracles[series]
+	})
+	o.validation, o.notes, o.noted = r.Validation, r.Notes, len(r.Notes) > 0
+	_, _, share := tr.Known(s.domain())
+	grouped := map[int]bool{}
+	for i, sr := range r.Series {
+		if sr.Domain != s.domain() {
+			continue
+		}
+		for f, p := range sr.Functions {
+			if p.Group >= 0 && p.Seconds > 0 {
+				grouped[f] = true
+			}
+		}
+		truth := tr.Truth.Series[i]
+		o.series++
+		if !sr.BaselineFitted {
+			continue
+		}
+		active := 0.0
+		if truth.ActiveSeconds > 0 {
+			active = truth.Active / truth.ActiveSeconds
+		}
+		if active > 0 && sr.ActiveWatts == 0 {
+			continue // in one: not told apart
+		}
+		o.baselineApart++
+		if truth.BaselineWatts > 0 {
+			o.baseline = append(o.baseline, math.Abs(sr.BaselineWatts-truth.BaselineWatts)/truth.BaselineWatts)
+		}
+		if active > 0 {
+			o.active = append(o.active, math.Abs(sr.ActiveWatts-active)/active)
+		}
+	}
+	for f, share := range share {
+		if share >= s.minShare() {
+			o.functions++
+			if !grouped[f] {
+				o.apart++
+			}
+		}
+		if grouped[f] {
+			joules[f] = math.NaN()
+		}
+	}
+	o.noted = o.noted || len(grouped) > 0
+	return joules
+}
+
+func (s *Scenario) collect(outcomes []outcome) *Evaluation {
+	e := &Evaluation{Scenario: *s, Seeds: len(outcomes), Notes: map[string]int{}}
+	names := []string{string(attribution.Regression), string(attribution.Auto), string(attribution.Proportional), string(attribution.Share)}
+	for _, f := range Formulas() {
+		names = append(names, f.Name)
+	}
+	for _, name := range names {
+		var all, scaled, worst []float64
+		for _, o := range outcomes {
+			all = append(all, o.errors[name]...)
+			scaled = append(scaled, o.scaled[name]...)
+			if len(o.errors[name]) > 0 {
+				worst = append(worst, largest(o.errors[name]))
+			}
+		}
+		e.Methods = append(e.Methods, MethodErrors{name, mean(all), quantile(worst, 0.5), largest(all), mean(scaled)})
+	}
+	var functions, apart, series, baselineApart, inside, insideAll int
+	var widths, oracle, baseline, active, validation, shareValidation, ratio, cost []float64
+	for _, o := range outcomes {
+		functions += o.functions
+		apart += o.apart
+		series += o.series
+		baselineApart += o.baselineApart
+		baseline, active = append(baseline, o.baseline...), append(active, o.active...)
+		for _, iv := range o.intervals {
+			e.IntervalsAll++
+			if iv.Inside() {
+				insideAll++
+			}
+			if iv.Share < s.minShare() {
+				continue
+			}
+			e.Intervals++
+			if iv.Inside() {
+				inside++
+			}
+			widths = append(widths, (iv.High-iv.Low)/iv.Truth)
+			if iv.Oracle > 0 && !math.IsInf(iv.Oracle, 1) {
+				oracle = append(oracle, (iv.High-iv.Low)/(2*Normal95*iv.Oracle))
+			}
+		}
+		if v := o.validation; v != nil {
+			validation, shareValidation = append(validation, v.Error), append(shareValidation, v.ShareError)
+			ratio = append(ratio, v.ShareError/v.Error)
+		}
+		if o.chosen {
+			e.Chosen += 1 / float64(len(outcomes))
+		}
+		if o.noted {
+			e.Noted += 1 / float64(len(outcomes))
+		}
+		for _, n := range o.notes {
+			e.Notes[n]++
+		}
+		cost = append(cost, o.cost)
+	}
+	part := func(n, of int) float64 { return float64(n) / float64(of) }
+	e.Apart, e.BaselineApart = part(apart, functions), part(baselineApart, series)
+	e.Coverage, e.CoverageAll = part(inside, e.Intervals), part(insideAll, e.IntervalsAll)
+	e.Width, e.WidthOracle = quantile(widths, 0.5), quantile(oracle, 0.5)
+	e.BaselineError, e.ActiveError = mean(baseline), mean(active)
+	e.BaselineWorst, e.ActiveWorst = largest(baseline), largest(active)
+	e.Validation, e.ShareValidation = quantile(validation, 0.5), quantile(shareValidation, 0.5)
+	e.ValidationRatio, e.Cost = quantile(ratio, 0.5), mean(cost)/1e9
+	return e
+}
+
+// Coverage of claimed intervals must lie between these, and their width must
+// not exceed an oracle's more than widthLimit times.
+const (
+	coverageLow, coverageHigh = 0.92, 0.98
+	widthLimit                = 2
+	fewIntervals              = 300 // below that, coverage is not judged
+)
+
+// Violations are the limits that the regression did not keep.
+func (e *Evaluation) Violations() []string {
+	var out []string
+	fail := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	m, l := e.Methods[0], e.Scenario.Limits
+	if l.Mean > 0 && !(m.Mean <= l.Mean) {
+		fail("mean error %.2f %%, limit %.2f %%", 100*m.Mean, 100*l.Mean)
+	}
+	if l.Worst > 0 && !(m.Worst <= l.Worst) {
+		fail("worst error %.2f %%, limit %.2f %%", 100*m.Worst, 100*l.Worst)
+	}
+	if l.Baseline > 0 && !(e.BaselineError <= l.Baseline || math.IsNaN(e.BaselineError)) {
+		fail("static power off by %.2f %%, limit %.2f %%", 100*e.BaselineError, 100*l.Baseline)
+	}
+	if l.Validation > 0 && !(e.ValidationRatio >= l.Validation) {
+		fail("validation error %.1f times smaller than sharing's, limit %.1f", e.ValidationRatio, l.Validation)
+	}
+	if l.Notes && e.Noted < 1 {
+		fail("said what cannot be told in %.0f %% of the recordings", 100*e.Noted)
+	}
+	if l.Sharing && e.Chosen > 0.05 {
+		fail("chose the regression in %.0f %% of the recordings, where watts are equal", 100*e.Chosen)
+	}
+	if e.Scenario.Claimed && e.Intervals >= fewIntervals {
+		if !(e.Coverage >= coverageLow && e.Coverage <= coverageHigh) {
+			fail("coverage %.1f %%", 100*e.Coverage)
+		}
+		if e.WidthOracle > widthLimit {
+			fail("intervals %.1f times as wide as an oracle's", e.WidthOracle)
+		}
+	}
+	return out
+}
