@@ -118,7 +118,14 @@ const (
 // (PERF_RECORD_MISC_BUILD_ID_SIZE).
 const miscBuildIDSize = 1 << 15
 
+// miscLostSamplesBPF says of LOST_SAMPLES that a BPF filter left them out, as the
+// user wished (PERF_RECORD_MISC_LOST_SAMPLES_BPF).
+const miscLostSamplesBPF = 1 << 15
+
 const (
 	recordHeader  = 8       // struct perf_event_header
 	maxRecordSize = 1 << 16 // its size field has 16 bits
+	// maxRecordType is beyond every type that was ever assigned. Those of
+	// simpleperf, of Android, begin at 1<<15.
+	maxRecordType = 1 << 16
 )

@@ -1,0 +1,268 @@
+package perfdata
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+	"time"
+
+	"github.com/energyprof/energyprof/internal/pmu"
+)
+
+// The largest section of a feature that is read, in bytes, and of build ids and
+// of our own, which have as many entries as there are files or readings.
+const (
+	maxFeature     = 16 << 20
+	maxLongFeature = 1 << 30
+)
+
+// maxCPU is beyond the CPUs of any machine: a larger number comes from damaged data.
+const maxCPU = 1 << 16
+
+// feature takes the content of a feature: of a section of a file, or of a record
+// of a pipe. Layouts are those of the process_* functions of
+// tools/perf/util/header.c. What cannot be read is noted and left out.
+func (f *File) feature(bit feature, content []byte) {
+	c := fields{b: content, order: f.order}
+	in := &f.Info
+	switch bit {
+	case featBuildID:
+		f.buildIDs(content)
+		return
+	case featHostname:
+		in.Hostname = c.text()
+	case featOSRelease:
+		in.OSRelease = c.text()
+	case featVersion:
+		in.Version = c.text()
+	case featArch:
+		in.Arch = c.text()
+	case featNrCPUs:
+		// The format's description has them the other way round.
+		a, b := int(min(c.u32(), math.MaxInt32)), int(min(c.u32(), math.MaxInt32))
+		in.CPUsAvailable, in.CPUsOnline = max(a, b), min(a, b)
+	case featCPUDesc:
+		in.CPUDesc = c.text()
+	case featCPUID:
+		in.CPUID = c.text()
+	case featTotalMem:
+		in.MemoryKiB = c.u64()
+	case featCmdline:
+		in.Cmdline = c.texts()
+	case featEventDesc:
+		f.eventDesc(&c)
+	case featCPUTopology:
+		f.topology(&c)
+	case featNUMATopology:
+		for n := c.u32(); n > 0 && !c.bad; n-- {
+			node := Node{ID: int(c.u32()), TotalKiB: c.u64(), FreeKiB: c.u64(), CPUs: c.text()}
+			if !c.bad {
+				in.Nodes = append(in.Nodes, node)
+			}
+		}
+	case featBranchStack:
+		in.BranchStack = true
+	case featPMUMappings:
+		in.PMUs = make(map[uint32]string)
+		for n := c.u32(); n > 0 && !c.bad; n-- {
+			kind, name := c.u32(), c.text()
+			if !c.bad {
+				in.PMUs[kind] = name
+			}
+		}
+	case featGroupDesc:
+		f.groupDesc(&c)
+	case featAuxtrace:
+		in.Trace = true
+	case featStat:
+		in.Stat = true
+	case featSampleTime:
+		in.First, in.Last = int64(c.u64()), int64(c.u64())
+	case featClockID:
+		in.Clock.Resolution = time.Duration(c.u64())
+	case featClockData:
+		if c.u32() == 1 { // version
+			c.u32() // the clock's id, which the attributes have too
+			in.Clock.WallNS, in.Clock.ClockNS = int64(c.u64()), int64(c.u64())
+		}
+	case featCompressed:
+		in.Compressed = true
+		c.u32()
+		if kind := c.u32(); kind != 1 && !c.bad {
+			f.notes.add("records are compressed by method %d, which is not known", kind)
+		}
+	case featCPUPMUCaps:
+		f.pmuCaps(&c, func() string { return "cpu" })
+	case featPMUCaps:
+		for n := c.u32(); n > 0 && !c.bad; n-- {
+			f.pmuCaps(&c, c.text)
+		}
+	case featHybridTopology:
+		in.HybridCPUs = make(map[string]string)
+		for n := c.u32(); n > 0 && !c.bad; n-- {
+			name, cpus := c.text(), c.text()
+			if !c.bad {
+				in.HybridCPUs[name] = cpus
+			}
+		}
+	case featOwn:
+		f.ownRaw = append(f.ownRaw, content...)
+	}
+	if c.bad {
+		f.notes.add("the header's feature %d is cut short", bit)
+	}
+}
+
+// pmuCaps reads what a PMU says of itself; its name follows.
+func (f *File) pmuCaps(c *fields, name func() string) {
+	caps := make(map[string]string)
+	for n := c.u32(); n > 0 && !c.bad; n-- {
+		key, value := c.text(), c.text()
+		if !c.bad {
+			caps[key] = value
+		}
+	}
+	pmu := name()
+	if c.bad {
+		return
+	}
+	if f.Info.PMUCaps == nil {
+		f.Info.PMUCaps = make(map[string]map[string]string)
+	}
+	f.Info.PMUCaps[pmu] = caps
+}
+
+// groupDesc reads which events count together.
+func (f *File) groupDesc(c *fields) {
+	f.Info.Groups = nil
+	for n := c.u32(); n > 0 && !c.bad; n-- {
+		g := Group{Name: c.text(), Leader: int(min(c.u32(), maxEvents)), Members: int(min(c.u32(), maxEvents))}
+		if !c.bad {
+			f.Info.Groups = append(f.Info.Groups, g)
+		}
+	}
+}
+
+// eventDesc reads the names of the events. They are in the order of the
+// attributes.
+func (f *File) eventDesc(c *fields) {
+	n, size := c.u32(), uint64(c.u32())
+	for i := 0; uint32(i) < n && !c.bad; i++ {
+		c.take(size)
+		ids := uint64(c.u32())
+		name := c.text()
+		c.take(min(ids, math.MaxUint64/8) * 8)
+		if i < len(f.Events) && name != "" && !c.bad {
+			f.Events[i].Name = name
+			f.named[i] = true
+		}
+	}
+}
+
+// topology reads where the CPUs sit: lists of siblings, then core and package
+// of each CPU (since Linux 4.0), then dies (since 5.3).
+func (f *File) topology(c *fields) {
+	in := &f.Info
+	in.PackageSiblings, in.ThreadSiblings = c.texts(), c.texts()
+	in.CPUs = nil
+	if c.bad {
+		return
+	}
+	n := in.CPUsAvailable
+	if len(c.b) == 0 || n == 0 || n > len(c.b)/8 {
+		f.topologyOfSiblings()
+		return
+	}
+	cpus := make([]CPU, n)
+	for i := range cpus {
+		core, pkg := int32(c.u32()), int32(c.u32())
+		cpus[i] = CPU{Package: max(-1, int(pkg)), Core: max(-1, int(core)), Die: -1}
+	}
+	if len(c.b) > 0 {
+		in.DieSiblings = c.texts()
+		for i := range cpus {
+			cpus[i].Die = max(-1, int(int32(c.u32())))
+		}
+	}
+	in.CPUs = cpus
+}
+
+// topologyOfSiblings numbers packages and cores by the lists of siblings, which
+// are all that old files have.
+func (f *File) topologyOfSiblings() {
+	in := &f.Info
+	set := func(lists []string, put func(c *CPU, number int)) {
+		known := 0
+		for number, list := range lists {
+			cpus, err := pmu.ParseCPUList(list)
+			if known += len(cpus); err == nil && known > maxCPU {
+				err = fmt.Errorf("more than %d CPUs", maxCPU)
+			}
+			if err != nil {
+				f.notes.add("topology: %v", err)
+				return
+			}
+			for _, cpu := range cpus {
+				for cpu >= len(in.CPUs) {
+					in.CPUs = append(in.CPUs, CPU{-1, -1, -1})
+				}
+				put(&in.CPUs[cpu], number)
+			}
+		}
+	}
+	set(in.PackageSiblings, func(c *CPU, n int) { c.Package = n })
+	set(in.ThreadSiblings, func(c *CPU, n int) { c.Core = n })
+}
+
+// featureSections reads the features of a file; their places follow the data.
+func (f *File) featureSections() error {
+	var set []feature
+	for word, b := range f.header.features {
+		for ; b != 0; b &= b - 1 {
+			set = append(set, feature(64*word+bits.TrailingZeros64(b)))
+		}
+	}
+	if len(set) == 0 {
+		return nil
+	}
+	at := f.header.data.offset + f.header.data.size
+	table := make([]byte, sectionSize*len(set))
+	if n, err := f.at.ReadAt(table, int64(min(at, math.MaxInt64))); n < len(table) {
+		f.notes.add("the places of the features at %#x cannot be read: %v", at, err)
+		table = table[:n-n%sectionSize]
+	}
+	c := fields{b: table, order: f.order}
+	type placed struct {
+		feature
+		section
+	}
+	var all []placed
+	for i := range len(table) / sectionSize {
+		all = append(all, placed{set[i], section{c.u64(), c.u64()}})
+	}
+	// As in perf, in the order of the bits; but names that are made up want the PMUs.
+	slices.SortStableFunc(all, func(a, b placed) int { return cmp.Compare(a.feature, b.feature) })
+	budget := uint64(f.size) + maxFeature
+	for _, p := range all {
+		limit := uint64(maxFeature)
+		switch p.feature {
+		case featTracingData, featBPFProgInfo, featBPFBTF, featMemTopology, featCache, featDirFormat, featCPUDomainInfo:
+			continue // of no use here
+		case featBuildID, featOwn:
+			limit = maxLongFeature
+		}
+		if p.size > uint64(f.size) || p.offset > uint64(f.size)-p.size || p.size > limit || p.size > budget {
+			f.notes.add("the header's feature %d (%d bytes at %#x) lies beyond the end of the file", p.feature, p.size, p.offset)
+			continue
+		}
+		budget -= p.size
+		content := make([]byte, p.size)
+		if n, err := f.at.ReadAt(content, int64(p.offset)); n < len(content) {
+			return fmt.Errorf("%s: feature %d at %#x: %w", f.name, p.feature, p.offset, err)
+		}
+		f.feature(p.feature, content)
+	}
+	return nil
+}

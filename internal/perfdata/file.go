@@ -1,0 +1,132 @@
+package perfdata
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/energyprof/energyprof/perfring"
+)
+
+// Why a file could not be read, for callers that decide. The errors that wrap
+// them name the place in the file, in bytes from its start.
+var (
+	ErrNotPerfData = errors.New("not a perf.data file")
+	ErrDamaged     = errors.New("perf.data is damaged")
+	ErrUnsupported = errors.New("this kind of perf.data is not supported")
+	ErrNoEvents    = errors.New("perf.data describes no event")
+	// ErrClock says that samples and energy readings of other sources have no
+	// clock in common.
+	ErrClock = errors.New("sample times are not on CLOCK_MONOTONIC")
+	// ErrNoSuchEvent says that no group of the file counts the event that was asked for.
+	ErrNoSuchEvent = errors.New("no such event")
+)
+
+// Sink takes one ordered stream of what happened; it is that of a live
+// recording. All calls come from one goroutine.
+type Sink interface {
+	// Existing announces a process that ran before the recording began. perf
+	// itself writes records of those instead.
+	Existing(pid int) error
+	// Record takes a record in time order: of cpu, -1 if unknown, and of the event
+	// with that index in File.Events, or -1. It is valid during the call only.
+	Record(rec perfring.Record, cpu, event int)
+	// Busy is the kernel's own account: the CPU was busy for ns nanoseconds of
+	// (from, to], whoever used it.
+	Busy(cpu int, from, to, ns int64)
+	// Others is busy time, ns of (from, to], of tasks other than the target, exact.
+	Others(cpu int, from, to, ns int64)
+	// Missed is CPU time of the target, ns of (from, to], without samples.
+	Missed(cpu int, from, to, ns int64)
+	// Energy is one point of the series of File.EnergyDomains[domain]: joules since any origin.
+	Energy(domain int, t int64, joules float64)
+	// Advance says that all that happened before t has been delivered.
+	Advance(t int64)
+}
+
+// File is a perf.data file, or a pipe that brings one, whose header has been
+// read. It is for one goroutine.
+type File struct {
+	Events []Event // in file order
+	Info   Info
+	// EnergyDomains are the series of energy that the samples of the file carry;
+	// see UseEnergy.
+	EnergyDomains []EnergyDomain
+
+	name   string // for messages
+	closer io.Closer
+	at     io.ReaderAt // nil in a pipe
+	size   int64       // of the file in bytes, -1 unknown
+	order  binary.ByteOrder
+	swap   bool // order is not the machine's own
+	pipe   bool // there are no sections: all is in records
+	legacy bool // of the first format
+	header fileHeader
+	ownRaw []byte // our own section
+
+	events      eventTable
+	named       []bool            // by event: the file has a name of it
+	types       map[uint64]string // names of tracepoints in old pipes, by config
+	cpuOfID     map[uint64]int    // where the event of an id was opened
+	energy      energy
+	energyGiven bool // by UseEnergy
+
+	src  *source
+	zip  unzip
+	hold hold
+	read bool // Read was called
+
+	// The state of Read.
+	sink     Sink
+	result   Result
+	notes    notes
+	last     uint64 // time of the record that was read last
+	youngest uint64 // time of the youngest that was read
+	until    uint64 // what is not younger can be delivered at the end of this round
+	counts   map[counterKey]uint64
+	chain    []uint64 // scratch of callStack
+}
+
+// Open reads the header, attributes and features of a file, or of what
+// standard input brings if path is "-". In a pipe these are the records before
+// the first that a kernel wrote; more features can come while it is Read.
+func Open(path string) (*File, error) {
+	if path == "-" {
+		return NewReader(os.Stdin, "standard input")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s: a directory, as perf record --threads writes: %w", path, ErrUnsupported)
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	var f *File
+	if info.Mode().IsRegular() {
+		f, err = NewFile(file, info.Size(), path)
+	} else {
+		f, err = NewReader(file, path)
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	f.closer = file
+	return f, nil
+}
+
+// Close releases the file, unless the caller opened it.
+func (f *File) Close() error {
+	f.src = nil
+	if f.closer == nil {
+		return nil
+	}
+	return f.closer.Close()
+}

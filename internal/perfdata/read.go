@@ -1,0 +1,274 @@
+package perfdata
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/energyprof/energyprof/perfring"
+)
+
+// DefaultMaxPending bounds the records that are held back for time order, in
+// bytes. The rings of a machine with 128 CPUs hold as much.
+const DefaultMaxPending = 128 << 20
+
+// noTime is what perf calls a record without a time.
+const noTime = math.MaxUint64
+
+// Read reads all records and hands them on in the order of their times. It can
+// be called once. What cannot be read is counted, and when the rest of the file
+// cannot be found all before it is handed on nevertheless: see Result.Truncated.
+// The error is that of reading the file itself.
+//
+// perf record writes FINISHED_ROUND whenever it has visited all rings: what is not
+// younger than the youngest record of the visit before last cannot be missing any
+// more. Without rounds records are held until there are too many.
+func (f *File) Read(sink Sink) (*Result, error) {
+	if f.read {
+		return nil, fmt.Errorf("%s: can be read once", f.name)
+	}
+	f.read = true
+	f.sink = sink
+	f.result.Samples = make([]uint64, len(f.Events))
+	f.result.Truncated = -1
+	err := f.records()
+	f.zip.stop()
+	f.src.done()
+	f.hold.flush(math.MaxUint64, f.deliver)
+	f.flushed(math.MaxInt64)
+	f.result.Late = f.hold.late
+	f.result.Notes = f.notes.all()
+	return &f.result, err
+}
+
+// records reads until the end, or to where nothing more can be found.
+func (f *File) records() error {
+	for {
+		rec, offset, err := f.src.next()
+		if errors.Is(err, errEnd) {
+			if limit := f.src.limit; limit >= 0 && offset < limit {
+				f.truncated(offset, fmt.Errorf("the file ends %d bytes before its data do: %w", limit-offset, ErrDamaged))
+			}
+			return nil
+		}
+		if err == nil {
+			err = f.record(rec, offset)
+		}
+		if err != nil {
+			f.truncated(offset, err)
+			if errors.Is(err, ErrDamaged) || errors.Is(err, ErrUnsupported) {
+				return nil
+			}
+			return fmt.Errorf("%s: at %#x: %w", f.name, offset, err)
+		}
+	}
+}
+
+func (f *File) truncated(offset int64, err error) {
+	f.result.Truncated, f.result.Reason = offset, err
+}
+
+// record takes one record of the file.
+func (f *File) record(rec []byte, offset int64) error {
+	kind := perfring.RecordType(f.order.Uint32(rec))
+	if kind < recUserStart {
+		f.kernel(rec, &f.src.window)
+		return nil
+	}
+	switch kind {
+	case recFinishedRound:
+		f.round()
+	case recCompressed:
+		return f.compressed(rec[recordHeader:])
+	case recCompressed2:
+		c := fields{b: rec[recordHeader:], order: f.order}
+		payload := c.take(c.u64())
+		if c.bad {
+			return fmt.Errorf("a compressed record says that it is longer than its %d bytes: %w", len(rec), ErrDamaged)
+		}
+		return f.compressed(payload)
+	default:
+		known := len(f.Events)
+		if err := f.userRecord(kind, rec, offset); err != nil {
+			return err
+		}
+		if len(f.Events) != known {
+			f.settle()
+			f.result.Samples = append(f.result.Samples, make([]uint64, len(f.Events)-known)...)
+		}
+	}
+	return nil
+}
+
+// compressed takes the payload of a compressed record.
+func (f *File) compressed(payload []byte) error {
+	if f.size < 0 && f.zip.decoder == nil {
+		f.zip.small = len(payload) < largePayload
+	}
+	return f.zip.add(payload, f.decompressed)
+}
+
+// decompressed takes the whole records that were unpacked.
+func (f *File) decompressed() error {
+	w := &f.zip.window
+	for {
+		b := w.bytes()
+		if len(b) < recordHeader {
+			return nil
+		}
+		size := int(f.order.Uint16(b[6:]))
+		kind := perfring.RecordType(f.order.Uint32(b))
+		if size < recordHeader || kind >= maxRecordType {
+			return fmt.Errorf("what was compressed is no record (type %#x, %d bytes): %w", uint32(kind), size, ErrDamaged)
+		}
+		if len(b) < size {
+			return nil
+		}
+		rec := b[:size:size]
+		w.start += size
+		switch {
+		case kind < recUserStart:
+			f.kernel(rec, w)
+			continue
+		case kind == recFinishedRound:
+			f.round()
+		default:
+			// perf compresses what comes from rings, and nothing of its own.
+			f.result.Books.CountBad(-1, 1)
+		}
+	}
+}
+
+// kernel takes a record of the kernel, which ends where the window begins: it is
+// held until its time has come.
+func (f *File) kernel(rec []byte, w *window) {
+	if f.swap {
+		f.swapRecord(rec)
+	}
+	t, ok := f.events.decoder.Time(rec)
+	if !ok {
+		// It was written after those before it: of kernels before 2.6.38 only
+		// samples have times.
+		t = f.last
+	}
+	if t == 0 || t == noTime {
+		f.deliver(rec)
+		return
+	}
+	f.last = t
+	f.youngest = max(f.youngest, t)
+	f.hold.add(t, w.at, w.start-len(rec))
+	if f.hold.full() {
+		f.flushed(int64(f.hold.relieve(f.deliver)))
+	}
+}
+
+// round ends a visit of all rings.
+func (f *File) round() {
+	if f.until > 0 {
+		f.hold.flush(f.until, f.deliver)
+		f.flushed(int64(f.until))
+	}
+	f.until = f.youngest
+}
+
+// flushed says that all that is not younger than t has been delivered.
+func (f *File) flushed(t int64) {
+	f.energy.deliver()
+	f.sink.Advance(t)
+}
+
+// deliver decodes a record and hands it on.
+func (f *File) deliver(raw []byte) {
+	rec, err := f.events.decoder.Decode(raw)
+	if err != nil {
+		f.result.Books.CountBad(-1, 1)
+		if errors.Is(err, perfring.ErrUnknownID) {
+			f.result.Foreign++
+		}
+		return
+	}
+	if s, ok := rec.(*perfring.Sample); ok {
+		f.sample(s)
+		return
+	}
+	event, cpu := f.place(raw)
+	switch r := rec.(type) {
+	case *perfring.Throttle:
+		event = f.events.indexOf(r.ID)
+	case *perfring.Unthrottle:
+		event = f.events.indexOf(r.ID)
+	case *perfring.LostSamples:
+		if r.Misc&miscLostSamplesBPF != 0 {
+			return // a filter of the user's left them out
+		}
+	case *perfring.Aux:
+		f.result.AuxRecords++
+		event = -1
+	default:
+		event = -1
+	}
+	f.result.Books.Count(rec, cpu)
+	f.sink.Record(rec, cpu, event)
+}
+
+// place finds the event and the CPU in the sample id at the end of a record.
+func (f *File) place(raw []byte) (event, cpu int) {
+	t := &f.events
+	event, cpu = 0, -1
+	if t.trailerID > 0 {
+		at := len(raw) - t.trailerID
+		if at < recordHeader {
+			return -1, -1
+		}
+		id := binary.NativeEndian.Uint64(raw[at:])
+		if event = t.indexOf(id); event < 0 {
+			return -1, -1
+		}
+		if known, ok := f.cpuOfID[id]; ok {
+			cpu = known
+		}
+	}
+	if back := t.perEvent[event].trailCPU; back > 0 && len(raw) >= recordHeader+back {
+		if n := int32(binary.NativeEndian.Uint32(raw[len(raw)-back:])); n >= 0 {
+			cpu = int(n)
+		}
+	}
+	return event, cpu
+}
+
+// sample hands on one sample, or one for each counter whose value it carries.
+func (f *File) sample(s *perfring.Sample) {
+	r := &f.result
+	event := f.events.indexOf(s.ID)
+	if event < 0 {
+		r.Foreign++
+		r.Books.Count(s, -1)
+		f.sink.Record(s, -1, -1)
+		return
+	}
+	t := &f.events.perEvent[event]
+	cpu := -1
+	if t.hasCPU {
+		cpu = int(int32(s.CPU))
+	} else if known, ok := f.cpuOfID[s.ID]; ok {
+		cpu = known
+	}
+	if s.Time != 0 && s.Time != noTime {
+		if r.First == 0 || int64(s.Time) < r.First {
+			r.First = int64(s.Time)
+		}
+		r.Last = max(r.Last, int64(s.Time))
+	}
+	r.Books.Count(s, cpu)
+	if t.callStack {
+		f.callStack(s)
+	}
+	if t.readIDs {
+		f.readSample(s, cpu, event, t.perThread)
+		return
+	}
+	r.Samples[event]++
+	f.sink.Record(s, cpu, event)
+}

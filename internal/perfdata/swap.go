@@ -1,0 +1,350 @@
+package perfdata
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/energyprof/energyprof/perfring"
+	"golang.org/x/sys/unix"
+)
+
+func nativeUint16(b []byte) uint16 { return binary.NativeEndian.Uint16(b) }
+
+// cursor turns the fields of a record of the other byte order into the
+// machine's own, in place, one after the other. Where the record ends too
+// early it does nothing more: the decoder will say so.
+type cursor struct {
+	b []byte
+}
+
+func (c *cursor) take(n uint64) []byte {
+	if n > uint64(len(c.b)) {
+		c.b = nil
+		return nil
+	}
+	v := c.b[:n]
+	c.b = c.b[n:]
+	return v
+}
+
+// u64 swaps one 64-bit word and returns it.
+func (c *cursor) u64() uint64 {
+	b := c.take(8)
+	if b == nil {
+		return 0
+	}
+	v := bits.ReverseBytes64(binary.NativeEndian.Uint64(b))
+	binary.NativeEndian.PutUint64(b, v)
+	return v
+}
+
+func (c *cursor) u32() uint32 {
+	b := c.take(4)
+	if b == nil {
+		return 0
+	}
+	v := bits.ReverseBytes32(binary.NativeEndian.Uint32(b))
+	binary.NativeEndian.PutUint32(b, v)
+	return v
+}
+
+func (c *cursor) u16() uint16 {
+	b := c.take(2)
+	if b == nil {
+		return 0
+	}
+	v := bits.ReverseBytes16(binary.NativeEndian.Uint16(b))
+	binary.NativeEndian.PutUint16(b, v)
+	return v
+}
+
+// words swaps the next n 64-bit words.
+func (c *cursor) words(n uint64) {
+	if n > uint64(len(c.b))/8 {
+		c.b = nil
+		return
+	}
+	for ; n > 0; n-- {
+		c.u64()
+	}
+}
+
+// swapHeader swaps struct perf_event_header.
+func swapHeader(rec []byte) perfring.RecordType {
+	c := cursor{rec}
+	kind := c.u32()
+	c.u16()
+	c.u16()
+	return perfring.RecordType(kind)
+}
+
+// swapRecord turns a record of the kernel into the machine's byte order. Where
+// its sample id stands, and what is in a sample, is in the attributes of its
+// event, which its id tells.
+func (f *File) swapRecord(rec []byte) {
+	kind := swapHeader(rec)
+	a := f.events.attrOf(rec, kind, f.order)
+	if a == nil {
+		return
+	}
+	if kind == perfring.RecordSample {
+		swapSample(rec, a)
+		return
+	}
+	body := rec[recordHeader:]
+	if a.Flags&perfring.FlagSampleIDAll != 0 {
+		n := min(trailerSize(a.SampleFormat), len(body))
+		swapTrailer(body[len(body)-n:], a.SampleFormat)
+		body = body[:len(body)-n]
+	}
+	swapBody(kind, body, nativeUint16(rec[4:]), a)
+}
+
+// trailerFields are the fields of the sample id, in its order (struct
+// sample_id in include/uapi/linux/perf_event.h).
+var trailerFields = []perfring.SampleFormat{
+	perfring.SampleTID, perfring.SampleTime, perfring.FormatID,
+	perfring.SampleStreamID, perfring.SampleCPU, perfring.SampleIdentifier,
+}
+
+func trailerSize(format perfring.SampleFormat) (n int) {
+	for _, field := range trailerFields {
+		if format&field != 0 {
+			n += 8
+		}
+	}
+	return n
+}
+
+func swapTrailer(b []byte, format perfring.SampleFormat) {
+	c := cursor{b}
+	for _, field := range trailerFields {
+		switch {
+		case format&field == 0:
+		case field == perfring.SampleTID, field == perfring.SampleCPU:
+			c.u32()
+			c.u32()
+		default:
+			c.u64()
+		}
+	}
+}
+
+// swapBody swaps what stands between the header and the sample id.
+func swapBody(kind perfring.RecordType, body []byte, misc uint16, a *perfring.Attr) {
+	c := cursor{body}
+	switch kind {
+	case perfring.RecordMmap:
+		c.u32()
+		c.u32()
+		c.words(3)
+	case perfring.RecordMmap2:
+		c.u32()
+		c.u32()
+		c.words(3)
+		if misc&perfring.MiscMmapBuildID != 0 && a.Flags&perfring.FlagBuildID != 0 {
+			c.take(24)
+		} else {
+			c.u32()
+			c.u32()
+			c.words(2)
+		}
+		c.u32()
+		c.u32()
+	case perfring.RecordComm, perfring.RecordItraceStart, perfring.RecordSwitchCPUWide:
+		c.u32()
+		c.u32()
+	case perfring.RecordFork, perfring.RecordExit:
+		for range 4 {
+			c.u32()
+		}
+		c.u64()
+	case perfring.RecordRead:
+		c.u32()
+		c.u32()
+		c.words(uint64(len(c.b) / 8))
+	case perfring.RecordNamespaces:
+		c.u32()
+		c.u32()
+		c.words(uint64(len(c.b) / 8))
+	case perfring.RecordKSymbol:
+		c.u64()
+		c.u32()
+		c.u16()
+		c.u16()
+	case perfring.RecordBPFEvent:
+		c.u16()
+		c.u16()
+		c.u32()
+	case perfring.RecordCGroup:
+		c.u64()
+	case perfring.RecordTextPoke:
+		c.u64()
+		c.u16()
+		c.u16()
+	default:
+		c.words(uint64(len(c.b) / 8))
+	}
+}
+
+// swapSample swaps a sample, field by field in the kernel's order.
+func swapSample(rec []byte, a *perfring.Attr) {
+	f := a.SampleFormat
+	c := cursor{rec[recordHeader:]}
+	one := func(field perfring.SampleFormat) {
+		if f&field != 0 {
+			c.u64()
+		}
+	}
+	pair := func(field perfring.SampleFormat) {
+		if f&field != 0 {
+			c.u32()
+			c.u32()
+		}
+	}
+	one(perfring.SampleIdentifier)
+	one(perfring.SampleIP)
+	pair(perfring.SampleTID)
+	one(perfring.SampleTime)
+	one(perfring.SampleAddr)
+	one(perfring.FormatID)
+	one(perfring.SampleStreamID)
+	pair(perfring.SampleCPU)
+	one(perfring.SamplePeriod)
+	if f&perfring.SampleRead != 0 {
+		swapRead(&c, a.ReadFormat)
+	}
+	if f&perfring.SampleCallchain != 0 {
+		c.words(c.u64())
+	}
+	if f&perfring.SampleRaw != 0 {
+		c.take(uint64(c.u32()))
+	}
+	if f&perfring.SampleBranchStack != 0 {
+		swapBranches(&c, a.BranchFormat)
+	}
+	if f&perfring.SampleRegsUser != 0 {
+		swapRegisters(&c, a.RegsUser)
+	}
+	if f&perfring.SampleStackUser != 0 {
+		if size := c.u64(); size != 0 {
+			c.take(size)
+			c.u64()
+		}
+	}
+	if f&perfring.SampleWeightStruct != 0 {
+		swapWeights(&c)
+	}
+	one(perfring.SampleWeight)
+	one(perfring.SampleDataSrc) // its bit fields are declared for both orders
+	one(perfring.SampleTransaction)
+	if f&perfring.SampleRegsIntr != 0 {
+		swapRegisters(&c, a.RegsIntr)
+	}
+	one(perfring.SamplePhysAddr)
+	one(perfring.SampleCGroup)
+	one(perfring.SampleDataPageSize)
+	one(perfring.SampleCodePageSize)
+	if f&perfring.SampleAux != 0 {
+		c.take(c.u64())
+	}
+}
+
+func swapRead(c *cursor, f perfring.ReadFormat) {
+	n := uint64(1)
+	if f&perfring.ReadGroup != 0 {
+		n = c.u64()
+	} else {
+		c.u64()
+	}
+	c.words(uint64(bits.OnesCount64(uint64(f & (perfring.ReadTotalTimeEnabled | perfring.ReadTotalTimeRunning)))))
+	each := uint64(bits.OnesCount64(uint64(f & (perfring.ReadID | perfring.ReadLost))))
+	if f&perfring.ReadGroup != 0 {
+		each++
+	}
+	if n > uint64(len(c.b)) {
+		c.b = nil
+		return
+	}
+	c.words(n * each)
+}
+
+func swapBranches(c *cursor, f uint64) {
+	n := c.u64()
+	if f&unix.PERF_SAMPLE_BRANCH_HW_INDEX != 0 {
+		c.u64()
+	}
+	if n > uint64(len(c.b))/24 {
+		c.b = nil
+		return
+	}
+	for range n {
+		c.words(2)
+		if b := c.take(8); b != nil {
+			v := bits.ReverseBytes64(binary.NativeEndian.Uint64(b))
+			binary.NativeEndian.PutUint64(b, swapBranchFlags(v))
+		}
+	}
+	if f&unix.PERF_SAMPLE_BRANCH_COUNTERS != 0 {
+		c.words(n)
+	}
+}
+
+func swapRegisters(c *cursor, mask uint64) {
+	if c.u64() != 0 {
+		c.words(uint64(bits.OnesCount64(mask)))
+	}
+}
+
+// swapWeights swaps union perf_sample_weight, whose fields are declared in the
+// opposite sequence for the other byte order: the word keeps its value.
+func swapWeights(c *cursor) { c.u64() }
+
+// branchFields are the widths of the bit fields of struct perf_branch_entry.
+var branchFields = []int{1, 1, 1, 1, 16, 4, 2, 4, 3, 31}
+
+// swapBranchFlags puts the bit fields of a branch where a little-endian
+// machine's compiler has them: that of the other order counts from the other end
+// of the word.
+func swapBranchFlags(v uint64) (out uint64) {
+	at := 0
+	for _, width := range branchFields {
+		out |= v >> (64 - at - width) & (1<<width - 1) << at
+		at += width
+	}
+	return out
+}
+
+// swapAttr turns struct perf_event_attr into the machine's byte order. The
+// word of flags consists of bit fields, which are counted from the other end
+// of each byte.
+func swapAttr(b []byte) {
+	c := cursor{b}
+	c.u32() // type
+	c.u32() // size
+	c.words(4)
+	if flags := c.take(8); flags != nil {
+		for i := range flags {
+			flags[i] = bits.Reverse8(flags[i])
+		}
+		// precise_ip has two bits, of which the higher one came first: bit 15, the
+		// last of the second byte, and bit 16.
+		if len(flags) == 8 {
+			v := binary.NativeEndian.Uint64(flags)
+			v = v&^(3<<15) | v>>15&1<<16 | v>>16&1<<15
+			binary.NativeEndian.PutUint64(flags, v)
+		}
+	}
+	c.u32() // wakeup
+	c.u32() // bp_type
+	c.words(4)
+	c.u32() // sample_stack_user
+	c.u32() // clockid
+	c.u64() // sample_regs_intr
+	c.u32() // aux_watermark
+	c.u16() // sample_max_stack
+	c.u16()
+	c.u32() // aux_sample_size
+	c.u32() // aux_action
+	c.words(uint64(len(c.b) / 8))
+}
