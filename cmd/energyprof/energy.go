@@ -6,8 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -15,24 +13,21 @@ import (
 	"github.com/energyprof/energyprof/internal/pmu"
 	"github.com/energyprof/energyprof/internal/session"
 	"github.com/energyprof/energyprof/rapl"
+	"github.com/energyprof/energyprof/report"
 	"github.com/energyprof/energyprof/report/attribution"
 )
 
 // energyFlags are the flags about energy that record and its kin share.
 type energyFlags struct {
-	source      string
-	event       string
-	scale       float64
-	interval    time.Duration
-	method      string
-	baseline    string
-	trace       string
-	staticWatts float64 // of --baseline WATTS
+	attributionFlags
+	source   string
+	event    string
+	scale    float64
+	interval time.Duration
+	trace    string
 }
 
 const (
-	baselineAuto    = "auto"
-	baselineMeasure = "measure"
 	// measureTime is how long --baseline measure watches the machine before the
 	// command starts.
 	measureTime = 3 * time.Second
@@ -48,8 +43,7 @@ func (f *energyFlags) register(fl *pflag.FlagSet) {
 	fl.StringVar(&f.event, "energy-event", "", "read energy from this counting event, for instance 'msr/tsc/'")
 	fl.Float64Var(&f.scale, "energy-scale", 0, "joules per count of --energy-event (default: the scale that sysfs gives)")
 	fl.DurationVar(&f.interval, "energy-interval", rapl.DefaultInterval, "time between two readings of energy")
-	fl.StringVar(&f.method, "attribution", "auto", "how joules are shared out: auto, proportional or share")
-	fl.StringVar(&f.baseline, "baseline", baselineAuto, "static power that no function is charged for: auto, 0, WATTS (per package) or measure")
+	f.attributionFlags.register(fl, "auto, 0, WATTS (per package) or measure")
 	fl.StringVar(&f.trace, "energy-trace", "", "write the energy readings as CSV to this file")
 }
 
@@ -59,6 +53,7 @@ type energy struct {
 	recorder    *rapl.Recorder
 	info        rapl.Info
 	attribution attribution.Options
+	flags       *energyFlags
 	remarks     []string
 	trace       *tracer // nil if none was asked for
 }
@@ -68,10 +63,7 @@ func (f *energyFlags) open() (*energy, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
-	e := &energy{attribution: attribution.Options{Method: attribution.Method(f.method)}}
-	if f.method == "auto" {
-		e.attribution.Method = attribution.Proportional
-	}
+	e := &energy{flags: f}
 	if f.source == "none" && f.event == "" {
 		if f.trace != "" {
 			return nil, usagef("--energy-trace needs a source of energy, and --energy is none")
@@ -146,61 +138,22 @@ func (f *energyFlags) check() error {
 	if f.interval < minInterval || f.interval > maxInterval {
 		return usagef("--energy-interval %v: it is from %v to %v", f.interval, minInterval, maxInterval)
 	}
-	switch attribution.Method(f.method) {
-	case "auto", attribution.Proportional, attribution.Share:
-	default:
-		return usagef("--attribution %q: it is auto, proportional or share", f.method)
-	}
-	switch f.baseline {
-	case baselineAuto, baselineMeasure:
-	default:
-		watts, err := strconv.ParseFloat(strings.TrimSuffix(f.baseline, "W"), 64)
-		if err != nil || !(watts >= 0 && watts < 1e6) {
-			return usagef("--baseline %q: it is auto, 0, a number of watts or measure", f.baseline)
-		}
-		f.staticWatts = watts
-	}
-	if f.method == string(attribution.Share) && f.baseline != baselineAuto && f.baseline != "0" {
-		return usagef("--attribution share has no baseline: its rest is [idle]")
-	}
-	return nil
+	return f.attributionFlags.check()
 }
 
-// setBaseline gives the static power of each domain to the attribution. A
-// number of watts is meant for each package; the other domains have none.
+// setBaseline gives the static power of each domain to the attribution.
 func (f *energyFlags) setBaseline(e *energy) error {
-	if f.baseline == baselineAuto {
-		if e.attribution.Method == attribution.Proportional && !e.info.Measured {
-			// Of a model the static power is known; without it a millisecond on an idle
-			// machine pays for the whole interval.
-			for _, d := range e.info.Domains {
-				e.attribution.BaselineWatts = append(e.attribution.BaselineWatts, d.IdleWatts)
-			}
-			return nil
-		}
-		if e.attribution.Method == attribution.Proportional {
-			e.remarks = append(e.remarks, "joules of functions include static power: no baseline was given (--baseline WATTS or measure)")
-		}
+	e.attribution = f.options(e.info)
+	if f.baseline != baselineMeasure {
 		return nil
 	}
-	e.attribution.BaselineWatts = make([]float64, len(e.info.Domains))
-	if f.baseline == baselineMeasure {
-		fmt.Fprintf(os.Stderr, "energyprof: measuring the idle machine for %v\n", measureTime)
-		idle, err := rapl.MeasureIdle(rapl.Machine{}, e.source, measureTime)
-		if err != nil {
-			return fmt.Errorf("measuring the baseline: %w", err)
-		}
-		copy(e.attribution.BaselineWatts, idle.Watts)
-		e.remarks = append(e.remarks, fmt.Sprintf("baseline measured for %v before the start, with the CPUs %.1f %% busy", measureTime, 100*idle.Busy))
-		return nil
+	fmt.Fprintf(os.Stderr, "energyprof: measuring the idle machine for %v\n", measureTime)
+	idle, err := rapl.MeasureIdle(rapl.Machine{}, e.source, measureTime)
+	if err != nil {
+		return fmt.Errorf("measuring the baseline: %w", err)
 	}
-	packages := slices.ContainsFunc(e.info.Domains, func(d rapl.Domain) bool { return d.Name == "package" })
-	for i, d := range e.info.Domains {
-		// A meter of a board has no package: its total is what the watts are of.
-		if d.Name == "package" || !packages && d.Sum {
-			e.attribution.BaselineWatts[i] = f.staticWatts
-		}
-	}
+	e.attribution.BaselineWatts = slices.Clone(idle.Watts)
+	e.remarks = append(e.remarks, fmt.Sprintf("baseline measured for %v before the start, with the CPUs %.1f %% busy", measureTime, 100*idle.Busy))
 	return nil
 }
 
@@ -239,12 +192,12 @@ func (t *tracer) finish() error {
 	return t.trace.Flush()
 }
 
-// notes says what a reader of the joules must know.
-func (e *energy) notes() []string {
+// notes says what a reader of the joules of rec must know.
+func (e *energy) notes(rec *report.Recording) []string {
 	if e.source == nil {
 		return nil
 	}
-	notes := slices.Concat(e.remarks, e.source.Info().Notes)
+	notes := slices.Concat(e.remarks, e.flags.notes(rec), e.source.Info().Notes)
 	books := e.recorder.Books()
 	onPerf, ok := e.source.(interface{ Counters() []rapl.Counter })
 	if ok && len(onPerf.Counters()) > 0 && books.Switched != "" {

@@ -218,6 +218,10 @@ func (f *recordFlags) collectOptions(opt session.Options, energy *energy) (colle
 	for _, e := range opt.Events {
 		c.Events = append(c.Events, collect.Event{Name: e.Name, Clock: e.Clock})
 	}
+	if err := f.weigh(c.Events); err != nil {
+		return c, err
+	}
+	c.Attribution.Core, c.Attribution.CoreType = cores(opt.FS)
 	var err error
 	c.CPUs, err = opt.FS.OnlineCPUs()
 	return c, err
@@ -237,7 +241,7 @@ func (f *recordFlags) describe(rec *report.Recording, opt session.Options, resul
 		rec.Command = &report.Command{Args: opt.Command}
 		setExit(rec.Command, result.Exit)
 	}
-	rec.Notes = append(rec.Notes, energy.notes()...)
+	rec.Notes = append(rec.Notes, energy.notes(rec)...)
 	for _, n := range result.Notes {
 		text := n.Text
 		if hint := adviceNote(n); hint != "" {

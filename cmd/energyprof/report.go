@@ -18,12 +18,10 @@ import (
 )
 
 func newReport() *cobra.Command {
-	var rows int
-	var sortKey string
-	var asJSON bool
+	var f reportFlags
 	c := &cobra.Command{
 		Use:   "report [flags] profile.pb.gz",
-		Short: "Joules, share, seconds and watts per function of a profile",
+		Short: "Joules, share, seconds and watts per function, process or thread of a profile",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usagef("report takes one file, a profile: found %d", len(args))
@@ -31,36 +29,49 @@ func newReport() *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			return showReport(c, args[0], rows, sortKey, asJSON)
+			return f.show(c, args[0])
 		},
 	}
-	c.Flags().IntVarP(&rows, "rows", "n", 30, "rows to print, 0 for all")
-	c.Flags().StringVar(&sortKey, "sort", "", strings.Join(report.SortKeys, ", ")+" (default joules, or seconds without energy)")
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().StringVar(&f.by, "by", string(report.ByFunction), "rows: function, process or thread")
+	c.Flags().IntVarP(&f.rows, "rows", "n", 30, "rows to print, 0 for all")
+	c.Flags().StringVar(&f.sort, "sort", "", strings.Join(report.SortKeys, ", ")+" (default joules, or seconds without energy)")
+	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
 	return c
 }
 
-func showReport(c *cobra.Command, path string, rows int, sortKey string, asJSON bool) error {
-	if rows < 0 {
-		return usagef("-n %d: rows cannot be negative", rows)
+// reportFlags are the flags of report.
+type reportFlags struct {
+	by   string
+	rows int
+	sort string
+	json bool
+}
+
+func (f *reportFlags) show(c *cobra.Command, path string) error {
+	if f.rows < 0 {
+		return usagef("-n %d: rows cannot be negative", f.rows)
 	}
-	if sortKey != "" && !slices.Contains(report.SortKeys, sortKey) {
-		return usagef("--sort %q: it is one of %s", sortKey, strings.Join(report.SortKeys, ", "))
+	if f.sort != "" && !slices.Contains(report.SortKeys, f.sort) {
+		return usagef("--sort %q: it is one of %s", f.sort, strings.Join(report.SortKeys, ", "))
 	}
-	table, err := readTable(path)
+	if !slices.Contains(report.Bys, report.By(f.by)) {
+		return usagef("--by %q: it is function, process or thread", f.by)
+	}
+	p, err := readProfileFile(path)
 	if err != nil {
 		return err
 	}
-	if sortKey != "" {
-		if err := table.Sort(sortKey); err != nil {
+	table := report.ReadTableBy(p, report.By(f.by))
+	if f.sort != "" {
+		if err := table.Sort(f.sort); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	out := bufio.NewWriter(c.OutOrStdout())
-	if asJSON {
-		err = table.JSON(out, rows)
+	if f.json {
+		err = table.JSON(out, f.rows)
 	} else {
-		err = table.Text(out, rows, terminalWidth(os.Stdout))
+		err = table.Text(out, f.rows, terminalWidth(os.Stdout))
 	}
 	if err == nil {
 		err = out.Flush()
@@ -75,24 +86,24 @@ func showReport(c *cobra.Command, path string, rows int, sortKey string, asJSON 
 // largest recording writes.
 const maxProfile = 1 << 30
 
-func readTable(path string) (report.Table, error) {
+func readProfileFile(path string) (*profile.Profile, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return report.Table{}, err
+		return nil, err
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return report.Table{}, fmt.Errorf("%s: %w", path, unix.EISDIR)
+		return nil, fmt.Errorf("%s: %w", path, unix.EISDIR)
 	}
 	data, err := readUnpacked(f)
 	if err != nil {
-		return report.Table{}, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	p, err := profile.ParseData(data)
 	if err != nil {
-		return report.Table{}, fmt.Errorf("%s is not a pprof profile: %w", path, err)
+		return nil, fmt.Errorf("%s is not a pprof profile: %w", path, err)
 	}
-	return report.ReadTable(p), nil
+	return p, nil
 }
 
 // readUnpacked reads a file, through gzip if it is packed, within bounds.

@@ -150,7 +150,28 @@ func (c *Collector) notes(b Books) []string {
 	if c.opt.SystemWide {
 		note(b.Idle, "CPUs had nothing to do in %d samples, %.3f s, which are not in the profile", b.Idle, float64(b.IdleNanoseconds)/1e9)
 	}
-	return append(notes, c.nameless()...)
+	return slices.Concat(notes, c.basis(), c.nameless())
+}
+
+// basis says what energy was shared out by, if that is not the CPU time of all that ran.
+func (c *Collector) basis() []string {
+	var notes []string
+	energy, weight := c.energy.attribution != nil, c.opt.Events[c.weighing.event].Name
+	switch {
+	case c.clock < 0 && energy:
+		notes = append(notes, fmt.Sprintf("no clock was sampled: there is no CPU time, and energy is shared out by the counts of %s", weight))
+	case c.clock < 0:
+		notes = append(notes, "no clock was sampled: there is no CPU time")
+	case energy && c.weighing.event != c.clock && c.alone():
+		notes = append(notes, fmt.Sprintf("energy is shared out by the counts of %s, not by CPU time", weight))
+	case energy && c.weighing.event != c.clock:
+		notes = append(notes, fmt.Sprintf("energy is shared out by the counts of %s, not by CPU time; those of other processes are not known, "+
+			"so their CPU time is taken to count what that of the recording does on average", weight))
+	}
+	if energy && c.opt.NoOthers && !c.opt.SystemWide {
+		notes = append(notes, "what other processes ran is not known: their energy is in that of the functions and the baseline")
+	}
+	return notes
 }
 
 // nameless says which files gave no names.
