@@ -11,8 +11,8 @@ import (
 	"github.com/energyprof/energyprof/internal/pmu"
 )
 
-// The largest section of a feature that is read, in bytes, and of build ids and
-// of our own, which have as many entries as there are files or readings.
+// The largest section of a feature that is read, in bytes, and that of build
+// ids, which are as many as there are files.
 const (
 	maxFeature     = 16 << 20
 	maxLongFeature = 1 << 30
@@ -107,8 +107,6 @@ func (f *File) feature(bit feature, content []byte) {
 				in.HybridCPUs[name] = cpus
 			}
 		}
-	case featOwn:
-		f.ownRaw = append(f.ownRaw, content...)
 	}
 	if c.bad {
 		f.notes.add("the header's feature %d is cut short", bit)
@@ -250,7 +248,7 @@ func (f *File) featureSections() error {
 		switch p.feature {
 		case featTracingData, featBPFProgInfo, featBPFBTF, featMemTopology, featCache, featDirFormat, featCPUDomainInfo:
 			continue // of no use here
-		case featBuildID, featOwn:
+		case featBuildID:
 			limit = maxLongFeature
 		}
 		if p.size > uint64(f.size) || p.offset > uint64(f.size)-p.size || p.size > limit || p.size > budget {

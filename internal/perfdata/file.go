@@ -54,6 +54,8 @@ type File struct {
 	// EnergyDomains are the series of energy that the samples of the file carry;
 	// see UseEnergy.
 	EnergyDomains []EnergyDomain
+	// Own is what energyprof itself left in the file; nil if another program wrote it.
+	Own *Own
 
 	name   string // for messages
 	closer io.Closer
@@ -64,7 +66,6 @@ type File struct {
 	pipe   bool // there are no sections: all is in records
 	legacy bool // of the first format
 	header fileHeader
-	ownRaw []byte // our own section
 
 	events      eventTable
 	named       []bool            // by event: the file has a name of it

@@ -71,12 +71,7 @@ const (
 	featCPUDomainInfo
 )
 
-const (
-	// featOwn is energyprof's own section. perf knows of no such feature and
-	// skips it, as it skips those of later versions.
-	featOwn   feature = 250
-	featCount         = 256 // HEADER_FEAT_BITS
-)
+const featCount = 256 // HEADER_FEAT_BITS
 
 // The records that perf itself writes: enum perf_user_event_type of
 // tools/lib/perf/include/perf/event.h.

@@ -46,6 +46,9 @@ func NewFile(at io.ReaderAt, size int64, name string) (*File, error) {
 		}
 		limit = int64(h.data.offset + h.data.size)
 	}
+	if err := f.findOwn(); err != nil {
+		return nil, err
+	}
 	f.source(io.NewSectionReader(at, int64(h.data.offset), max(0, size-int64(h.data.offset))), int64(h.data.offset), limit)
 	return f.begin()
 }

@@ -24,6 +24,8 @@ const noTime = math.MaxUint64
 // perf record writes FINISHED_ROUND whenever it has visited all rings: what is not
 // younger than the youngest record of the visit before last cannot be missing any
 // more. Without rounds records are held until there are too many.
+//
+// A file with energyprof's own section is the recording again, call by call.
 func (f *File) Read(sink Sink) (*Result, error) {
 	if f.read {
 		return nil, fmt.Errorf("%s: can be read once", f.name)
@@ -32,11 +34,16 @@ func (f *File) Read(sink Sink) (*Result, error) {
 	f.sink = sink
 	f.result.Samples = make([]uint64, len(f.Events))
 	f.result.Truncated = -1
-	err := f.records()
-	f.zip.stop()
+	var err error
+	if f.Own != nil {
+		err = f.replay()
+	} else {
+		err = f.records()
+		f.zip.stop()
+		f.hold.flush(math.MaxUint64, f.deliver)
+		f.flushed(math.MaxInt64)
+	}
 	f.src.done()
-	f.hold.flush(math.MaxUint64, f.deliver)
-	f.flushed(math.MaxInt64)
 	f.result.Late = f.hold.late
 	f.result.Notes = f.notes.all()
 	return &f.result, err
@@ -45,24 +52,39 @@ func (f *File) Read(sink Sink) (*Result, error) {
 // records reads until the end, or to where nothing more can be found.
 func (f *File) records() error {
 	for {
-		rec, offset, err := f.src.next()
-		if errors.Is(err, errEnd) {
-			if limit := f.src.limit; limit >= 0 && offset < limit {
-				f.truncated(offset, fmt.Errorf("the file ends %d bytes before its data do: %w", limit-offset, ErrDamaged))
-			}
-			return nil
+		rec, offset, err := f.next()
+		if err != nil || rec == nil {
+			return err
 		}
-		if err == nil {
-			err = f.record(rec, offset)
-		}
-		if err != nil {
-			f.truncated(offset, err)
-			if errors.Is(err, ErrDamaged) || errors.Is(err, ErrUnsupported) {
-				return nil
-			}
-			return fmt.Errorf("%s: at %#x: %w", f.name, offset, err)
+		if err = f.record(rec, offset); err != nil {
+			return f.stop(offset, err)
 		}
 	}
+}
+
+// next returns the next record of the file and its place; nil where nothing more can be found.
+func (f *File) next() (rec []byte, offset int64, err error) {
+	rec, offset, err = f.src.next()
+	if errors.Is(err, errEnd) {
+		if limit := f.src.limit; limit >= 0 && offset < limit {
+			f.truncated(offset, fmt.Errorf("the file ends %d bytes before its data do: %w", limit-offset, ErrDamaged))
+		}
+		return nil, offset, nil
+	}
+	if err != nil {
+		return nil, offset, f.stop(offset, err)
+	}
+	return rec, offset, nil
+}
+
+// stop notes why nothing more can be read. Only what is not the fault of the
+// file's content is an error.
+func (f *File) stop(offset int64, err error) error {
+	f.truncated(offset, err)
+	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrUnsupported) {
+		return nil
+	}
+	return fmt.Errorf("%s: at %#x: %w", f.name, offset, err)
 }
 
 func (f *File) truncated(offset int64, err error) {
@@ -181,19 +203,39 @@ func (f *File) flushed(t int64) {
 
 // deliver decodes a record and hands it on.
 func (f *File) deliver(raw []byte) {
+	rec, cpu, event := f.decode(raw)
+	if rec == nil {
+		return
+	}
+	if s, ok := rec.(*perfring.Sample); ok && event >= 0 {
+		t := &f.events.perEvent[event]
+		if t.callStack {
+			f.callStack(s)
+		}
+		if t.readIDs {
+			f.readSample(s, cpu, t.perThread)
+			return
+		}
+		f.result.Samples[event]++
+	}
+	f.sink.Record(rec, cpu, event)
+}
+
+// decode decodes a record and counts it; nil if it cannot be decoded or is of no concern.
+func (f *File) decode(raw []byte) (rec perfring.Record, cpu, event int) {
 	rec, err := f.events.decoder.Decode(raw)
 	if err != nil {
 		f.result.Books.CountBad(-1, 1)
 		if errors.Is(err, perfring.ErrUnknownID) {
 			f.result.Foreign++
 		}
-		return
+		return nil, -1, -1
 	}
 	if s, ok := rec.(*perfring.Sample); ok {
-		f.sample(s)
-		return
+		cpu, event = f.sample(s)
+		return rec, cpu, event
 	}
-	event, cpu := f.place(raw)
+	event, cpu = f.place(raw)
 	switch r := rec.(type) {
 	case *perfring.Throttle:
 		event = f.events.indexOf(r.ID)
@@ -201,7 +243,7 @@ func (f *File) deliver(raw []byte) {
 		event = f.events.indexOf(r.ID)
 	case *perfring.LostSamples:
 		if r.Misc&miscLostSamplesBPF != 0 {
-			return // a filter of the user's left them out
+			return nil, -1, -1 // a filter of the user's left them out
 		}
 	case *perfring.Aux:
 		f.result.AuxRecords++
@@ -210,7 +252,7 @@ func (f *File) deliver(raw []byte) {
 		event = -1
 	}
 	f.result.Books.Count(rec, cpu)
-	f.sink.Record(rec, cpu, event)
+	return rec, cpu, event
 }
 
 // place finds the event and the CPU in the sample id at the end of a record.
@@ -238,22 +280,19 @@ func (f *File) place(raw []byte) (event, cpu int) {
 	return event, cpu
 }
 
-// sample hands on one sample, or one for each counter whose value it carries.
-func (f *File) sample(s *perfring.Sample) {
+// sample counts a sample and finds its CPU and event.
+func (f *File) sample(s *perfring.Sample) (cpu, event int) {
 	r := &f.result
-	event := f.events.indexOf(s.ID)
-	if event < 0 {
+	cpu, event = -1, f.events.indexOf(s.ID)
+	switch {
+	case event < 0:
 		r.Foreign++
-		r.Books.Count(s, -1)
-		f.sink.Record(s, -1, -1)
-		return
-	}
-	t := &f.events.perEvent[event]
-	cpu := -1
-	if t.hasCPU {
+	case f.events.perEvent[event].hasCPU:
 		cpu = int(int32(s.CPU))
-	} else if known, ok := f.cpuOfID[s.ID]; ok {
-		cpu = known
+	default:
+		if known, ok := f.cpuOfID[s.ID]; ok {
+			cpu = known
+		}
 	}
 	if s.Time != 0 && s.Time != noTime {
 		if r.First == 0 || int64(s.Time) < r.First {
@@ -262,13 +301,5 @@ func (f *File) sample(s *perfring.Sample) {
 		r.Last = max(r.Last, int64(s.Time))
 	}
 	r.Books.Count(s, cpu)
-	if t.callStack {
-		f.callStack(s)
-	}
-	if t.readIDs {
-		f.readSample(s, cpu, event, t.perThread)
-		return
-	}
-	r.Samples[event]++
-	f.sink.Record(s, cpu, event)
+	return cpu, event
 }

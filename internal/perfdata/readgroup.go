@@ -13,7 +13,7 @@ type counterKey struct {
 // group (perf record -e '{...}:S'). As in perf (deliver_sample_group in
 // tools/perf/util/session.c) it stands for one sample of each, whose period is what
 // was counted since the sample before; of a counter that stood still there is none.
-func (f *File) readSample(s *perfring.Sample, cpu, leader int, perThread bool) {
+func (f *File) readSample(s *perfring.Sample, cpu int, perThread bool) {
 	id, period := s.ID, s.Period
 	for _, v := range s.Read {
 		event := f.events.indexOf(v.ID)
