@@ -2,6 +2,7 @@ package perfdata
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -80,11 +81,11 @@ func (w *Writer) Record(rec perfring.Record, cpu, event int) {
 		}
 		w.last = max(w.last, s.Time)
 	}
+	if lost, ok := rec.(*perfring.Lost); ok && raw == nil {
+		raw = bytes.Clone(w.lost(lost, cpu))
+	}
 	// What the sink looks up because of this record is told before it.
 	w.sink.Record(rec, cpu, event)
-	if lost, ok := rec.(*perfring.Lost); ok && raw == nil {
-		raw = w.lost(lost, cpu)
-	}
 	if raw == nil && w.err == nil {
 		w.err = fmt.Errorf("a record of type %v without its bytes", rec.Head().Type)
 		return
