@@ -46,7 +46,7 @@ func (k *keeper) finish(rec *report.Recording, notes []string, what collect.Opti
 	}
 	own := &perfdata.Own{
 		Tool: rec.Tool, Start: rec.Data.Start, Duration: rec.Data.Duration, Period: rec.Data.Period,
-		SystemWide: what.SystemWide, CPUs: what.CPUs, MaxDepth: past.MaxDepth,
+		SystemWide: what.SystemWide, NoOthers: what.NoOthers, CPUs: what.CPUs, MaxDepth: past.MaxDepth,
 		Energy: what.Energy, Attribution: what.Attribution,
 		Throttled: rec.Throttled, BadRecords: rec.BadRecords, Notes: notes, Comments: rec.Data.Comments,
 		KernelVisible: past.KernelVisible, Idle: past.Idle, Locations: past.Locations, Main: past.Main,
@@ -55,7 +55,7 @@ func (k *keeper) finish(rec *report.Recording, notes []string, what collect.Opti
 		own.Command = &perfdata.OwnCommand{Args: c.Args, ExitCode: c.ExitCode, Signal: c.Signal}
 	}
 	for _, e := range what.Events {
-		own.Events = append(own.Events, perfdata.OwnEvent{Name: e.Name, Clock: e.Clock, Period: e.Period})
+		own.Events = append(own.Events, perfdata.OwnEvent{Name: e.Name, Clock: e.Clock, Period: e.Period, Weight: e.Weight})
 	}
 	var events []perfdata.Event
 	for _, e := range result.Opened {
