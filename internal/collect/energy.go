@@ -24,6 +24,7 @@ type energy struct {
 	advanced    int64                   // what came before is shared out
 	busyTo      int64                   // end of the last busy window
 	longest     int64                   // period of the longest sample
+	anywhere    int                     // CPU that stands for one that is not known, -1 without
 	refused     uint64
 	err         error
 }
@@ -44,6 +45,15 @@ func (e *energy) open(opt *Options) error {
 	if e.attribution, err = attribution.New(series, opt.Attribution); err != nil {
 		return fmt.Errorf("collect: %w", err)
 	}
+	// Where no domain has two counters it makes no difference to most methods on which CPU something ran.
+	e.anywhere = series[0].CPUs[0]
+	for i, s := range series {
+		for _, other := range series[:i] {
+			if other.Domain == s.Domain {
+				e.anywhere = -1
+			}
+		}
+	}
 	return nil
 }
 
@@ -63,6 +73,9 @@ func (e *energy) refuse(err error) {
 func (e *energy) busy(key attribution.Key, cpu int, from, to int64, ns float64) {
 	if e.attribution == nil {
 		return
+	}
+	if cpu < 0 {
+		cpu = e.anywhere
 	}
 	from = max(from, e.advanced)
 	e.refuse(e.attribution.Busy(key, cpu, from, max(from, to), ns))

@@ -39,6 +39,7 @@ func (c *Collector) columns(r *report.Recording) [][]float64 {
 	result := c.energy.attribution.Finish()
 	r.Attribution = report.Attribution{Method: result.Method}
 	r.Notes = append(r.Notes, result.Notes...)
+	r.Notes = append(r.Notes, unpaid(result)...)
 	if v := result.Validation; v != nil {
 		r.Attribution.ValidationError, r.Attribution.ShareValidationError = &v.Error, &v.ShareError
 	}
@@ -63,6 +64,21 @@ func (c *Collector) columns(r *report.Recording) [][]float64 {
 		byKey = append(byKey, s.ByKey)
 	}
 	return byKey
+}
+
+// unpaid says what CPU time had no energy to be charged with.
+func unpaid(result *attribution.Result) []string {
+	var notes []string
+	if s := result.UncoveredSeconds; s >= 0.001 {
+		notes = append(notes, fmt.Sprintf("%.3f s of CPU time are of CPUs that no energy counter covers, and have no joules", s))
+	}
+	for _, s := range result.Series {
+		if s.OutsideSeconds > 0.1 && s.OutsideSeconds > 0.01*s.BusySeconds {
+			notes = append(notes, fmt.Sprintf("%.3f s of CPU time are before the first or after the last energy reading of %v, and have no joules of it",
+				s.OutsideSeconds, s.Series))
+		}
+	}
+	return notes
 }
 
 // fit is what the regression found out about functions, and which one each stack is in.

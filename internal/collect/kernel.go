@@ -3,6 +3,7 @@ package collect
 import (
 	"math"
 	"sort"
+	"strings"
 
 	"github.com/energyprof/energyprof/internal/symbol"
 	"github.com/energyprof/energyprof/perfring"
@@ -22,8 +23,11 @@ const firstKernelAddress = 1 << 63
 
 // Kernel is whose the kernel's code is when records are not of the running system.
 type Kernel struct {
-	Here    bool   // it runs here, at the same addresses: Resolver knows its functions
+	Here    bool   // it runs here: Resolver knows its functions
 	BuildID string // in lower-case hex, "" if not known
+	// Marks are addresses of symbols of the kernel that runs here (_text, _stext). A record that has
+	// them elsewhere is of another boot, at other addresses (KASLR).
+	Marks map[string]uint64
 }
 
 // openKernel finds out whether the kernel shows its symbols. Reading them takes some 60 ms: for a
@@ -64,6 +68,17 @@ func (k *kernel) load(r *symbol.Resolver) {
 	}
 	k.segment.binary, k.segment.image.buildID = b, b.BuildID
 	k.idle = b.IdleRanges()
+}
+
+// moved takes a mapping of the kernel as perf writes it into its files: "[kernel.kallsyms]_text", with the
+// address of that symbol as its offset (perf_event__synthesize_kernel_mmap).
+func (c *Collector) moved(file string, at uint64) {
+	k := &c.kernel
+	symbolName, ok := strings.CutPrefix(file, symbol.KernelPath)
+	if here := c.opt.Kernel.Marks[symbolName]; !ok || here == 0 || here == at || k.segment == nil || k.foreign {
+		return
+	}
+	k.foreign, k.idle, k.segment.binary, k.segment.image.buildID = true, nil, nil, c.opt.Kernel.BuildID
 }
 
 func (c *Collector) kernelLocation(addr uint64) int32 {
