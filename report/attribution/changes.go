@@ -17,6 +17,8 @@ type changes struct {
 	pairs map[[2]int32]float64 // sum of the squared weights, by the two units of a change
 	near  []float64            // by unit: changes from one sample to the next
 	far   []float64            // by unit: changes from one sample to the next but one
+
+	starts, alone []float64 // by unit: changes from idle, and those with no other CPU busy
 }
 
 // cpuChanges is what the newest samples of a CPU saw: a unit or idle.
@@ -39,11 +41,44 @@ func (c *changes) sample(s slice, unit int32) {
 		for range min(2, (s.start-st.end+period/2)/period) {
 			c.next(st, idle, s.weight)
 		}
+		if st.one == idle {
+			c.start(s, unit)
+		}
 		c.next(st, unit, s.weight)
 	} else {
 		st.one, st.two, st.known = unit, unit, true
 	}
 	st.end = max(st.end, s.end)
+}
+
+// miss says that samples are missing: what is missing is not idle.
+func (c *changes) miss(s slice) {
+	if int(s.cpu) < len(c.cpus) {
+		if st := &c.cpus[s.cpu]; st.known {
+			st.end = max(st.end, s.end)
+		}
+	}
+}
+
+// start counts that a CPU which was idle runs unit.
+func (c *changes) start(s slice, unit int32) {
+	c.count(&c.starts, unit)
+	for cpu := range c.cpus {
+		if cpu != int(s.cpu) && c.cpus[cpu].end > s.start {
+			return
+		}
+	}
+	c.count(&c.alone, unit)
+}
+
+// aloneness is the part of the changes between idle and unit in which no other
+// CPU was busy, so that the error of the unit's time is one of the time in which
+// any CPU ran.
+func (c *changes) aloneness(unit int32) float64 {
+	if int(unit) >= len(c.alone) || c.starts[unit] == 0 {
+		return 0
+	}
+	return c.alone[unit] / c.starts[unit]
 }
 
 func (c *changes) next(st *cpuChanges, unit int32, weight float64) {

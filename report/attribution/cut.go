@@ -17,18 +17,25 @@ type cutter struct {
 	functions *functions
 	core      []int32   // by CPU, nil: no hardware threads
 	siblings  [][]int32 // by CPU: the other CPUs of its core in the series
-	running   []running // by CPU: its newest slice
+	running   []running // by CPU
 	carried   []slice
 	sum       unitSum
 
+	lost      []float64 // ns by unit: part of KeyLost that is taken for the unit's
 	keyWeight []float64 // ns within the readings; index (key + keyShift) * types of core + type
 }
 
-// running is a slice of which other hardware threads must know.
+// running is the newest slice of a CPU, cut off at the end of its interval.
 type running struct {
-	end  int64
-	unit int32
+	known  bool
+	unit   int32
+	end    int64
+	period int64 // of the whole slice
 }
+
+// fewPeriods is how long, in periods, time without samples may be to be taken for
+// that of the function before it.
+const fewPeriods = 3
 
 // row fills in the next interval, [from, to), from the slices that begin before
 // to, and returns those that begin later. The CPU time of units is in c.sum.
@@ -37,6 +44,12 @@ func (c *cutter) row(from, to int64, slices []slice) (row, []slice) {
 	covered := from // end of the time in which some CPU ran, so far
 	quiet := 0.0    // logarithm of the part in which no diffuse work ran
 	kept := c.carried[:0]
+	cover := func(a, b int64) {
+		if b > covered {
+			w.active += float64(b - max(a, covered))
+			covered = b
+		}
+	}
 	take := func(s slice) {
 		a, b := max(s.start, from), min(s.end, to)
 		share := 1.0
@@ -49,14 +62,18 @@ func (c *cutter) row(from, to int64, slices []slice) (row, []slice) {
 		case KeyOther:
 			w.other += ns
 		case KeyLost:
+			// A single sample that is missing most likely saw what the one before saw.
+			if r := &c.running[s.cpu]; r.known && s.end-s.start <= fewPeriods*r.period {
+				c.sum.add(r.unit, ns, 0)
+				c.addLost(r.unit, ns)
+				cover(a, b)
+				return
+			}
 			w.lost += ns
 		default:
 			unit := c.functions.unit(c.functions.of(s.key), s.cpu)
 			c.sum.add(unit, ns, c.meet(s, unit, a, b))
-			if b > covered {
-				w.active += float64(b - max(a, covered))
-				covered = b
-			}
+			cover(a, b)
 			return
 		}
 		// Known to have run at some time of the slice, not when.
@@ -108,20 +125,26 @@ func (c *cutter) credit(s slice, ns float64) {
 	c.keyWeight[i] += ns
 }
 
-// meet returns for how long of [a, b) another hardware thread of the core ran, as
-// far as is known by now, and tells the other.
+// meet notes what runs, and returns for how long of [a, b) another hardware thread
+// of the core ran, as far as is known by now; the other is told as well.
 func (c *cutter) meet(s slice, unit int32, a, b int64) float64 {
-	if c.siblings == nil {
-		return 0
-	}
 	var shared float64
-	for _, d := range c.siblings[s.cpu] {
-		if r := &c.running[d]; r.end > a {
-			both := float64(min(b, r.end) - a)
-			shared += both
-			c.sum.add(r.unit, 0, both)
+	if c.siblings != nil {
+		for _, d := range c.siblings[s.cpu] {
+			if r := &c.running[d]; r.end > a {
+				both := float64(min(b, r.end) - a)
+				shared += both
+				c.sum.add(r.unit, 0, both)
+			}
 		}
 	}
-	c.running[s.cpu] = running{b, unit}
+	c.running[s.cpu] = running{true, unit, b, s.end - s.start}
 	return shared
+}
+
+func (c *cutter) addLost(unit int32, ns float64) {
+	if int(unit) >= len(c.lost) {
+		c.lost = grow(c.lost, int(unit)+1)
+	}
+	c.lost[unit] += ns
 }

@@ -158,8 +158,17 @@ func (f *fit) reweight() {
 	if !(mean > 0) {
 		return // an exact fit
 	}
+	// By what the neighbours predict: a weight that went by the row's own columns
+	// would depend on their errors, and pull the solution.
 	for k := range f.weight {
-		f.weight[k] = mean / max(s0+s1*e2[k], mean/100)
+		var around, count float64
+		for _, n := range []int{k - 1, k + 1} {
+			if n >= 0 && n < len(e2) {
+				around += e2[n]
+				count++
+			}
+		}
+		f.weight[k] = mean / max(s0+s1*around/max(1, count), mean/100)
 	}
 }
 

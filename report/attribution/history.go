@@ -85,8 +85,11 @@ func (h *history) settle(until int64) {
 func (h *history) process(until int64) {
 	slices.SortStableFunc(h.slices, func(a, b slice) int { return cmp.Compare(a.start, b.start) })
 	for h.changed < len(h.slices) && h.slices[h.changed].start < until {
-		if s := h.slices[h.changed]; s.key >= 0 {
+		switch s := h.slices[h.changed]; {
+		case s.key >= 0:
 			h.changes.sample(s, h.functions.unit(h.functions.of(s.key), s.cpu))
+		case s.key == KeyLost:
+			h.changes.miss(s)
 		}
 		h.changed++
 	}

@@ -16,6 +16,9 @@ const (
 	// The power of an active package is told from the static power if its
 	// standard error is below this part of both.
 	maxActiveError = 0.25
+	// Nor is a small power of an active package given up that is known to be small:
+	// to this part of the energy.
+	maxActiveShare = 0.02
 )
 
 // identified is a fit whose terms the data can tell apart, and what had to be done
@@ -198,7 +201,7 @@ func (id *identified) joinUncertain() bool {
 		if t.base != none {
 			both += id.joules[t.base]
 		}
-		if sd(a) > maxActiveError*both {
+		if sd(a) > max(maxActiveError*both, maxActiveShare*id.problem.energy) {
 			id.asOne = id.asOne || t.base != none
 			id.noAlone = id.noAlone || t.base == none
 			t.drop(a)

@@ -15,7 +15,8 @@ type outcome struct {
 	sums      []float64 // counted seconds of functions by term
 	all       float64   // counted seconds of all functions
 	other     float64   // s
-	lost      float64   // s
+	lost      float64   // s, in the mixture of all functions
+	lostIn    []float64 // s by term, in its functions
 }
 
 func newOutcome(id *identified, s *seriesHistory, f *functions) *outcome {
@@ -32,6 +33,13 @@ func newOutcome(id *identified, s *seriesHistory, f *functions) *outcome {
 			o.counted[u] = 1 - (1-id.model.sharing)*shared[u]/ns[u]
 		}
 	}
+	o.lostIn = make([]float64, id.problem.n)
+	for u, ns := range s.cut.lost {
+		if t := id.model.terms.unit[u]; t != none {
+			o.lostIn[t] += ns * 1e-9
+			o.lost -= ns * 1e-9
+		}
+	}
 	o.eachKey(func(key Key, u int32, s float64) {
 		switch key {
 		case KeyOther:
@@ -46,6 +54,9 @@ func newOutcome(id *identified, s *seriesHistory, f *functions) *outcome {
 			}
 		}
 	})
+	for _, s := range o.lostIn {
+		o.all += s
+	}
 	return o
 }
 
@@ -70,9 +81,9 @@ func (o *outcome) eachKey(call func(key Key, unit int32, seconds float64)) {
 func (o *outcome) parts(term int) (perSecond, lost, other float64) {
 	t := &o.model.terms
 	joules := o.joules[term]
-	lostHere := 0.0
+	lostHere := o.lostIn[term]
 	if o.all > 0 {
-		lostHere = o.lost * o.sums[term] / o.all
+		lostHere += max(0, o.lost) * (o.sums[term] + lostHere) / o.all
 	}
 	otherHere := 0.0
 	if t.other == term {
@@ -167,7 +178,7 @@ func (o *outcome) powers(rates []float64) []FunctionPower {
 			whole := o.joules[term]
 			// The error of the power, and that of the seconds.
 			e := share * sd[term]
-			variance += e*e + share*share*whole*whole*o.problem.noise.At(int(term), int(term))
+			variance += e*e + dbgS*share*share*whole*whole*o.problem.noise.At(int(term), int(term))
 		}
 		half := halfWidth * math.Sqrt(variance)
 		p.Low, p.High = max(0, p.Joules-half), p.Joules+half

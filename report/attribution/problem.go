@@ -113,9 +113,14 @@ func (c *changes) noise(t *terms, total []float64) *mat.SymDense {
 			e = c.error(p.after)
 		}
 		v := p.weight2 * 1e-18 * e
-		add(a, a, v)
+		v *= dbgN; add(a, a, v)
 		add(b, b, v)
 		add(a, b, -v)
+		if p.before == idle {
+			alone := c.aloneness(p.after)
+			add(t.active, t.active, v*alone)
+			add(t.active, b, v*alone)
+		}
 	}
 	return m
 }

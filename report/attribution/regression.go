@@ -28,6 +28,7 @@ func (h *history) regress(s *seriesHistory) (*solution, bool) {
 	for _, w := range r.list {
 		span += w.ns * 1e-9
 	}
+	dbgProblem(h, s)
 	watts := min(s.track.watts, s.joules()/span)
 	ran := s.ran()
 	var best *identified
@@ -86,6 +87,8 @@ func (s *solution) validate(r *rows, c *changes) {
 	bare, timeOnly := two, two
 	if k := one.terms.n; k > 1 {
 		bare = two.columns([]int{k - 1})
+	}
+	if one.terms.base != none {
 		timeOnly = two.columns([]int{one.terms.base})
 	}
 	var ok [4]bool
