@@ -4,6 +4,8 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/energyprof/energyprof/report/attribution"
 )
 
 // Normal95 is how many standard deviations a 95 % interval reaches to each side.
@@ -24,56 +26,49 @@ type Oracle struct {
 // what its energy differs by from the true watts x the sampled CPU time, the
 // samples taken around their instants and the readings moved back by the lag:
 // so it has the noise of counter, stamp and unit, the chance of sampling, and
-// watts that are not constant. Its variance is fitted as a + b x CPU time, and
+// watts that are not constant. Its variance is that of the counter's noise,
+// plus a + b x CPU time, fitted, and
 // its correlation is that of neighbours up to two intervals away. The joules of
 // a function are watts x sampled CPU time, so what sampling does to the CPU time
 // is added: with a period p, a run of length L is sampled floor(L/p) or one
 // more times, a variance of p^2 x f(1-f) where f is the fraction of L/p.
 func (tr *Trace) Oracle(series int, staticGiven bool) Oracle {
-	n := len(tr.Machine.Functions)
 	truth := &tr.Truth.Series[series]
 	readings := tr.Readings[series]
 	edges := make([]int64, len(readings))
 	for i, r := range readings {
 		edges[i] = r.T - int64(tr.Instruments.Lag)
 	}
-	functions, active := tr.Ran(series, edges)
-	sampled := tr.sampled(series, edges)
-
-	pa := 0.0
-	if truth.ActiveSeconds > 0 {
-		pa = truth.Active / truth.ActiveSeconds
-	}
-	terms := make([]int, 0, n) // functions with any CPU time
-	watts := make([]float64, n)
-	for f, t := range truth.Functions {
-		if t.Seconds > 0 {
-			watts[f] = t.Joules / t.Seconds
-			terms = append(terms, f)
-		}
-	}
+	_, active := tr.Ran(series, edges)
+	terms := tr.terms(series, edges)
 	columns := len(terms)
 	baseline, activity := -1, -1
 	if !staticGiven {
 		baseline = columns
 		columns++
 	}
-	if pa > 0 {
+	activeWatts := 0.0
+	if truth.Active > 0 {
+		activeWatts = truth.Active / truth.ActiveSeconds
 		activity = columns
 		columns++
 	}
 	rows := len(active)
 	x := make([][]float64, rows)
-	residual, busy := make([]float64, rows), make([]float64, rows)
+	residual, busy, noise := make([]float64, rows), make([]float64, rows), make([]float64, rows)
 	for k := range x {
 		dt := float64(edges[k+1]-edges[k]) / 1e9
 		x[k] = make([]float64, columns)
-		residual[k] = readings[k+1].Joules - readings[k].Joules - truth.BaselineWatts*dt - pa*active[k]
-		for i, f := range terms {
-			x[k][i] = functions[k][f]
-			residual[k] -= watts[f] * sampled[k][f]
-			busy[k] += functions[k][f]
+		residual[k] = readings[k+1].Joules - readings[k].Joules - truth.BaselineWatts*dt - activeWatts*active[k]
+		for i := range terms {
+			t := &terms[i]
+			x[k][i] = t.ran[k][t.function]
+			residual[k] -= t.watts * t.sampled[k][t.function]
+			busy[k] += x[k][i]
+			noise[k] += t.watts * x[k][i]
 		}
+		noise[k] += truth.BaselineWatts*dt + activeWatts*active[k]
+		noise[k] *= tr.Instruments.Noise
 		if baseline >= 0 {
 			x[k][baseline] = dt
 		}
@@ -81,37 +76,85 @@ func (tr *Trace) Oracle(series int, staticGiven bool) Oracle {
 			x[k][activity] = active[k]
 		}
 	}
-	information := whiten(x, residual, busy)
-	o := Oracle{Joules: make([]float64, n), Intervals: rows}
 	var known mat.Cholesky
 	var covariance mat.SymDense
-	ok := known.Factorize(information) && known.Cond() < 1e12
-	if ok {
-		ok = known.InverseTo(&covariance) == nil
-	}
-	sd := func(i int) float64 {
+	ok := known.Factorize(whiten(x, residual, deviations(residual, busy, noise))) && known.Cond() < 1e12 && known.InverseTo(&covariance) == nil
+	of := func(i, j int) float64 {
 		if !ok {
 			return math.Inf(1)
 		}
-		return math.Sqrt(covariance.At(i, i))
+		return covariance.At(i, j)
 	}
 	chance := tr.chance(series)
-	for i, f := range terms {
-		o.Joules[f] = math.Hypot(sd(i)*truth.Functions[f].Seconds, watts[f]*chance[f])
+	o := Oracle{Joules: make([]float64, len(tr.Machine.Functions)), Intervals: rows}
+	for i, t := range terms { // variances: of all types of core of a function, with their covariances
+		for j, u := range terms {
+			if u.function == t.function {
+				o.Joules[t.function] += of(i, j) * t.seconds * u.seconds
+			}
+		}
+	}
+	for f, v := range o.Joules {
+		if s := truth.Functions[f].Seconds; s > 0 {
+			o.Joules[f] = math.Hypot(math.Sqrt(v), truth.Functions[f].Joules/s*chance[f])
+		}
 	}
 	if baseline >= 0 {
-		o.Baseline = sd(baseline)
+		o.Baseline = math.Sqrt(of(baseline, baseline))
 	}
 	if activity >= 0 {
-		o.Active = sd(activity)
+		o.Active = math.Sqrt(of(activity, activity))
 	}
 	return o
 }
 
+// term is a function on one type of core.
+type term struct {
+	function       int
+	watts, seconds float64
+	ran, sampled   [][]float64 // by interval, then function
+}
+
+func (tr *Trace) terms(series int, edges []int64) []term {
+	p := &tr.Machine.Packages[tr.Series[series].Package]
+	byType := [][]int{tr.Series[series].CPUs}
+	factors := []float64{1}
+	if p.Types != nil && tr.Series[series].Domain == packageDomain {
+		byType, factors = make([][]int, len(p.TypeWatts)), p.TypeWatts
+		for i, t := range p.Types {
+			byType[t] = append(byType[t], tr.Series[series].CPUs[i])
+		}
+	}
+	truth := tr.Truth.Series[series].Functions
+	var out []term
+	weighted := make([]float64, len(truth)) // seconds, as if all were on type of factor 1
+	for t, cpus := range byType {
+		ran, _ := tr.ran(cpus, edges)
+		sampled := tr.sampled(cpus, edges)
+		for f := range truth {
+			var seconds float64
+			for k := range ran {
+				seconds += ran[k][f]
+			}
+			if seconds > 0 {
+				weighted[f] += seconds * factors[t]
+				out = append(out, term{f, factors[t], seconds, ran, sampled})
+			}
+		}
+	}
+	for i := range out {
+		if w := weighted[out[i].function]; w > 0 {
+			out[i].watts *= truth[out[i].function].Joules / w
+		}
+	}
+	return out
+}
+
 // sampled is CPU time by function as the samples have it, each taken around its
-// instant; of processes that are not sampled it is the exact one.
-func (tr *Trace) sampled(series int, edges []int64) [][]float64 {
-	out, _ := tr.Ran(series, edges)
+// instant; of processes that are not sampled, and of time that is booked as
+// lost, it is the exact one.
+func (tr *Trace) sampled(cpus []int, edges []int64) [][]float64 {
+	out, _ := tr.ran(cpus, edges)
 	for k := range out {
 		for f := range out[k] {
 			if !tr.Machine.Functions[f].Other {
@@ -119,11 +162,18 @@ func (tr *Trace) sampled(series int, edges []int64) [][]float64 {
 			}
 		}
 	}
-	cpus := tr.Series[series].CPUs
-	first, last := int32(cpus[0]), int32(cpus[len(cpus)-1])
+	mine := make([]bool, len(tr.runs))
+	for _, cpu := range cpus {
+		mine[cpu] = true
+	}
+	found := 1.0
+	if tr.Instruments.Silent {
+		found -= tr.Instruments.Lost
+	}
+	next := make([]int, len(tr.runs)) // of the runs
 	k := 0
 	for _, s := range tr.Stretches {
-		if s.CPU < first || s.CPU > last || s.Key < 0 {
+		if !mine[s.CPU] || s.Key == attribution.KeyOther {
 			continue
 		}
 		half := (s.End - s.Start) / 2
@@ -131,7 +181,21 @@ func (tr *Trace) sampled(series int, edges []int64) [][]float64 {
 		for k > 0 && edges[k] > from {
 			k--
 		}
-		k = split(edges, k, from, to, func(k int, seconds float64) { out[k][s.Key] += seconds })
+		if s.Key != attribution.KeyLost {
+			k = split(edges, k, from, to, func(k int, seconds float64) { out[k][s.Key] += seconds / found })
+			continue
+		}
+		runs := tr.runs[s.CPU]
+		i := next[s.CPU]
+		for i < len(runs) && runs[i].to <= from {
+			i++
+		}
+		next[s.CPU] = i
+		for ; i < len(runs) && runs[i].from < to; i++ {
+			if f := runs[i].function; !tr.Machine.Functions[f].Other {
+				split(edges, k, max(from, runs[i].from), min(to, runs[i].to), func(k int, seconds float64) { out[k][f] += seconds })
+			}
+		}
 	}
 	return out
 }
@@ -169,10 +233,10 @@ func (tr *Trace) chance(series int) []float64 {
 // with.
 const band = 2
 
-// whiten is x' S^-1 x, where S is the covariance of the residuals.
-func whiten(x [][]float64, residual, busy []float64) *mat.SymDense {
+// whiten is x' S^-1 x, where S is the covariance of the residuals; scale are
+// their standard deviations.
+func whiten(x [][]float64, residual, scale []float64) *mat.SymDense {
 	rows, columns := len(x), len(x[0])
-	scale := deviations(residual, busy)
 	var correlation [band + 1]float64
 	for lag := range correlation {
 		for k := lag; k < rows; k++ {
@@ -196,16 +260,19 @@ func whiten(x [][]float64, residual, busy []float64) *mat.SymDense {
 	return &information
 }
 
-// deviations fits the variance of residuals by a + b x busy, a and b >= 0.
-func deviations(residual, busy []float64) []float64 {
-	var n, sx, sy, sxx, sxy float64
+// deviations fits the variance of residuals by noise^2 + a + b x busy, a and b >= 0.
+func deviations(residual, busy, noise []float64) []float64 {
+	var n, all, sx, sy, sxx, sxy float64
 	for k, r := range residual {
+		v := r*r - noise[k]*noise[k]
 		n++
+		all += r * r
 		sx += busy[k]
-		sy += r * r
+		sy += v
 		sxx += busy[k] * busy[k]
-		sxy += busy[k] * r * r
+		sxy += busy[k] * v
 	}
+	sy = max(0, sy)
 	a, b := sy/n, 0.0
 	if d := n*sxx - sx*sx; d > 1e-12*n*sxx {
 		b = (n*sxy - sx*sy) / d
@@ -220,7 +287,7 @@ func deviations(residual, busy []float64) []float64 {
 	out := make([]float64, len(residual))
 	for k := range out {
 		// An interval in which nothing ran is not free of error, at least a thousandth of the mean.
-		out[k] = math.Sqrt(max(a+b*busy[k], 1e-3*sy/n, 1e-30))
+		out[k] = math.Sqrt(max(noise[k]*noise[k]+max(0, a)+max(0, b)*busy[k], 1e-3*all/n, 1e-30))
 	}
 	return out
 }

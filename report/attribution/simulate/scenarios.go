@@ -27,7 +27,7 @@ type Scenario struct {
 // Limits are what the regression has to keep over all seeds; 0 is no limit.
 type Limits struct {
 	Mean, Worst float64 // relative error of joules of functions
-	Baseline    float64 // mean relative error of the static power, where it was told apart from the active power
+	Baseline    float64 // mean relative error of the static power, where an oracle tells it to as much
 	Validation  float64 // how many times the error of sharing must be that of the regression
 	Notes       bool    // the result must say, by a note or a group, that something cannot be told
 	Sharing     bool    // Auto must end with proportional

@@ -22,6 +22,7 @@ const (
 	streamSamples
 	streamReadings
 	streamThrottle
+	streamOracle
 )
 
 func source(seed uint64, stream, n int) *rand.Rand {

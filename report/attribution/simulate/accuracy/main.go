@@ -20,6 +20,7 @@ func main() {
 	workers := flag.Int("workers", runtime.NumCPU(), "how many at the same time")
 	out := flag.String("o", "", "file to write the page to, - is standard output")
 	only := flag.String("run", "", "regular expression of the scenarios to run")
+	command := flag.String("command", "go run ./report/attribution/simulate/accuracy", "the command that the page names")
 	flag.Parse()
 	match, err := regexp.Compile(*only)
 	if err != nil {
@@ -39,16 +40,16 @@ func main() {
 			fail(err)
 		}
 		all = append(all, e)
-		m := e.Methods[0]
-		fmt.Fprintf(os.Stderr, "%-20s mean %.2f %% worst %.2f %% coverage %.1f %% (of %d) width %.2f oracles, %.1f s\n",
-			s.Name, 100*m.Mean, 100*m.Worst, 100*e.Coverage, e.Intervals, e.WidthOracle, time.Since(began).Seconds())
+		m, oracle := e.Methods[0], e.Methods[len(e.Methods)-1]
+		fmt.Fprintf(os.Stderr, "%-20s mean %.2f %% worst %.2f %% coverage %.1f %% (of %d) width %.2f oracles, oracle %.2f/%.2f %%, baseline %.1f %% (clear %.1f %% of %.0f %%), %.1f s\n",
+			s.Name, 100*m.Mean, 100*m.Worst, 100*e.Coverage, e.Intervals, e.WidthOracle, 100*oracle.Mean, 100*oracle.Worst, 100*e.Baseline.Mean, 100*e.Baseline.Clear, 100*e.Baseline.Of, time.Since(began).Seconds())
 		for _, v := range e.Violations() {
 			fmt.Fprintf(os.Stderr, "    %s\n", v)
 			bad++
 		}
 	}
 	page := &bytes.Buffer{}
-	write(page, all, *seeds)
+	write(page, all, *seeds, *command, cpu())
 	switch *out {
 	case "":
 	case "-":
@@ -63,6 +64,18 @@ func main() {
 	if bad > 0 {
 		os.Exit(1)
 	}
+}
+
+// cpu is the name of the processor.
+func cpu() string {
+	data, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return runtime.GOARCH
+	}
+	if m := regexp.MustCompile(`(?m)^model name\s*: (.*)$`).FindSubmatch(data); m != nil {
+		return string(m[1])
+	}
+	return runtime.GOARCH
 }
 
 func fail(err error) {
