@@ -40,7 +40,7 @@ type Writer struct {
 // recording's calls go on to sink.
 func NewWriter(file *os.File, m Machine, sink Sink) (*Writer, error) {
 	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(err, fmt.Errorf("%s: perf.data is written to regular files only: its header comes last", file.Name()))
+		return nil, errors.Join(err, errors.New("perf.data is written to regular files only, since its header comes last"))
 	}
 	if _, err := file.Seek(headerSize, io.SeekStart); err != nil {
 		return nil, err
@@ -165,7 +165,13 @@ func (w *Writer) append(record []byte) {
 func (w *Writer) Finish(events []Event, own *Own) error {
 	defer w.Close()
 	w.tokens.flush()
-	if err := errors.Join(w.err, w.data.Flush(), w.tokens.w.Flush()); err != nil {
+	if w.err != nil {
+		return w.err
+	}
+	if err := w.data.Flush(); err != nil {
+		return err
+	}
+	if err := w.tokens.w.Flush(); err != nil {
 		return err
 	}
 	if _, err := w.spill.Seek(0, io.SeekStart); err != nil {
