@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/energyprof/energyprof/internal/perfdata"
 	"github.com/energyprof/energyprof/internal/pmu"
 	"github.com/energyprof/energyprof/internal/session"
 	"github.com/energyprof/energyprof/perfring"
@@ -32,6 +33,8 @@ func advice(err error) string {
 		return "raise the limit with `ulimit -n`, or run as root to record whole CPUs and filter"
 	case errors.Is(err, unix.EMFILE):
 		return "raise the limit of open files with `ulimit -n`"
+	case errors.Is(err, perfdata.ErrClock):
+		return adviceClock
 	case errors.Is(err, pmu.ErrNoTracefs):
 		return "`sudo mount -t tracefs nodev /sys/kernel/tracing`"
 	case errors.Is(err, pmu.ErrNoPMU), errors.Is(err, pmu.ErrNoEvent):
@@ -99,6 +102,9 @@ func advicePath(path string) string {
 	}
 	return ""
 }
+
+// adviceClock is how samples get times that another program can read.
+const adviceClock = "`perf record -k CLOCK_MONOTONIC` puts them on the clock of energy traces"
 
 const moreRing = "`sudo sysctl kernel.perf_event_mlock_kb=4096` or `ulimit -l unlimited`, and fewer profilers at once"
 

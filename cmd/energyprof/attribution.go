@@ -100,13 +100,22 @@ func (f *attributionFlags) weigh(events []collect.Event) error {
 	}
 	var names []string
 	for i := range events {
-		if events[i].Name == f.weight {
+		if events[i].Name == f.weight || withoutModifiers(events[i].Name) == f.weight {
 			events[i].Weight = true
 			return nil
 		}
 		names = append(names, events[i].Name)
 	}
 	return usagef("--weight %s: sampled are %s", f.weight, strings.Join(names, ", "))
+}
+
+// withoutModifiers is the name of an event as it was given to perf, without what limits it (":u", ":ppp").
+func withoutModifiers(name string) string {
+	i := strings.LastIndexByte(name, ':')
+	if i < 0 || strings.Trim(name[i+1:], "ukhGHpPSDeIW") != "" {
+		return name
+	}
+	return name[:i]
 }
 
 // notes says what a reader of the joules must know of how they were shared out in the end.
@@ -139,11 +148,14 @@ func cores(fs pmu.FS) (core []int32, coreType []uint8) {
 	return core, coreTypes(fs, len(core))
 }
 
+// hybridPMUs are the PMUs of the types of cores of a hybrid machine (drivers of arch/x86/events/intel).
+var hybridPMUs = []string{"cpu_core", "cpu_atom", "cpu_lowpower"}
+
 // coreTypes are 0 but on hybrid machines, whose PMUs list the CPUs of each type.
 func coreTypes(fs pmu.FS, cpus int) []uint8 {
 	types := make([]uint8, cpus)
 	hybrid := false
-	for i, name := range []string{"cpu_core", "cpu_atom", "cpu_lowpower"} {
+	for i, name := range hybridPMUs {
 		p, err := fs.PMU(name)
 		if err != nil {
 			continue

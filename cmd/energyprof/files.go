@@ -15,20 +15,21 @@ type recordFiles struct {
 	profile, summary, trace, perfData *output
 }
 
+// wantedFile is a file and the flag that asks for it; no path if it was not given.
+type wantedFile struct{ flag, path string }
+
 func (f *recordFlags) createFiles() (files recordFiles, err error) {
-	if f.output == "" {
+	return createFiles([]wantedFile{{"-o", f.output}, {"--summary", f.summary}, {"--energy-trace", f.trace}, {"--perf-data", f.perfData}})
+}
+
+// createFiles creates the files in the order of recordFiles; the profile must be among them.
+func createFiles(all []wantedFile) (files recordFiles, err error) {
+	if all[0].path == "" {
 		return files, usagef("-o: the profile's file has no name")
 	}
+	to := []**output{&files.profile, &files.summary, &files.trace, &files.perfData}
 	flagOf := make(map[string]string)
-	for _, want := range []struct {
-		flag, path string
-		to         **output
-	}{
-		{"-o", f.output, &files.profile},
-		{"--summary", f.summary, &files.summary},
-		{"--energy-trace", f.trace, &files.trace},
-		{"--perf-data", f.perfData, &files.perfData},
-	} {
+	for i, want := range all {
 		if want.path == "" {
 			continue
 		}
@@ -38,7 +39,7 @@ func (f *recordFlags) createFiles() (files recordFiles, err error) {
 			return files, usagef("%s and %s both write %s: one would replace the other", other, want.flag, want.path)
 		}
 		flagOf[name] = want.flag
-		if *want.to, err = createOutput(want.path); err != nil {
+		if *to[i], err = createOutput(want.path); err != nil {
 			files.discard()
 			return files, err
 		}

@@ -163,7 +163,10 @@ func (c *Collector) notes(b Books) []string {
 	if b.Refused > 0 {
 		note(b.Refused, "%d values were not taken, the first because: %v", b.Refused, b.Err)
 	}
-	if c.opt.SystemWide {
+	switch {
+	case c.opt.SystemWide && c.clock < 0:
+		note(b.Idle, "CPUs had nothing to do in %d samples, which are not in the profile", b.Idle)
+	case c.opt.SystemWide:
 		note(b.Idle, "CPUs had nothing to do in %d samples, %.3f s, which are not in the profile", b.Idle, float64(b.IdleNanoseconds)/1e9)
 	}
 	return slices.Concat(notes, c.basis(), c.nameless())

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/energyprof/energyprof/internal/collect"
+	"github.com/energyprof/energyprof/internal/perfdata"
+	"github.com/energyprof/energyprof/report"
+)
+
+// convertFlags are the flags of convert, as they were given.
+type convertFlags struct {
+	attributionFlags
+	changed func(flag string) bool
+
+	energy   string
+	estimate bool
+	event    string
+	scale    float64
+
+	output  string
+	summary string
+	quiet   bool
+}
+
+func newConvert() *cobra.Command {
+	var f convertFlags
+	c := &cobra.Command{
+		Use:   "convert [flags] perf.data",
+		Short: "Turn a perf.data file into a profile, with joules where energy was recorded beside it",
+		Long: "Convert reads what perf record wrote (- is standard input), or record --perf-data, and writes\n" +
+			"the profile that a recording would have written. Energy comes from an energy trace\n" +
+			"(record --energy-trace) on the clock of the samples (perf record -k CLOCK_MONOTONIC), or from\n" +
+			"the file itself: perf record -a -e '{cpu-clock,power/energy-pkg/}:S'.\n\n" +
+			"Nothing is looked up in /proc. Files of this machine give names to functions where they are those\n" +
+			"that were mapped; the running kernel does where it is the one that was recorded.",
+		Example: "  energyprof convert perf.data\n  energyprof convert perf.data --energy trace.csv -o app.pb.gz --summary app.json\n  perf record -o - -g -- ./app | energyprof convert -",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("convert takes one file, a perf.data, or - for standard input: found %d", len(args))
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			f.changed = c.Flags().Changed
+			return f.run(args[0])
+		},
+	}
+	f.register(c.Flags())
+	return c
+}
+
+func (f *convertFlags) register(fl *pflag.FlagSet) {
+	fl.StringVar(&f.energy, "energy", "", "read energy from this trace (CSV) on the clock of the samples")
+	fl.BoolVar(&f.estimate, "energy-estimate", false, "the trace is what a model said: the joules are energy_model")
+	fl.StringVar(&f.event, "energy-event", "", "take this event of the file, counted in a group with a sampled one, for energy")
+	fl.Float64Var(&f.scale, "energy-scale", 0, "joules per count of --energy-event (default: the scale that the file gives)")
+	f.attributionFlags.register(fl, "auto, 0 or WATTS (per package)")
+	fl.StringVarP(&f.output, "output", "o", "energyprof.pb.gz", "the profile")
+	fl.StringVar(&f.summary, "summary", "", "write the summary as JSON to this file")
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no closing summary")
+}
+
+func (f *convertFlags) check() error {
+	switch {
+	case f.energy != "" && f.event != "":
+		return usagef("--energy and --energy-event exclude each other")
+	case f.estimate && f.energy == "":
+		return usagef("--energy-estimate belongs to --energy")
+	case f.event == "" && f.scale != 0:
+		return usagef("--energy-scale belongs to --energy-event")
+	case !(f.scale >= 0):
+		return usagef("--energy-scale %v: joules per count cannot be negative", f.scale)
+	case f.baseline == baselineMeasure:
+		return usagef("--baseline measure: what was recorded cannot be measured any more; auto, 0 or WATTS")
+	}
+	return f.attributionFlags.check()
+}
+
+// run converts. The file is refused before anything is written.
+func (f *convertFlags) run(path string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	file, err := perfdata.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	c := conversion{flags: f, path: path, file: file}
+	if err := c.findEnergy(); err != nil {
+		return err
+	}
+	what, err := c.options()
+	if err != nil {
+		return err
+	}
+	if c.Collector, err = collect.New(what); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	files, err := createFiles([]wantedFile{{"-o", f.output}, {"--summary", f.summary}})
+	if err != nil {
+		return err
+	}
+	defer files.discard()
+	result, err := file.Read(&c)
+	if err != nil {
+		return err
+	}
+	if err := c.judge(result); err != nil {
+		return err
+	}
+	rec := c.Finish()
+	c.describe(rec, result)
+	if err := files.write(rec, nil); err != nil {
+		return err
+	}
+	if !f.quiet {
+		rec.Summary().Text(os.Stderr, terminalWidth(os.Stderr))
+		name := printable(f.output)
+		fmt.Fprintf(os.Stderr, "profile: %s (energyprof report %s, go tool pprof -http=: %s)\n", name, name, name)
+	}
+	return nil
+}
+
+// judge refuses what holds nothing, and energy of another time.
+func (c *conversion) judge(result *perfdata.Result) error {
+	var samples uint64
+	for _, n := range result.Samples {
+		samples += n
+	}
+	if samples == 0 && result.Truncated >= 0 {
+		return fmt.Errorf("%s: at %#x: %w; there is no sample before that", c.path, result.Truncated, result.Reason)
+	}
+	return c.checkTimes(result, samples)
+}
+
+// describe adds what the collector does not know.
+func (c *conversion) describe(rec *report.Recording, result *perfdata.Result) {
+	if own := c.file.Own; own != nil {
+		c.describeOwn(rec, own)
+	} else {
+		c.describeForeign(rec, result)
+	}
+	rec.Notes = append(rec.Notes, c.flags.notes(rec)...)
+	rec.Notes = append(rec.Notes, c.remarks...)
+	if c.Books().KernelHidden && c.file.Own == nil {
+		rec.Notes = append(rec.Notes, "functions of the kernel have no names, this user may not see its addresses: "+adviceKernelNames())
+	}
+	rec.Notes = append(rec.Notes, result.Notes...)
+	total := result.Books.Total()
+	for _, s := range []struct {
+		n    uint64
+		text string
+	}{
+		{result.Foreign, "%d samples are of events that the file does not describe"},
+		{result.Late, "%d records came too late to be put in order"},
+		{total.Unknown, "%d records of types that this version does not know were skipped"},
+		{result.Aux, "%d bytes of hardware trace were skipped"},
+		{result.EnergyBack, "%d energy readings went back and were left out"},
+	} {
+		if s.n > 0 {
+			rec.Notes = append(rec.Notes, fmt.Sprintf(s.text, s.n))
+		}
+	}
+	if result.Truncated >= 0 {
+		rec.Notes = append(rec.Notes, fmt.Sprintf("%s cannot be read from %#x on: %v", c.path, result.Truncated, result.Reason))
+	}
+	rec.Data.Comments = append(rec.Data.Comments, "converted by energyprof "+version())
+}
+
+// describeOwn adds what the recording itself added.
+func (c *conversion) describeOwn(rec *report.Recording, own *perfdata.Own) {
+	rec.Tool = own.Tool
+	rec.Data.Start, rec.Data.Duration, rec.Data.Period = own.Start, own.Duration, own.Period
+	rec.Throttled, rec.BadRecords = own.Throttled, own.BadRecords
+	rec.Notes = append(rec.Notes, own.Notes...)
+	rec.Data.Comments = slices.Clone(own.Comments)
+	if own.Command != nil {
+		rec.Command = &report.Command{Args: own.Command.Args, ExitCode: own.Command.ExitCode, Signal: own.Command.Signal}
+	}
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/energyprof/energyprof/internal/perfdata"
+	"github.com/energyprof/energyprof/rapl"
+)
+
+// traceFeed is an energy trace that is handed on as the samples go by.
+type traceFeed struct {
+	points []rapl.TracePoint
+	next   int
+	first  int64
+	last   int64
+}
+
+// findEnergy finds the source of energy: the trace, the event that was named, or what the file has of its own.
+func (c *conversion) findEnergy() error {
+	f := c.flags
+	switch {
+	case f.energy != "":
+		return c.openTrace(f.energy)
+	case f.event != "":
+		scale, err := c.scale()
+		if err != nil {
+			return err
+		}
+		if err := c.file.UseEnergy(f.event, scale); err != nil {
+			return err
+		}
+	case c.file.Own != nil:
+		c.info = c.file.Own.Energy
+		return nil
+	}
+	domains := c.file.EnergyDomains
+	if len(domains) == 0 {
+		return nil
+	}
+	c.info.Measured = true
+	var names []string
+	for _, d := range domains {
+		c.info.Domains = append(c.info.Domains, rapl.Domain{Name: d.Name, Package: d.Package, CPUs: d.CPUs, Sum: d.Sum})
+		if name := c.file.Events[d.Event].Name; len(names) == 0 || names[len(names)-1] != name {
+			names = append(names, name)
+		}
+	}
+	c.info.Name = strings.Join(names, " ")
+	return nil
+}
+
+// scale is the joules of a count of --energy-event.
+func (c *conversion) scale() (float64, error) {
+	if c.flags.scale > 0 {
+		return c.flags.scale, nil
+	}
+	for i := range c.file.Events {
+		if e := &c.file.Events[i]; e.Name == c.flags.event && e.Unit == "Joules" && e.Scale > 0 {
+			return e.Scale, nil
+		}
+	}
+	return 0, usagef("--energy-event %s: the file gives no scale in joules for it: --energy-scale says how many joules a count is", c.flags.event)
+}
+
+// openTrace reads the energy trace.
+func (c *conversion) openTrace(path string) error {
+	if c.file.Info.Clock.Known {
+		if err := c.file.CheckClock(); err != nil {
+			return err
+		}
+	}
+	in, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	trace, err := rapl.ReadTrace(in, nil)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	c.info = rapl.Info{Name: "trace " + filepath.Base(path), Measured: !c.flags.estimate, Domains: trace.Domains}
+	c.trace = &traceFeed{points: trace.Points, first: trace.Points[0].Time}
+	for _, p := range trace.Points {
+		c.trace.first, c.trace.last = min(c.trace.first, p.Time), max(c.trace.last, p.Time)
+	}
+	return nil
+}
+
+// Advance hands on the readings of the trace that lie before t, then the time itself.
+func (c *conversion) Advance(t int64) {
+	if c.trace != nil {
+		for c.trace.next < len(c.trace.points) && c.trace.points[c.trace.next].Time <= t {
+			p := c.trace.points[c.trace.next]
+			c.Collector.Energy(p.Domain, p.Time, p.Joules)
+			c.trace.next++
+		}
+	}
+	c.Collector.Advance(t)
+}
+
+// Energy passes on a reading of the file, unless a trace takes its place.
+func (c *conversion) Energy(domain int, t int64, joules float64) {
+	if c.trace == nil {
+		c.Collector.Energy(domain, t, joules)
+	}
+}
+
+// checkTimes refuses a trace of another time than the samples. Of a file that does not name its clock nothing
+// but the times themselves can tell.
+func (c *conversion) checkTimes(result *perfdata.Result, samples uint64) error {
+	if c.trace == nil || samples == 0 {
+		return nil
+	}
+	if result.Last < c.trace.first || result.First > c.trace.last {
+		return fmt.Errorf("%s: samples from %.3f to %.3f s on %v, energy of %s from %.3f to %.3f s: %w", c.path,
+			float64(result.First)/1e9, float64(result.Last)/1e9, c.file.Info.Clock, c.flags.energy,
+			float64(c.trace.first)/1e9, float64(c.trace.last)/1e9, perfdata.ErrClock)
+	}
+	if !c.file.Info.Clock.Known && c.file.Own == nil {
+		text := "the samples are on perf's own clock: joules are shared out right only if the times of the energy trace are on it too; " + adviceClock
+		c.remarks = append(c.remarks, text)
+		if c.flags.quiet {
+			fmt.Fprintf(os.Stderr, "energyprof: %s\n", text)
+		}
+	}
+	return nil
+}
