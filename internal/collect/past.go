@@ -54,6 +54,8 @@ func (m *mapping) record(pid uint32) *perfring.Mmap2 {
 		Maj: i.major, Min: i.minor, Ino: i.inode, Prot: 5, Flags: 2, Filename: []byte(i.file)}
 }
 
-func nameRecord(pid, tid uint32, name string) *perfring.Comm {
-	return &perfring.Comm{Header: perfring.Header{Type: perfring.RecordComm}, PID: pid, TID: tid, Name: []byte(name)}
+// named enters the name of a thread that was read in /proc.
+func (t *table) named(pid, tid uint32, name string) {
+	t.comm(pid, tid, name, false)
+	t.tell(&perfring.Comm{Header: perfring.Header{Type: perfring.RecordComm}, PID: pid, TID: tid, Name: []byte(name)})
 }

@@ -105,14 +105,13 @@ func (t *table) thread(pid, tid uint32) *thread {
 	if th := t.threads[tid]; th != nil && th.process == p {
 		return th
 	}
-	name := p.name
 	if tid != pid && t.proc != "" && pid != 0 && pid != goneID {
 		if s, err := readComm(t.proc, pid, tid); err == nil {
-			name = s
-			t.tell(nameRecord(pid, tid, name))
+			t.named(pid, tid, s)
+			return t.threads[tid]
 		}
 	}
-	return t.addThread(p, tid, name)
+	return t.addThread(p, tid, p.name)
 }
 
 func (t *table) addThread(p *process, tid uint32, name string) *thread {

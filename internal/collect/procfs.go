@@ -31,7 +31,7 @@ func (t *table) load(p *process) {
 		return
 	}
 	p.known = true
-	if t.proc != "" {
+	if t.proc != "" && t.processes[p.pid] == p { // else /proc shows the program after it
 		t.read(p)
 	}
 }
@@ -42,11 +42,7 @@ func (t *table) read(p *process) error {
 	if err != nil {
 		return err
 	}
-	if p.name != name {
-		p.name = name
-		p.names++
-	}
-	t.tell(nameRecord(p.pid, p.pid, name))
+	t.named(p.pid, p.pid, name)
 	dir := filepath.Join(t.proc, strconv.FormatUint(uint64(p.pid), 10))
 	tasks, err := os.ReadDir(filepath.Join(dir, "task"))
 	if err != nil {
@@ -57,12 +53,8 @@ func (t *table) read(p *process) error {
 		if err != nil {
 			continue
 		}
-		if th := t.threads[uint32(tid)]; th != nil && th.process == p && !th.exited {
-			continue
-		}
 		if name, err := readComm(t.proc, p.pid, uint32(tid)); err == nil {
-			t.addThread(p, uint32(tid), name)
-			t.tell(nameRecord(p.pid, uint32(tid), name))
+			t.named(p.pid, uint32(tid), name)
 		}
 	}
 	maps, err := os.ReadFile(filepath.Join(dir, "maps"))
