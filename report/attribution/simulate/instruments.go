@@ -40,7 +40,8 @@ type Instruments struct {
 	ThrottleEvery, ThrottleLength time.Duration
 
 	// OthersEvery is the length of the windows in which the CPU time of
-	// processes that are not sampled is known; 0 is 10 ms.
+	// processes that are not sampled is known; 0 is 2^22 ns (4.2 ms), as the
+	// account of context switches has it. They do not begin with a reading.
 	OthersEvery time.Duration
 }
 

@@ -2,7 +2,6 @@ package simulate
 
 import (
 	"math/rand/v2"
-	"time"
 
 	"github.com/energyprof/energyprof/report/attribution"
 )
@@ -178,7 +177,7 @@ func (s *sampler) sample(period float64, until int64) {
 func (s *sampler) others(until int64) {
 	every := int64(s.tr.Instruments.OthersEvery)
 	if every == 0 {
-		every = int64(10 * time.Millisecond)
+		every = 1 << 22
 	}
 	var ns, from int64
 	flush := func() {
