@@ -139,7 +139,7 @@ func (h *hold) merge(until uint64, target int, deliver func([]byte)) (last uint6
 
 func (h *hold) deliver(e entry, deliver func([]byte)) {
 	buf := h.pool.blocks[e.block].buf[e.offset:]
-	size := int(nativeUint16(buf[6:]))
+	_, size := head8(buf, false)
 	deliver(buf[:size:size])
 	h.pool.release(e.block)
 }

@@ -80,7 +80,7 @@ func (f *File) source(r io.Reader, offset, limit int64) {
 		p.size = int(max(f.size, 2*maxRecordSize+maxZstdBlock))
 		p.size = min(p.size, blockSize)
 	}
-	f.src = &source{r: r, order: f.order, window: window{pool: p}, offset: offset, limit: limit}
+	f.src = &source{r: r, swap: f.swap, window: window{pool: p}, offset: offset, limit: limit}
 	f.hold = hold{pool: p, max: DefaultMaxPending}
 	f.zip = unzip{window: window{pool: p}, small: f.size >= 0 && f.size < largeFile}
 }
@@ -233,7 +233,7 @@ func (f *File) begin() (*File, error) {
 			}
 			break // Read will find it, too
 		}
-		kind := perfring.RecordType(f.order.Uint32(rec))
+		kind, _ := head8(rec, f.swap)
 		if !describes(kind) {
 			f.src.back(rec)
 			break

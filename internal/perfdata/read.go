@@ -93,7 +93,7 @@ func (f *File) truncated(offset int64, err error) {
 
 // record takes one record of the file.
 func (f *File) record(rec []byte, offset int64) error {
-	kind := perfring.RecordType(f.order.Uint32(rec))
+	kind, _ := head8(rec, f.swap)
 	if kind < recUserStart {
 		f.kernel(rec, &f.src.window)
 		return nil
@@ -139,8 +139,7 @@ func (f *File) decompressed() error {
 		if len(b) < recordHeader {
 			return nil
 		}
-		size := int(f.order.Uint16(b[6:]))
-		kind := perfring.RecordType(f.order.Uint32(b))
+		kind, size := head8(b, f.swap)
 		if size < recordHeader || kind >= maxRecordType {
 			return fmt.Errorf("what was compressed is no record (type %#x, %d bytes): %w", uint32(kind), size, ErrDamaged)
 		}
@@ -209,6 +208,9 @@ func (f *File) deliver(raw []byte) {
 	}
 	if s, ok := rec.(*perfring.Sample); ok && event >= 0 {
 		t := &f.events.perEvent[event]
+		if t.period != 0 {
+			s.Period = t.period
+		}
 		if t.callStack {
 			f.callStack(s)
 		}

@@ -49,7 +49,7 @@ func (f *File) nextKernel() (rec perfring.Record, cpu, event int, err error) {
 		if raw == nil {
 			return nil, -1, -1, io.EOF
 		}
-		kind := perfring.RecordType(f.order.Uint32(raw))
+		kind, _ := head8(raw, f.swap)
 		if kind >= recUserStart {
 			if kind == recFinishedRound {
 				continue

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
+
+	"github.com/energyprof/energyprof/perfring"
 )
 
 // source brings the records of a file or a pipe one after the other.
 type source struct {
-	r     io.Reader
-	order binary.ByteOrder
+	r    io.Reader
+	swap bool // the file is of the other byte order
 	window
 	offset int64 // in the file, of the window's first byte
 	limit  int64 // in the file: where the records end, -1 unknown
@@ -53,13 +56,13 @@ func (s *source) next() (rec []byte, offset int64, err error) {
 		}
 	}
 	buf := s.pool.blocks[s.at].buf
-	size := int(s.order.Uint16(buf[s.start+6:]))
+	kind, size := head8(buf[s.start:], s.swap)
 	if size < recordHeader {
 		return nil, s.offset, fmt.Errorf("a record of %d bytes: %w", size, ErrDamaged)
 	}
 	// A record kind that nobody has ever assigned: text, or what was never written.
-	if kind := s.order.Uint32(buf[s.start:]); kind >= maxRecordType {
-		return nil, s.offset, fmt.Errorf("not a record (type %#x): %w", kind, ErrDamaged)
+	if kind >= maxRecordType {
+		return nil, s.offset, fmt.Errorf("not a record (type %#x): %w", uint32(kind), ErrDamaged)
 	}
 	if s.end-s.start < size {
 		if err := s.fill(size); err != nil {
@@ -72,6 +75,17 @@ func (s *source) next() (rec []byte, offset int64, err error) {
 	s.start += size
 	s.offset += int64(size)
 	return rec, offset, nil
+}
+
+// head8 reads type and size of struct perf_event_header, which is what is read
+// most often of all.
+func head8(b []byte, swap bool) (kind perfring.RecordType, size int) {
+	word := binary.NativeEndian.Uint64(b)
+	if swap {
+		word = bits.ReverseBytes64(word)
+		return perfring.RecordType(word >> 32), int(word & 0xffff)
+	}
+	return perfring.RecordType(uint32(word)), int(word >> 48)
 }
 
 // back puts the record that next has just returned back.

@@ -29,10 +29,11 @@ type eventTable struct {
 // traits is what is asked of an event for every record.
 type traits struct {
 	hasCPU    bool
-	trailCPU  int  // place of the CPU back from the end of records other than samples, 0 none
-	perThread bool // values that are read count the sample's thread alone
-	readIDs   bool // samples carry the values of counters, with their ids
-	callStack bool // branches are a call stack
+	trailCPU  int    // place of the CPU back from the end of records other than samples, 0 none
+	perThread bool   // values that are read count the sample's thread alone
+	readIDs   bool   // samples carry the values of counters, with their ids
+	period    uint64 // of samples that carry none
+	callStack bool   // branches are a call stack
 }
 
 func traitsOf(a *perfring.Attr) traits {
@@ -42,6 +43,9 @@ func traitsOf(a *perfring.Attr) traits {
 		callStack: f&perfring.SampleBranchStack != 0 && a.BranchFormat&branchCallStack != 0,
 		readIDs:   f&perfring.SampleRead != 0 && a.ReadFormat&perfring.ReadID != 0,
 		perThread: a.Flags&perfring.FlagInherit != 0,
+	}
+	if f&perfring.SamplePeriod == 0 && a.Flags&perfring.FlagFreq == 0 {
+		t.period = a.Sample
 	}
 	if a.Flags&perfring.FlagSampleIDAll != 0 && t.hasCPU {
 		t.trailCPU = 8
