@@ -14,11 +14,18 @@ import (
 // 1987, section 2.2).
 type changes struct {
 	cpus  []cpuChanges
-	pairs map[[2]int32]float64 // sum of the squared weights, by the two units of a change
-	near  []float64            // by unit: changes from one sample to the next
-	far   []float64            // by unit: changes from one sample to the next but one
+	pairs map[[2]int32]*pair // by the two units, the lower number first
+
+	periods, samples float64 // sum of the lengths of samples, ns, and their number
 
 	starts, alone []float64 // by unit: changes from idle, and those with no other CPU busy
+}
+
+// pair is how often one of two units follows the other: in the next sample, and in
+// the next but one.
+type pair struct {
+	near, far float64
+	weight2   float64 // squared weights of the samples of near
 }
 
 // cpuChanges is what the newest samples of a CPU saw: a unit or idle.
@@ -36,6 +43,8 @@ func (c *changes) sample(s slice, unit int32) {
 	}
 	st := &c.cpus[s.cpu]
 	period := s.end - s.start
+	c.periods += float64(period)
+	c.samples++
 	if st.known && period > 0 {
 		// Beyond two idle samples nothing new is learnt.
 		for range min(2, (s.start-st.end+period/2)/period) {
@@ -50,6 +59,9 @@ func (c *changes) sample(s slice, unit int32) {
 	}
 	st.end = max(st.end, s.end)
 }
+
+// period is the mean time that a sample stands for, s.
+func (c *changes) period() float64 { return c.periods / max(1, c.samples) * 1e-9 }
 
 // miss says that samples are missing: what is missing is not idle.
 func (c *changes) miss(s slice) {
@@ -83,17 +95,35 @@ func (c *changes) aloneness(unit int32) float64 {
 
 func (c *changes) next(st *cpuChanges, unit int32, weight float64) {
 	if unit != st.one {
-		a, b := min(unit, st.one), max(unit, st.one)
-		c.pairs[[2]int32{a, b}] += weight * weight
-		c.count(&c.near, a)
-		c.count(&c.near, b)
+		p := c.pair(unit, st.one)
+		p.near++
+		p.weight2 += weight * weight
 	}
 	if unit != st.two {
-		c.count(&c.far, unit)
-		c.count(&c.far, st.two)
+		c.pair(unit, st.two).far++
 	}
 	st.one, st.two = unit, st.one
 }
+
+func (c *changes) pair(a, b int32) *pair {
+	key := [2]int32{min(a, b), max(a, b)}
+	p := c.pairs[key]
+	if p == nil {
+		if len(c.pairs) >= maxPairs {
+			key = [2]int32{idle, max(a, b)}
+			if p = c.pairs[key]; p != nil {
+				return p
+			}
+		}
+		p = &pair{}
+		c.pairs[key] = p
+	}
+	return p
+}
+
+// maxPairs bounds memory: beyond it a new pair is taken for one with idle, of which
+// there are no more than units.
+const maxPairs = 1 << 16
 
 func (c *changes) count(n *[]float64, unit int32) {
 	if unit == idle {
@@ -105,26 +135,19 @@ func (c *changes) count(n *[]float64, unit int32) {
 	(*n)[unit]++
 }
 
-// error is the variance, in squared weights, that each change of a unit adds to
-// its sum. If runs are long against the period a change lies anywhere within it,
-// 1/12. If they are short, samples are draws from what runs, and a sum errs like a
-// binomial, 1/2 for each change seen. In between, for runs of exponential length,
-// the error of a sum of samples against the integral follows from the correlation
-// of neighbouring samples, and that from how much rarer changes are between
-// neighbours than between samples that are two apart.
-func (c *changes) error(unit int32) float64 {
-	const fewest = 30
-	var near, far float64
-	if unit >= 0 && int(unit) < len(c.near) {
-		near = c.near[unit]
-	}
-	if unit >= 0 && int(unit) < len(c.far) {
-		far = c.far[unit]
-	}
-	if near < fewest {
+// error is the variance, in squared weights, that each change between two units
+// adds to the sums of both. If runs are long against the period a change lies
+// anywhere within it, 1/12. If they are short, samples are draws from what runs, and a
+// sum errs like a binomial, 1/2 for each change seen. In between, for runs of
+// exponential length, the error of a sum of samples against the integral follows from
+// the correlation of neighbouring samples, and that from how much rarer changes
+// are between neighbours than between samples that are two apart.
+func (p *pair) error() float64 {
+	const fewest = 10
+	if p.near < fewest {
 		return 1. / 12
 	}
-	r := min(max(far/near-1, 1e-3), 1-1e-3)
+	r := min(max(p.far/p.near-1, 1e-9), 1-1e-3)
 	x := -math.Log(r)
 	return min(max((1/math.Tanh(x/2)-2/x)/(2*(1-r)), 1./12), 0.5)
 }
@@ -132,15 +155,17 @@ func (c *changes) error(unit int32) float64 {
 // change is all changes between two units; before is the lower number.
 type change struct {
 	before, after int32
-	weight2       float64
+	variance      float64 // of the sum of either's time, and less their covariance
 }
 
 // sorted lists the pairs in an order that does not change from run to run, since
 // sums of floating point numbers depend on it.
 func (c *changes) sorted() []change {
 	var list []change
-	for p, w := range c.pairs {
-		list = append(list, change{p[0], p[1], w})
+	for k, p := range c.pairs {
+		if p.near > 0 {
+			list = append(list, change{k[0], k[1], p.weight2 * p.error()})
+		}
 	}
 	slices.SortFunc(list, func(a, b change) int {
 		return cmp.Or(cmp.Compare(a.before, b.before), cmp.Compare(a.after, b.after))

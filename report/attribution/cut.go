@@ -1,7 +1,5 @@
 package attribution
 
-import "math"
-
 // slice is a stretch as the regression keeps it.
 type slice struct {
 	start, end int64
@@ -20,7 +18,9 @@ type cutter struct {
 	running   []running // by CPU
 	carried   []slice
 	sum       unitSum
+	spans     []span // of the row
 
+	divided   float64   // ns^2, variance of what the edges divide of KeyOther
 	lost      []float64 // ns by unit: part of KeyLost that is taken for the unit's
 	keyWeight []float64 // ns within the readings; index (key + keyShift) * types of core + type
 }
@@ -41,64 +41,65 @@ const fewPeriods = 3
 // to, and returns those that begin later. The CPU time of units is in c.sum.
 func (c *cutter) row(from, to int64, slices []slice) (row, []slice) {
 	w := row{ns: float64(to - from)}
-	covered := from // end of the time in which some CPU ran, so far
-	quiet := 0.0    // logarithm of the part in which no diffuse work ran
+	c.spans = c.spans[:0]
 	kept := c.carried[:0]
-	cover := func(a, b int64) {
-		if b > covered {
-			w.active += float64(b - max(a, covered))
-			covered = b
-		}
-	}
-	take := func(s slice) {
-		a, b := max(s.start, from), min(s.end, to)
-		share := 1.0
-		if s.end > s.start {
-			share = float64(b-a) / float64(s.end-s.start)
-		}
-		ns := s.weight * share
-		c.credit(s, ns)
-		switch s.key {
-		case KeyOther:
-			w.other += ns
-		case KeyLost:
-			// A single sample that is missing most likely saw what the one before saw.
-			if r := &c.running[s.cpu]; r.known && s.end-s.start <= fewPeriods*r.period {
-				c.sum.add(r.unit, ns, 0)
-				c.addLost(r.unit, ns)
-				cover(a, b)
-				return
-			}
-			w.lost += ns
-		default:
-			unit := c.functions.unit(c.functions.of(s.key), s.cpu)
-			c.sum.add(unit, ns, c.meet(s, unit, a, b))
-			cover(a, b)
-			return
-		}
-		// Known to have run at some time of the slice, not when.
-		if b > a {
-			busy := min(s.weight/float64(s.end-s.start), 1-1e-9)
-			quiet += math.Log1p(-busy) * float64(b-a) / float64(to-from)
-		}
-	}
 	for _, s := range c.carried {
-		take(s)
+		c.take(&w, s, from, to)
 		if s.end > to {
 			kept = append(kept, s)
 		}
 	}
 	n := 0
 	for n < len(slices) && slices[n].start < to {
-		take(slices[n])
+		c.take(&w, slices[n], from, to)
 		if slices[n].end > to {
 			kept = append(kept, slices[n])
 		}
 		n++
 	}
 	c.carried = kept
-	w.active += (w.ns - w.active) * -math.Expm1(quiet)
+	w.active = active(c.spans)
 	return w, slices[n:]
+}
+
+// take adds the part of a slice that lies in the interval.
+func (c *cutter) take(w *row, s slice, from, to int64) {
+	a, b := max(s.start, from), min(s.end, to)
+	share := 1.0
+	if s.end > s.start {
+		share = float64(b-a) / float64(s.end-s.start)
+	}
+	ns := s.weight * share
+	c.credit(s, ns)
+	if s.key >= 0 {
+		unit := c.functions.unit(c.functions.of(s.key), s.cpu)
+		c.sum.add(unit, ns, c.meet(s, unit, a, b))
+		c.spans = append(c.spans, span{a, b, 0})
+		return
+	}
+	if s.key == KeyLost {
+		// A single sample that is missing most likely saw what the one before saw.
+		if r := &c.running[s.cpu]; r.known && s.end-s.start <= fewPeriods*r.period {
+			c.sum.add(r.unit, ns, 0)
+			c.addLost(r.unit, ns)
+			c.spans = append(c.spans, span{a, b, 0})
+			return
+		}
+		w.lost += ns
+	} else {
+		w.other += ns
+		if whole := s.end - s.start; s.end > to && whole <= to-from {
+			// Divided at the edge as if it were spread evenly. If it ran in one piece,
+			// anywhere, the part before the edge errs by this variance or so.
+			u := min(1, s.weight/float64(whole))
+			less := float64(min(to-s.start, s.end-to))
+			c.divided += u * (1 - u) * less * less / 3
+		}
+	}
+	// It ran at some time of the slice, who knows when.
+	if b > a {
+		c.spans = append(c.spans, span{a, b, 1 - min(1, s.weight/float64(s.end-s.start))})
+	}
 }
 
 // skip goes over the time before the first reading.

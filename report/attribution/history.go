@@ -12,6 +12,7 @@ type history struct {
 	functions *functions
 	series    []*seriesHistory
 	slices    []slice
+	others    []slice // of KeyOther, until they are placed
 	changes   changes
 	changed   int   // slices that changes has seen
 	lag       int64 // ns by which the counter is behind the CPU time
@@ -34,7 +35,7 @@ type seriesHistory struct {
 const maxSlices = 1 << 19
 
 func newHistory(g *group, f *functions, core []int32) *history {
-	h := &history{functions: f, changes: changes{pairs: map[[2]int32]float64{}}}
+	h := &history{functions: f, changes: changes{pairs: map[[2]int32]*pair{}}}
 	cpus := g.tracks[0].CPUs
 	siblings := siblingsOf(cpus, core)
 	for _, t := range g.tracks {
@@ -64,26 +65,35 @@ func siblingsOf(cpus []int, core []int32) [][]int32 {
 
 // busy keeps a slice.
 func (h *history) busy(s slice) {
-	if !h.silent {
+	switch {
+	case h.silent:
+	case s.key == KeyOther:
+		h.others = append(h.others, s)
+	default:
 		h.slices = append(h.slices, s)
 	}
 }
 
+func (h *history) sort() {
+	slices.SortStableFunc(h.slices, func(a, b slice) int { return cmp.Compare(a.start, b.start) })
+}
+
 // settle makes rows of what is before until, when slices take too much memory.
 func (h *history) settle(until int64) {
-	if len(h.slices) < maxSlices || h.silent {
+	if len(h.slices)+len(h.others) < maxSlices || h.silent {
 		return
 	}
 	h.process(until)
-	if len(h.slices) > 4*maxSlices {
-		h.silent, h.slices = true, nil
+	if len(h.slices)+len(h.others) > 4*maxSlices {
+		h.silent, h.slices, h.others = true, nil, nil
 	}
 }
 
 // process makes rows of all intervals that end before until. No slice that begins
 // before it may come later.
 func (h *history) process(until int64) {
-	slices.SortStableFunc(h.slices, func(a, b slice) int { return cmp.Compare(a.start, b.start) })
+	h.sort()
+	h.place(until)
 	for h.changed < len(h.slices) && h.slices[h.changed].start < until {
 		switch s := h.slices[h.changed]; {
 		case s.key >= 0:
@@ -126,6 +136,8 @@ func (s *seriesHistory) process(all []slice, lag, until int64) {
 			w, left = s.cut.row(last.t-lag, r.t-lag, left)
 			w.joules = r.joules - last.joules
 			s.rows.add(w, &s.cut.sum)
+			s.rows.divided += s.cut.divided / float64(s.rows.pooled)
+			s.cut.divided = 0
 			s.cut.sum.clear()
 			if len(s.rows.entries) > maxEntries {
 				s.rows.halve(&s.cut.sum)
@@ -145,5 +157,5 @@ func (h *history) finish() {
 	if !h.silent {
 		h.process(math.MaxInt64)
 	}
-	h.slices = nil
+	h.slices, h.others = nil, nil
 }

@@ -144,6 +144,9 @@ func (f *fit) leastTold() []float64 {
 	if !eigen.Factorize(sym, true) {
 		return nil
 	}
+	if dbgMu {
+		println("mu", n, int(1000*eigen.Values(nil)[n-1]), int(1000*eigen.Values(nil)[max(0, n-2)]))
+	}
 	if eigen.Values(nil)[n-1] < maxUnreliable {
 		return nil
 	}
@@ -201,9 +204,11 @@ func (id *identified) joinUncertain() bool {
 		if t.base != none {
 			both += id.joules[t.base]
 		}
-		if sd(a) > max(maxActiveError*both, maxActiveShare*id.problem.energy) {
-			id.asOne = id.asOne || t.base != none
-			id.noAlone = id.noAlone || t.base == none
+		// Where it is not there, its fit can only err upwards.
+		absent := id.joules[a] < 2*sd(a)
+		if unclear := sd(a) > max(maxActiveError*both, maxActiveShare*id.problem.energy); absent || unclear {
+			id.asOne = id.asOne || unclear && t.base != none
+			id.noAlone = id.noAlone || unclear && t.base == none
 			t.drop(a)
 			return true
 		}

@@ -35,7 +35,7 @@ func (h *history) findLag() int64 {
 	until := part[len(part)-1].start
 	step := (maxLag + period/2) / lagSteps
 	try := func(lag int64) float64 {
-		probe := seriesHistory{readings: slices.Clone(s.readings), rows: rows{pooled: 1}, 
+		probe := seriesHistory{readings: slices.Clone(s.readings), rows: rows{pooled: 1},
 			cut: cutter{functions: s.cut.functions, running: make([]running, len(s.cut.running))}}
 		probe.process(part, lag, until)
 		return h.unexplained(&probe)

@@ -85,12 +85,23 @@ func newProblem(r *rows, m model, c *changes, pool int) *problem {
 			}
 		}
 	}
-	p.noise = c.noise(t, p.total)
+	p.noise = c.noise(t, p.total, p.span/float64(k))
+	if o := t.other; o != none && p.total[o] > 0 {
+		v := 2 * r.divided * 1e-18 / float64(pool) // both sides of an edge
+		p.noise.SetSym(o, o, p.noise.At(o, o)+v/(p.total[o]*p.total[o]))
+	}
 	return p
 }
 
-// noise is the covariance of the errors of the sums of all columns.
-func (c *changes) noise(t *terms, total []float64) *mat.SymDense {
+// noise is the covariance of the errors of all columns, summed over intervals of so
+// many seconds. An error that lies across the edge of an interval is divided; of a
+// sample without correlation to its neighbours a third of the square is saved, of
+// a single change an eighth, for each period in an interval.
+func (c *changes) noise(t *terms, total []float64, seconds float64) *mat.SymDense {
+	divided := 0.0
+	if seconds > 0 {
+		divided = min(c.period()/seconds, 1) / 3
+	}
 	m := mat.NewSymDense(max(1, t.n), nil)
 	term := func(u int32) int {
 		if u == idle || int(u) >= len(t.unit) {
@@ -108,12 +119,9 @@ func (c *changes) noise(t *terms, total []float64) *mat.SymDense {
 		if a == b {
 			continue
 		}
-		e := (c.error(p.before) + c.error(p.after)) / 2
-		if p.before == idle {
-			e = c.error(p.after)
-		}
-		v := p.weight2 * 1e-18 * e
-		v *= dbgN; add(a, a, v)
+		v := p.variance * 1e-18 * (1 - divided)
+		v *= dbgN
+		add(a, a, v)
 		add(b, b, v)
 		add(a, b, -v)
 		if p.before == idle {

@@ -33,7 +33,7 @@ func (h *history) regress(s *seriesHistory) (*solution, bool) {
 	ran := s.ran()
 	var best *identified
 	least := math.Inf(1)
-	for _, pool := range pools(len(r.list)) {
+	for _, pool := range pools(len(r.list), int(math.Ceil(fewestPeriods*h.changes.period()*float64(len(r.list))/span))) {
 		m := model{watts: watts, sharing: 1,
 			terms: chooseTerms(h.functions, ran, s.other(), len(r.list)/pool, s.track.fitted, true)}
 		id, ok := identify(r, m, &h.changes, pool)
@@ -56,12 +56,17 @@ func (h *history) regress(s *seriesHistory) (*solution, bool) {
 	return sol, true
 }
 
-// pools are the numbers of intervals to sum to one that are worth a try: more of
-// them wash out the errors at their edges and lose what differs between them.
-func pools(rows int) []int {
-	var list []int
-	for _, p := range []int{1, 2, 3, 5, 10, 20} {
-		if p == 1 || rows/p >= 100 {
+// fewestPeriods is how many samples of a CPU an interval holds at least: with
+// fewer, how far they err cannot be told well.
+const fewestPeriods = 5
+
+// pools are the numbers of intervals to sum to one that are worth a try, from least
+// on: more of them wash out the errors at their edges and lose what differs
+// between them.
+func pools(rows, least int) []int {
+	list := []int{max(1, min(least, rows/fewestRows))}
+	for _, p := range []int{2, 3, 5, 10, 20} {
+		if p > list[0] && rows/p >= 100 {
 			list = append(list, p)
 		}
 	}

@@ -21,6 +21,9 @@ type rows struct {
 	entries []entry
 	// pooled is how many intervals were merged into each row, to bound memory.
 	pooled int
+	// divided is the sum over the edges of the variance, in ns^2, of what they
+	// divide of KeyOther.
+	divided float64
 }
 
 // maxEntries bounds the memory of a series: 12 MiB. Beyond it rows are merged in
@@ -39,7 +42,7 @@ func (r *rows) add(w row, sum *unitSum) {
 
 // halve merges rows in pairs.
 func (r *rows) halve(sum *unitSum) {
-	half := rows{pooled: 2 * r.pooled}
+	half := rows{pooled: 2 * r.pooled, divided: r.divided / 2}
 	for i := 0; i < len(r.list); i += 2 {
 		half.merge(r, i, min(i+2, len(r.list)), sum)
 	}
