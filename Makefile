@@ -6,7 +6,7 @@ FUZZTIME ?= 10s
 # record's own flags for the demo; --energy auto takes the best source there is.
 DEMO_FLAGS ?=
 
-.PHONY: all build demo test bench lint fuzz man clean
+.PHONY: all build demo test bench accuracy lint fuzz man clean
 
 all: build
 
@@ -31,6 +31,10 @@ test:
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# Machines of known watts per function, 200 recordings of each kind: some ten minutes on two cores.
+accuracy:
+	$(GO) run ./report/attribution/simulate/accuracy -command 'make accuracy' -o docs/accuracy.md
 
 lint:
 	@fmt=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$fmt" ]; then echo "gofmt would change: $$fmt"; exit 1; fi

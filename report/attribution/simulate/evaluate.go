@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/energyprof/energyprof/report/attribution"
@@ -142,6 +143,9 @@ func (s *Scenario) evaluate(seed uint64, clock func() int64) outcome {
 	}
 	o := outcome{errors: map[string][]float64{}, scaled: map[string][]float64{}}
 	put := func(name string, joules []float64) {
+		for _, f := range s.Except {
+			joules[f] = math.NaN()
+		}
 		o.errors[name] = tr.Errors(joules, s.domain(), s.minShare())
 		o.scaled[name] = tr.Errors(tr.Scaled(joules, s.domain()), s.domain(), s.minShare())
 	}
@@ -150,28 +154,33 @@ func (s *Scenario) evaluate(seed uint64, clock func() int64) outcome {
 			put(f.Name, f.Joules(tr))
 		}
 	}
-	for _, method := range []attribution.Method{attribution.Regression, attribution.Auto, attribution.Proportional, attribution.Share} {
+	attribute := func(method attribution.Method) (*attribution.Result, error) {
 		opt := tr.Options(method)
 		if s.StaticGiven && method != attribution.Share {
 			opt.BaselineWatts = tr.StaticWatts()
+		}
+		return tr.Attribute(opt)
+	}
+	for _, method := range []attribution.Method{attribution.Auto, attribution.Regression, attribution.Proportional, attribution.Share} {
+		if method == attribution.Regression && o.chosen {
+			continue // what Auto did
 		}
 		var start int64
 		if clock != nil {
 			start = clock()
 		}
-		r, err := tr.Attribute(opt)
+		r, err := attribute(method)
 		if err != nil {
 			return outcome{err: err}
 		}
 		joules := tr.Joules(r, s.domain())
-		switch method {
-		case attribution.Regression:
+		o.chosen = o.chosen || method == attribution.Auto && r.Method == attribution.Regression
+		if r.Method == attribution.Regression {
 			if clock != nil {
 				o.cost = float64(clock()-start) / tr.Instruments.Duration.Seconds()
 			}
 			joules = s.regression(tr, seed, r, &o, joules)
-		case attribution.Auto:
-			o.chosen = r.Method == attribution.Regression
+			put(string(attribution.Regression), joules)
 		}
 		put(string(method), joules)
 	}
@@ -199,8 +208,12 @@ func (s *Scenario) regression(tr *Trace, seed uint64, r *attribution.Result, o *
 			ideal[f] = math.NaN()
 		}
 	}
+	for _, f := range s.Except {
+		ideal[f] = math.NaN()
+	}
 	o.errors[oracleName] = tr.Errors(ideal, s.domain(), s.minShare())
-	o.intervals = tr.Intervals(r, s.domain(), func(series int) Oracle { return oracles[series] })
+	o.intervals = slices.DeleteFunc(tr.Intervals(r, s.domain(), func(series int) Oracle { return oracles[series] }),
+		func(iv Interval) bool { return slices.ContainsFunc(s.Except, iv.has) })
 	o.validation, o.notes, o.noted = r.Validation, r.Notes, len(r.Notes) > 0
 	grouped := map[int]bool{}
 	for i, sr := range r.Series {

@@ -76,15 +76,7 @@ func (tr *Trace) Oracle(series int, staticGiven bool) Oracle {
 			x[k][activity] = active[k]
 		}
 	}
-	var known mat.Cholesky
-	var covariance mat.SymDense
-	ok := known.Factorize(whiten(x, residual, deviations(residual, busy, noise))) && known.Cond() < 1e12 && known.InverseTo(&covariance) == nil
-	of := func(i, j int) float64 {
-		if !ok {
-			return math.Inf(1)
-		}
-		return covariance.At(i, j)
-	}
+	of := covariance(whiten(x, residual, deviations(residual, busy, noise)))
 	chance := tr.chance(series)
 	o := Oracle{Joules: make([]float64, len(tr.Machine.Functions)), Intervals: rows}
 	for i, t := range terms { // variances: of all types of core of a function, with their covariances
@@ -95,8 +87,11 @@ func (tr *Trace) Oracle(series int, staticGiven bool) Oracle {
 		}
 	}
 	for f, v := range o.Joules {
-		if s := truth.Functions[f].Seconds; s > 0 {
-			o.Joules[f] = math.Hypot(math.Sqrt(v), truth.Functions[f].Joules/s*chance[f])
+		if t := truth.Functions[f]; t.Seconds > 0 {
+			o.Joules[f] = math.Hypot(math.Sqrt(v), t.Joules/t.Seconds*chance[f])
+			if o.Joules[f] > hopeless*t.Joules {
+				o.Joules[f] = math.Inf(1)
+			}
 		}
 	}
 	if baseline >= 0 {
@@ -106,6 +101,36 @@ func (tr *Trace) Oracle(series int, staticGiven bool) Oracle {
 		o.Active = math.Sqrt(of(activity, activity))
 	}
 	return o
+}
+
+// hopeless is the relative standard deviation beyond which a term is not told
+// apart.
+const hopeless = 10
+
+// covariance is the inverse of an information matrix. What it says nothing of is
+// given a variance that is huge, by a trace of information on everything.
+func covariance(information *mat.SymDense) func(i, j int) float64 {
+	n := information.SymmetricDim()
+	scale := make([]float64, n)
+	for i := range scale {
+		scale[i] = math.Sqrt(max(information.At(i, i), math.SmallestNonzeroFloat64))
+	}
+	scaled := mat.NewSymDense(n, nil)
+	for i := range n {
+		for j := i; j < n; j++ {
+			scaled.SetSym(i, j, information.At(i, j)/scale[i]/scale[j])
+		}
+		scaled.SetSym(i, i, scaled.At(i, i)+1e-10)
+	}
+	var known mat.Cholesky
+	var inverse mat.SymDense
+	ok := known.Factorize(scaled) && known.InverseTo(&inverse) == nil
+	return func(i, j int) float64 {
+		if !ok {
+			return math.Inf(1)
+		}
+		return inverse.At(i, j) / scale[i] / scale[j]
+	}
 }
 
 // term is a function on one type of core.

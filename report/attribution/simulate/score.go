@@ -143,8 +143,10 @@ type Interval struct {
 	Seconds          float64 // CPU time
 	Share            float64 // of the CPU time of the series' sampled functions
 	Oracle           float64 // J, standard deviation; 0 of a group
-	Functions        int     // of the group; 1 of a function
+	Functions        []int   // one, or those of the group
 }
+
+func (iv Interval) has(function int) bool { return slices.Contains(iv.Functions, function) }
 
 // Inside tells whether the interval has the truth.
 func (iv Interval) Inside() bool { return iv.Low <= iv.Truth && iv.Truth <= iv.High }
@@ -168,7 +170,7 @@ func (tr *Trace) Intervals(r *attribution.Result, domain string, oracle func(ser
 				continue
 			}
 			all += truth.Seconds
-			iv := Interval{Truth: truth.known(), Low: p.Low, High: p.High, Seconds: truth.Seconds, Functions: 1}
+			iv := Interval{Truth: truth.known(), Low: p.Low, High: p.High, Seconds: truth.Seconds, Functions: []int{f}}
 			if p.Group < 0 {
 				iv.Oracle = o.Joules[f]
 				out = append(out, iv)
@@ -184,7 +186,7 @@ func (tr *Trace) Intervals(r *attribution.Result, domain string, oracle func(ser
 			g.Low += iv.Low
 			g.High += iv.High
 			g.Seconds += iv.Seconds
-			g.Functions++
+			g.Functions = append(g.Functions, f)
 		}
 		for _, id := range order {
 			out = append(out, *groups[id])
