@@ -11,8 +11,6 @@ import (
 
 	"github.com/google/pprof/profile"
 
-	"github.com/energyprof/energyprof/internal/collect"
-	"github.com/energyprof/energyprof/internal/perfdata"
 	"github.com/energyprof/energyprof/report/pprofile"
 )
 
@@ -22,7 +20,8 @@ const forks = `i=0; while [ $i -lt 6 ]; do cat /dev/null; (exec -a other sh -c '
 // TestPerfData records into perf.data and expects the same profile out of it, and perf to read it.
 func TestPerfData(t *testing.T) {
 	needSampling(t)
-	if _, err := exec.LookPath("bash"); err != nil {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
 		t.Skipf("no bash, whose exec can change a name: %v", err)
 	}
 	target := exec.Command("sh", "-c", "while :; do :; done")
@@ -51,15 +50,39 @@ func TestPerfData(t *testing.T) {
 			}
 			dir := t.TempDir()
 			file, out := filepath.Join(dir, "perf.data"), filepath.Join(dir, "out.pb.gz")
-			energyprof(t, test.code, append([]string{"record", "-q", "--perf-data", file, "-o", out}, test.args...)...)
+			// A program that is gone when the file is converted.
+			shell := filepath.Join(dir, "shell")
+			if err := copyFile(bash, shell); err != nil {
+				t.Fatal(err)
+			}
+			args := append([]string{"record", "-q", "--perf-data", file, "-o", out}, test.args...)
+			for i, arg := range args {
+				if arg == "bash" {
+					args[i] = shell
+				}
+			}
+			energyprof(t, test.code, args...)
+			if err := os.Remove(shell); err != nil {
+				t.Fatal(err)
+			}
 			want := readProfile(t, out)
-			got := replayed(t, file)
+			converted := filepath.Join(dir, "converted.pb.gz")
+			energyprof(t, 0, "convert", "-q", "-o", converted, file)
+			got := readProfile(t, converted)
 			if g, w := bare(t, got), bare(t, want); !bytes.Equal(g, w) {
 				t.Errorf("the profile out of perf.data:\n%v\nof the recording:\n%v", got, want)
 			}
 			t.Run("perf", func(t *testing.T) { checkWithPerf(t, file, want) })
 		})
 	}
+}
+
+func copyFile(from, to string) error {
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, b, 0o700)
 }
 
 // bare is a profile without its comments, as bytes.
@@ -109,43 +132,4 @@ func checkWithPerf(t *testing.T, file string, want *profile.Profile) {
 	if clock < samples || clock-idle > samples {
 		t.Errorf("perf script finds %d samples of the clock, %d of them of swapper; the profile has %d", clock, idle, samples)
 	}
-}
-
-// replayed gives the recording in a file to a collector.
-func replayed(t *testing.T, path string) *profile.Profile {
-	t.Helper()
-	f, err := perfdata.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	o := f.Own
-	what := collect.Options{SystemWide: o.SystemWide, NoOthers: o.NoOthers, Energy: o.Energy, CPUs: o.CPUs, Attribution: o.Attribution,
-		MaxDepth: o.MaxDepth, Past: &collect.Past{Locations: o.Locations, Main: o.Main, KernelVisible: o.KernelVisible, Idle: o.Idle}}
-	for _, e := range o.Events {
-		what.Events = append(what.Events, collect.Event{Name: e.Name, Clock: e.Clock, Period: e.Period, Weight: e.Weight})
-	}
-	c, err := collect.New(what)
-	if err != nil {
-		t.Fatal(err)
-	}
-	result, err := f.Read(c)
-	if err != nil || result.Truncated >= 0 {
-		t.Fatal(err, result.Reason)
-	}
-	rec := c.Finish()
-	rec.Data.Start, rec.Data.Duration, rec.Data.Period = o.Start, o.Duration, o.Period
-	p, err := rec.Profile()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b bytes.Buffer
-	if err := p.Write(&b); err != nil {
-		t.Fatal(err)
-	}
-	name := filepath.Join(t.TempDir(), "replayed.pb.gz")
-	if err := os.WriteFile(name, b.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return readProfile(t, name)
 }
