@@ -34,27 +34,37 @@ func (v values) of(s *profile.Sample) (uj, ns int64) {
 // functions sums up the samples by (function, process). A function that is in a
 // stack several times, by recursion, is counted once in its sums with callees.
 func functions(p *profile.Profile, v values) []*function {
-	type id struct {
-		name, process string
-		synthetic     bool
-	}
 	var all []*function
-	byID := map[id]*function{}
-	names := map[*profile.Location][]string{} // innermost first
+	var numbers numbering
+	rows := map[string][]*function{} // by process, then by number of the name
+	type frame struct{ name, process string }
+	frames := map[frame]*function{}
 	for n, s := range p.Sample {
 		uj, ns := v.of(s)
 		process := labelOf(s, "process")
-		_, synthetic := pprofile.IsSynthetic(s)
+		name, synthetic := pprofile.IsSynthetic(s)
+		if synthetic {
+			f := frames[frame{name, process}]
+			if f == nil {
+				f = &function{name: name, process: process, synthetic: true}
+				frames[frame{name, process}] = f
+				all = append(all, f)
+			}
+			f.uj, f.ns = f.uj+uj, f.ns+ns
+			f.ujCum, f.nsCum = f.uj, f.ns
+			continue
+		}
+		mine := rows[process]
 		leaf := true
 		for _, l := range s.Location {
-			if _, ok := names[l]; !ok {
-				names[l] = locationNames(l)
-			}
-			for _, name := range names[l] {
-				f := byID[id{name, process, synthetic}]
+			for _, number := range numbers.of(l) {
+				for int(number) >= len(mine) {
+					mine = append(mine, make([]*function, len(numbers.names)-len(mine))...)
+				}
+				f := mine[number]
 				if f == nil {
-					f = &function{name: name, process: process, synthetic: synthetic}
-					byID[id{name, process, synthetic}] = f
+					f = &function{name: numbers.names[number], process: process}
+					mine[number] = f
 					all = append(all, f)
 				}
 				if leaf {
@@ -69,7 +79,37 @@ func functions(p *profile.Profile, v values) []*function {
 				}
 			}
 		}
+		rows[process] = mine
 	}
+	return all
+}
+
+// numbering numbers the names of functions.
+type numbering struct {
+	names     []string
+	byName    map[string]int32
+	locations map[*profile.Location][]int32
+}
+
+// of numbers the functions at a location, innermost first.
+func (n *numbering) of(l *profile.Location) []int32 {
+	if all, ok := n.locations[l]; ok {
+		return all
+	}
+	if n.byName == nil {
+		n.byName, n.locations = map[string]int32{}, map[*profile.Location][]int32{}
+	}
+	var all []int32
+	for _, name := range locationNames(l) {
+		number, ok := n.byName[name]
+		if !ok {
+			number = int32(len(n.names))
+			n.names = append(n.names, name)
+			n.byName[name] = number
+		}
+		all = append(all, number)
+	}
+	n.locations[l] = all
 	return all
 }
 

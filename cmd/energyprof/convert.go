@@ -147,7 +147,9 @@ func (c *conversion) describe(rec *report.Recording, result *perfdata.Result) {
 	} else {
 		c.describeForeign(rec, result)
 	}
-	rec.Notes = append(rec.Notes, c.flags.notes(rec)...)
+	if c.file.Own == nil || c.shared {
+		rec.Notes = append(rec.Notes, c.flags.notes(rec)...)
+	}
 	rec.Notes = append(rec.Notes, c.remarks...)
 	if c.Books().KernelHidden && c.file.Own == nil {
 		rec.Notes = append(rec.Notes, "functions of the kernel have no names, this user may not see its addresses: "+adviceKernelNames())

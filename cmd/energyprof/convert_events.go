@@ -26,6 +26,7 @@ type conversion struct {
 	main    int       // event of the file that is counted
 	info    rapl.Info // source of energy, with no domains without
 	trace   *traceFeed
+	shared  bool // energy is shared out otherwise than the recording itself did
 	remarks []string
 }
 
@@ -75,7 +76,8 @@ func (c *conversion) ownOptions(own *perfdata.Own) (collect.Options, error) {
 	if err := c.flags.weigh(opt.Events); err != nil {
 		return opt, err
 	}
-	if c.trace != nil || c.flags.changed("attribution") || c.flags.changed("baseline") {
+	c.shared = c.trace != nil || c.flags.changed("attribution") || c.flags.changed("baseline")
+	if c.shared {
 		opt.Attribution = c.flags.options(c.info)
 		opt.Attribution.Core, opt.Attribution.CoreType = own.Attribution.Core, own.Attribution.CoreType
 	}

@@ -23,8 +23,12 @@ func (c *Collector) Finish() *report.Recording {
 	books := c.Books()
 	p.LostSamples, p.LostNanoseconds = int64(books.LostSamples), books.LostNanoseconds
 	byKey := c.columns(r)
+	// Few large pieces of memory in place of several for each stack: there can be 250,000.
+	n := len(c.stacks.list)
+	frames, joules := make([]*pprofile.Location, 0, len(c.stacks.frames)), make([]float64, 0, n*len(byKey))
+	p.Stacks = make([]pprofile.Stack, 0, n)
 	for id := range c.stacks.list {
-		p.Stacks = append(p.Stacks, c.stack(id, locations, byKey))
+		p.Stacks = append(p.Stacks, c.stack(id, locations, byKey, &frames, &joules))
 	}
 	p.Main = c.mainMapping()
 	r.Notes = append(r.Notes, c.notes(c.Books())...)
@@ -94,7 +98,8 @@ func (c *Collector) fit(result *attribution.Result) *report.Fit {
 	return fit
 }
 
-func (c *Collector) stack(id int, locations []*pprofile.Location, byKey [][]float64) pprofile.Stack {
+// stack is a stack as the profile has it; its frames and joules go to the end of frames and joules.
+func (c *Collector) stack(id int, locations []*pprofile.Location, byKey [][]float64, frames *[]*pprofile.Location, joules *[]float64) pprofile.Stack {
 	st := &c.stacks.list[id]
 	out := pprofile.Stack{Samples: st.samples, Nanoseconds: st.ns}
 	if st.labels != none {
@@ -104,16 +109,20 @@ func (c *Collector) stack(id int, locations []*pprofile.Location, byKey [][]floa
 	if c.extras > 0 {
 		out.Events = c.stacks.events[id*c.extras : (id+1)*c.extras]
 	}
+	from := len(*frames)
 	for _, frame := range c.stacks.framesOf(st) {
-		out.Locations = append(out.Locations, locations[frame])
+		*frames = append(*frames, locations[frame])
 	}
-	for _, joules := range byKey {
+	out.Locations = (*frames)[from:len(*frames):len(*frames)]
+	from = len(*joules)
+	for _, column := range byKey {
 		var j float64
-		if id < len(joules) {
-			j = joules[id]
+		if id < len(column) {
+			j = column[id]
 		}
-		out.Joules = append(out.Joules, j)
+		*joules = append(*joules, j)
 	}
+	out.Joules = (*joules)[from:len(*joules):len(*joules)]
 	return out
 }
 

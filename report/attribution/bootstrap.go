@@ -9,11 +9,44 @@ import (
 
 const (
 	replicates = 300
+	// How far off, in part, the correction for the errors of the columns may be.
+	correctionError = 0.25
 	// Half a 95 % interval in standard errors that come from 64 blocks (Student's t).
 	halfWidth = 2.0
 )
 
-// bootstrap is the standard error of the joules of each term: their deviation over
+// errors is the standard error of the joules of each term: that of the energies and
+// of what ran, and that of the correction for errors of the columns.
+func (id *identified) errors() []float64 {
+	sd := id.bootstrap()
+	for j, plain := range id.uncorrected() {
+		e := correctionError * (plain - id.joules[j])
+		sd[j] = math.Sqrt(sd[j]*sd[j] + e*e)
+	}
+	return sd
+}
+
+// uncorrected is the joules of the terms without the correction.
+func (id *identified) uncorrected() []float64 {
+	p := id.problem
+	var weighted float64
+	for k, w := range id.weight {
+		weighted += w * p.seconds[k] / p.span
+	}
+	q := mat.NewSymDense(p.n, nil)
+	for i := range p.n {
+		for j := i; j < p.n; j++ {
+			q.SetSym(i, j, id.q.At(i, j)+weighted*p.noise.At(i, j))
+		}
+	}
+	x, _, ok := minimise(q, id.b(), p.energy, id.free)
+	if !ok {
+		return id.joules
+	}
+	return x
+}
+
+// bootstrap is the deviation of the joules of each term over
 // recordings that are made of blocks of this one, drawn with replacement, each solved
 // for the terms that are not held at 0 (Künsch 1989; Efron and Tibshirani 1993). A
 // term at 0 has the error that it would have if it were not held there. The seed is

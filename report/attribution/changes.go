@@ -143,11 +143,15 @@ func (c *changes) count(n *[]float64, unit int32) {
 // the correlation of neighbouring samples, and that from how much rarer changes
 // are between neighbours than between samples that are two apart.
 func (p *pair) error() float64 {
-	const fewest = 10
+	const fewest = 30
 	if p.near < fewest {
 		return 1. / 12
 	}
-	r := min(max(p.far/p.near-1, 1e-9), 1-1e-3)
+	r := p.far/p.near - 1
+	if r < 2/math.Sqrt(p.near) {
+		r = 0 // it cannot be told from 0, near which the result depends on it most
+	}
+	r = min(max(r, 1e-9), 1-1e-3)
 	x := -math.Log(r)
 	return min(max((1/math.Tanh(x/2)-2/x)/(2*(1-r)), 1./12), 0.5)
 }
@@ -155,7 +159,8 @@ func (p *pair) error() float64 {
 // change is all changes between two units; before is the lower number.
 type change struct {
 	before, after int32
-	variance      float64 // of the sum of either's time, and less their covariance
+	weight2       float64
+	error         float64 // see pair.error
 }
 
 // sorted lists the pairs in an order that does not change from run to run, since
@@ -164,7 +169,7 @@ func (c *changes) sorted() []change {
 	var list []change
 	for k, p := range c.pairs {
 		if p.near > 0 {
-			list = append(list, change{k[0], k[1], p.weight2 * p.error()})
+			list = append(list, change{k[0], k[1], p.weight2, p.error()})
 		}
 	}
 	slices.SortFunc(list, func(a, b change) int {

@@ -93,7 +93,7 @@ func (c *cutter) take(w *row, s slice, from, to int64) {
 			// anywhere, the part before the edge errs by this variance or so.
 			u := min(1, s.weight/float64(whole))
 			less := float64(min(to-s.start, s.end-to))
-			c.divided += u * (1 - u) * less * less / 3
+			c.divided += u * (1 - u) * less * less / 2
 		}
 	}
 	// It ran at some time of the slice, who knows when.

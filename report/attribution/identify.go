@@ -31,11 +31,15 @@ type identified struct {
 	noBase  bool // the static power could not be told from the functions
 	asOne   bool // the power of an active package could not be told from the static power
 	noAlone bool // the power of an active package could not be told from the functions
+
+	told    terms   // before functions were joined for being uncertain
+	damping float64 // part of the correction for the errors of the columns that is made
+	coarse  bool    // it is less than 1
 }
 
 // identify fits, and joins or drops terms until the data tell apart what is left.
 func identify(r *rows, m model, c *changes, pool int) (*identified, bool) {
-	id := &identified{model: m, pool: pool}
+	id := &identified{model: m, pool: pool, damping: 1}
 	id.model.terms = m.terms.clone()
 	for {
 		t := &id.model.terms
@@ -43,13 +47,21 @@ func identify(r *rows, m model, c *changes, pool int) (*identified, bool) {
 			return nil, false
 		}
 		p := newProblem(r, id.model, c, pool)
+		p.noise.ScaleSym(id.damping, p.noise)
 		var again bool
 		if again = id.dropEmpty(p); again {
 			continue
 		}
 		f, ok := p.solve()
 		id.fit = f
-		if v := f.leastTold(); v != nil {
+		if v, noisy := f.leastTold(); v != nil {
+			if noisy && id.matters(r, c, v) {
+				// Samples are so far apart that their errors drown a term which is there all
+				// the same. The correction for the errors is taken back as far as it takes.
+				id.damping *= 0.8
+				id.coarse = true
+				continue
+			}
 			id.settle(v)
 			continue
 		}
@@ -58,6 +70,9 @@ func identify(r *rows, m model, c *changes, pool int) (*identified, bool) {
 		}
 		if id.cov, ok = f.covariance(allTrue(p.n)); !ok {
 			return nil, false
+		}
+		if id.told.unit == nil {
+			id.told = t.clone()
 		}
 		if !id.joinUncertain() {
 			return id, true
@@ -81,9 +96,26 @@ func (id *identified) dropEmpty(p *problem) bool {
 	return false
 }
 
+// matters tells whether a static term that v would have dropped predicts.
+func (id *identified) matters(r *rows, c *changes, v []float64) bool {
+	without := *id
+	without.model.terms = id.model.terms.clone()
+	without.settle(v)
+	if without.model.terms.functions() < id.model.terms.functions() || without.model.terms.n == 0 {
+		return false
+	}
+	kept, ok := newProblem(r, id.model, &changes{}, id.pool).crossValidate(0)
+	if !ok {
+		return false
+	}
+	dropped, ok := newProblem(r, without.model, &changes{}, id.pool).crossValidate(0)
+	return ok && kept.beats(dropped)
+}
+
 // leastTold returns the combination of terms that the data tell least, if they do
-// not tell it; else nil. It is in joules of the terms.
-func (f *fit) leastTold() []float64 {
+// not tell it; else nil, for columns of equal length. noisy says that it is errors
+// of the columns that hide it, and not that the columns are alike.
+func (f *fit) leastTold() (v []float64, noisy bool) {
 	p := f.problem
 	n := p.n
 	// The equations without the correction, with columns of equal length.
@@ -110,20 +142,14 @@ func (f *fit) leastTold() []float64 {
 	}
 	var eigen mat.EigenSym
 	if !eigen.Factorize(a, true) {
-		return nil
+		return nil, false
 	}
 	var vectors mat.Dense
 	eigen.VectorsTo(&vectors)
 	values := eigen.Values(nil)
-	unscale := func(v []float64) []float64 {
-		for i := range v {
-			v[i] *= scale[i]
-		}
-		return v
-	}
 	const singular = 1e-9
 	if values[0] < singular*values[n-1] {
-		return unscale(mat.Col(nil, 0, &vectors))
+		return mat.Col(nil, 0, &vectors), false
 	}
 	// noise against a: in the coordinates where a is the identity.
 	white := mat.NewDense(n, n, nil)
@@ -142,18 +168,15 @@ func (f *fit) leastTold() []float64 {
 		}
 	}
 	if !eigen.Factorize(sym, true) {
-		return nil
-	}
-	if dbgMu {
-		println("mu", n, int(1000*eigen.Values(nil)[n-1]), int(1000*eigen.Values(nil)[max(0, n-2)]))
+		return nil, false
 	}
 	if eigen.Values(nil)[n-1] < maxUnreliable {
-		return nil
+		return nil, false
 	}
 	eigen.VectorsTo(&vectors)
 	var direction mat.Dense
 	direction.Mul(white, vectors.ColView(n-1))
-	return unscale(mat.Col(nil, 0, &direction))
+	return mat.Col(nil, 0, &direction), true
 }
 
 // settle gives up the combination v of terms: the power of an active package, the
@@ -173,7 +196,7 @@ func (id *identified) settle(v []float64) {
 			down = j
 		}
 	}
-	part := func(j int) bool { return j != none && math.Abs(v[j]) > largest/4 }
+	part := func(j int) bool { return j != none && math.Abs(v[j]) > largest/3 }
 	switch {
 	case part(t.active):
 		id.asOne = id.asOne || part(t.base)

@@ -140,7 +140,7 @@ func (o *outcome) result(keys int) SeriesResult {
 // powers is what is known of each function.
 func (o *outcome) powers(rates []float64) []FunctionPower {
 	t := &o.model.terms
-	sd := o.bootstrap()
+	sd := o.errors()
 	members := make([]int, o.problem.n) // functions by term
 	if t.other != none {
 		members[t.other]++
@@ -178,7 +178,7 @@ func (o *outcome) powers(rates []float64) []FunctionPower {
 			whole := o.joules[term]
 			// The error of the power, and that of the seconds.
 			e := share * sd[term]
-			variance += e*e + dbgS*share*share*whole*whole*o.problem.noise.At(int(term), int(term))
+			variance += e*e + share*share*whole*whole*o.problem.noise.At(int(term), int(term))
 		}
 		half := halfWidth * math.Sqrt(variance)
 		p.Low, p.High = max(0, p.Joules-half), p.Joules+half

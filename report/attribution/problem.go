@@ -94,13 +94,13 @@ func newProblem(r *rows, m model, c *changes, pool int) *problem {
 }
 
 // noise is the covariance of the errors of all columns, summed over intervals of so
-// many seconds. An error that lies across the edge of an interval is divided; of a
-// sample without correlation to its neighbours a third of the square is saved, of
-// a single change an eighth, for each period in an interval.
+// many seconds. An error that lies across the edge of an interval is divided, which
+// makes the sum of its squares smaller: by 1/8 of a period in the interval for a
+// change alone, and nearly all of one where samples do not depend on each other.
 func (c *changes) noise(t *terms, total []float64, seconds float64) *mat.SymDense {
-	divided := 0.0
+	periods := 0.0
 	if seconds > 0 {
-		divided = min(c.period()/seconds, 1) / 3
+		periods = min(c.period()/seconds, 1)
 	}
 	m := mat.NewSymDense(max(1, t.n), nil)
 	term := func(u int32) int {
@@ -119,8 +119,8 @@ func (c *changes) noise(t *terms, total []float64, seconds float64) *mat.SymDens
 		if a == b {
 			continue
 		}
-		v := p.variance * 1e-18 * (1 - divided)
-		v *= dbgN
+		divided := periods * (1./8 + (p.error-1./12)/(1./2-1./12)*0.75)
+		v := p.weight2 * p.error * 1e-18 * (1 - divided)
 		add(a, a, v)
 		add(b, b, v)
 		add(a, b, -v)

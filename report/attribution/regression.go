@@ -1,6 +1,9 @@
 package attribution
 
-import "math"
+import (
+	"cmp"
+	"math"
+)
 
 // solution is what a regression found out about one series: three models, each
 // the next one with fewer freedoms, and how well each predicts.
@@ -28,23 +31,33 @@ func (h *history) regress(s *seriesHistory) (*solution, bool) {
 	for _, w := range r.list {
 		span += w.ns * 1e-9
 	}
-	dbgProblem(h, s)
 	watts := min(s.track.watts, s.joules()/span)
 	ran := s.ran()
 	var best *identified
 	least := math.Inf(1)
+	var told *terms // what the first try, with the most intervals, could tell apart
 	for _, pool := range pools(len(r.list), int(math.Ceil(fewestPeriods*h.changes.period()*float64(len(r.list))/span))) {
 		m := model{watts: watts, sharing: 1,
 			terms: chooseTerms(h.functions, ran, s.other(), len(r.list)/pool, s.track.fitted, true)}
+		if told != nil && told.n <= m.terms.n {
+			m.terms = *told
+		}
 		id, ok := identify(r, m, &h.changes, pool)
 		if !ok {
 			continue
+		}
+		if told == nil {
+			told = &id.told
 		}
 		v := 0.0 // sum of the variances; what tells more terms apart comes first
 		for j := range id.joules {
 			v += id.cov.At(j, j)
 		}
-		if best == nil || id.model.terms.n > best.model.terms.n || id.model.terms.n == best.model.terms.n && v < least {
+		more := 0
+		if best != nil {
+			more = cmp.Or(cmp.Compare(b2i(best.coarse), b2i(id.coarse)), cmp.Compare(id.model.terms.n, best.model.terms.n))
+		}
+		if best == nil || more > 0 || more == 0 && v < least {
 			best, least = id, v
 		}
 	}
@@ -122,6 +135,13 @@ func (s *solution) responds() bool {
 // differ tells whether functions have different powers, as far as predictions show.
 func (s *solution) differ() bool {
 	return s.each.model.terms.functions() > 1 && s.byEach.beats(s.byAlike)
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func allTrue(n int) []bool {

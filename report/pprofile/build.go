@@ -16,6 +16,7 @@ const unknown = "[unknown]"
 // Build assembles the profile. Equal input in any order of stacks gives equal
 // bytes from Write. An error names the stack or the column: an address outside
 // its mapping, a count below zero, parts that do not add up to their total.
+// Samples of one thread share their labels: change a copy.
 func Build(p *Profile) (*profile.Profile, error) {
 	out, err := build(p)
 	if err != nil {
@@ -53,13 +54,22 @@ func build(p *Profile) (*profile.Profile, error) {
 		return nil, err
 	}
 	var unread *profile.Location
+	// Few large pieces of memory in place of several for each stack: there can be 250,000.
+	samples := make([]profile.Sample, len(order))
+	out.Sample = make([]*profile.Sample, 0, len(order)+len(syntheticNames))
+	stacks := make([]*profile.Location, 0, t.frames)
+	numbers := make([]int64, len(order)*layout.types)
+	whose := owners{}
 	for i, index := range order {
-		s := &p.Stacks[index]
-		sample := &profile.Sample{Value: layout.values(s.Samples, s.Nanoseconds, s.Events, energy, i)}
-		label(sample, s)
+		s, sample := &p.Stacks[index], &samples[i]
+		sample.Value, numbers = numbers[:layout.types:layout.types], numbers[layout.types:]
+		layout.values(sample.Value, s.Samples, s.Nanoseconds, s.Events, energy, i)
+		whose.label(sample, s)
+		from := len(stacks)
 		for _, l := range s.Locations {
-			sample.Location = append(sample.Location, out.Location[t.rank[l]])
+			stacks = append(stacks, out.Location[t.rank[l]])
 		}
+		sample.Location = stacks[from:len(stacks):len(stacks)]
 		if len(s.Locations) == 0 {
 			if unread == nil {
 				unread = t.location(0, []Frame{{Function: unknown}})
@@ -73,7 +83,8 @@ func build(p *Profile) (*profile.Profile, error) {
 		if name == Lost {
 			samples, ns = p.LostSamples, p.LostNanoseconds
 		}
-		v := layout.values(samples, ns, nil, energy, len(order)+i)
+		v := make([]int64, layout.types)
+		layout.values(v, samples, ns, nil, energy, len(order)+i)
 		if slices.ContainsFunc(v, func(n int64) bool { return n != 0 }) {
 			l := t.location(0, []Frame{{Function: name}})
 			out.Sample = append(out.Sample, &profile.Sample{Location: []*profile.Location{l}, Value: v})
@@ -85,13 +96,15 @@ func build(p *Profile) (*profile.Profile, error) {
 // sorted is the order of the samples: by whose they are, then by stack.
 func (t *table) sorted(stacks []Stack) []int {
 	ranks := make([][]int32, len(stacks))
+	all := make([]int32, 0, t.frames)
 	order := make([]int, len(stacks))
 	for i := range stacks {
 		order[i] = i
-		ranks[i] = make([]int32, len(stacks[i].Locations))
-		for k, l := range stacks[i].Locations {
-			ranks[i][k] = t.rank[l]
+		from := len(all)
+		for _, l := range stacks[i].Locations {
+			all = append(all, t.rank[l])
 		}
+		ranks[i] = all[from:]
 	}
 	slices.SortFunc(order, func(i, k int) int {
 		a, b := &stacks[i], &stacks[k]
@@ -104,19 +117,39 @@ func (t *table) sorted(stacks []Stack) []int {
 	return order
 }
 
-// label says whose the sample is. The units of the ids are what pprof takes them
-// for without one; they keep an id of 0 (the idle task) from being dropped as absent.
-func label(sample *profile.Sample, s *Stack) {
-	set := func(key, value string) {
-		if value != "" {
-			if sample.Label == nil {
-				sample.Label = map[string][]string{}
+// owner is whose a stack is, and labels what says so in the profile, which all stacks of one owner share.
+type owner struct {
+	process, thread string
+	pid, tid        int
+}
+
+type labels struct {
+	text    map[string][]string
+	numbers map[string][]int64
+}
+
+type owners map[owner]labels
+
+// units are what pprof takes the ids for without one; they keep an id of 0 (the
+// idle task) from being dropped as absent.
+var units = map[string][]string{"pid": {"pid"}, "tid": {"tid"}}
+
+// label says whose the sample is.
+func (o owners) label(sample *profile.Sample, s *Stack) {
+	who := owner{s.Process, s.Thread, s.PID, s.TID}
+	l, ok := o[who]
+	if !ok {
+		l.numbers = map[string][]int64{"pid": {int64(s.PID)}, "tid": {int64(s.TID)}}
+		for _, label := range []struct{ key, value string }{{"process", s.Process}, {"thread", s.Thread}} {
+			if label.value == "" {
+				continue
 			}
-			sample.Label[key] = []string{valid(value)}
+			if l.text == nil {
+				l.text = map[string][]string{}
+			}
+			l.text[label.key] = []string{valid(label.value)}
 		}
+		o[who] = l
 	}
-	set("process", s.Process)
-	set("thread", s.Thread)
-	sample.NumLabel = map[string][]int64{"pid": {int64(s.PID)}, "tid": {int64(s.TID)}}
-	sample.NumUnit = map[string][]string{"pid": {"pid"}, "tid": {"tid"}}
+	sample.Label, sample.NumLabel, sample.NumUnit = l.text, l.numbers, units
 }

@@ -64,9 +64,8 @@ func newLayout(out *profile.Profile, p *Profile) *layout {
 	return l
 }
 
-// values are those of one sample; energy is by column and row, in microjoules.
-func (l *layout) values(samples, ns int64, events []int64, energy [][]int64, row int) []int64 {
-	v := make([]int64, l.types)
+// values fills in those of one sample; energy is by column and row, in microjoules.
+func (l *layout) values(v []int64, samples, ns int64, events []int64, energy [][]int64, row int) {
 	v[0] = samples
 	if l.cpu != none {
 		v[l.cpu] = ns
@@ -80,5 +79,4 @@ func (l *layout) values(samples, ns int64, events []int64, energy [][]int64, row
 	for _, c := range l.sum {
 		v[l.energy] += energy[c][row]
 	}
-	return v
 }

@@ -15,6 +15,7 @@ type table struct {
 	out       *profile.Profile
 	rank      map[*Location]int32 // index in out.Location
 	functions map[Frame]*profile.Function
+	frames    int // of all stacks
 }
 
 // newTable enters everything that the stacks name, the main mapping first.
@@ -22,6 +23,7 @@ func newTable(out *profile.Profile, p *Profile) (*table, error) {
 	t := &table{out: out, rank: map[*Location]int32{}, functions: map[Frame]*profile.Function{}}
 	var locations []*Location
 	for i := range p.Stacks {
+		t.frames += len(p.Stacks[i].Locations)
 		for _, l := range p.Stacks[i].Locations {
 			if l == nil {
 				return nil, fmt.Errorf("stack %d has a nil location", i)

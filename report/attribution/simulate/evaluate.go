@@ -48,6 +48,8 @@ type Evaluation struct {
 type MethodErrors struct {
 	Name                 string
 	Mean, Typical, Worst float64
+	// Bias is the mean of the errors with their signs.
+	Bias float64
 	// Scaled is the mean with the one common factor that suits best.
 	Scaled float64
 }
@@ -266,10 +268,10 @@ func (s *Scenario) collect(outcomes []outcome) *Evaluation {
 			all = append(all, o.errors[name]...)
 			scaled = append(scaled, o.scaled[name]...)
 			if len(o.errors[name]) > 0 {
-				worst = append(worst, largest(o.errors[name]))
+				worst = append(worst, largest(absolute(o.errors[name])))
 			}
 		}
-		e.Methods = append(e.Methods, MethodErrors{name, mean(all), quantile(worst, 0.5), largest(all), mean(scaled)})
+		e.Methods = append(e.Methods, MethodErrors{name, mean(absolute(all)), quantile(worst, 0.5), largest(worst), mean(all), mean(absolute(scaled))})
 	}
 	var functions, apart, series, inside, insideAll int
 	var baseline, active wattErrors

@@ -102,15 +102,15 @@ func (t FunctionTruth) known() float64 {
 	return t.Joules * (1 - min(1, t.LostSeconds/t.Seconds))
 }
 
-// Errors are the relative errors of the joules of functions with a share of the
-// CPU time of at least minShare, and joules at all. Joules that are NaN are left
-// out.
+// Errors are the relative errors of the joules of functions, above 0 where they
+// are too large, of those with a share of the CPU time of at least minShare, and
+// joules at all. Joules that are NaN are left out.
 func (tr *Trace) Errors(joules []float64, domain string, minShare float64) []float64 {
 	truth, _, share := tr.Known(domain)
 	var out []float64
 	for f, j := range joules {
 		if share[f] >= minShare && truth[f] > 0 && !math.IsNaN(j) {
-			out = append(out, math.Abs(j-truth[f])/truth[f])
+			out = append(out, (j-truth[f])/truth[f])
 		}
 	}
 	return out
@@ -213,6 +213,14 @@ func mean(v []float64) float64 {
 		return math.NaN()
 	}
 	return sum(v) / float64(len(v))
+}
+
+func absolute(v []float64) []float64 {
+	out := make([]float64, len(v))
+	for i, x := range v {
+		out[i] = math.Abs(x)
+	}
+	return out
 }
 
 func largest(v []float64) float64 {

@@ -41,8 +41,8 @@ func main() {
 		}
 		all = append(all, e)
 		m, oracle := e.Methods[0], e.Methods[len(e.Methods)-1]
-		fmt.Fprintf(os.Stderr, "%-20s mean %.2f %% worst %.2f %% coverage %.1f %% (of %d) width %.2f oracles, oracle %.2f/%.2f %%, baseline %.1f %% (clear %.1f %% of %.0f %%), %.1f s\n",
-			s.Name, 100*m.Mean, 100*m.Worst, 100*e.Coverage, e.Intervals, e.WidthOracle, 100*oracle.Mean, 100*oracle.Worst, 100*e.Baseline.Mean, 100*e.Baseline.Clear, 100*e.Baseline.Of, time.Since(began).Seconds())
+		fmt.Fprintf(os.Stderr, "%-20s mean %.2f %% (bias %+.2f) worst %.2f %% coverage %.1f %% (of %d) width %.2f oracles, oracle %.2f/%.2f %%, baseline %.1f %% (clear %.1f %% of %.0f %%), %.1f s\n",
+			s.Name, 100*m.Mean, 100*m.Bias, 100*m.Worst, 100*e.Coverage, e.Intervals, e.WidthOracle, 100*oracle.Mean, 100*oracle.Worst, 100*e.Baseline.Mean, 100*e.Baseline.Clear, 100*e.Baseline.Of, time.Since(began).Seconds())
 		for _, v := range e.Violations() {
 			fmt.Fprintf(os.Stderr, "    %s\n", v)
 			bad++
