@@ -1,6 +1,8 @@
 package perfdata
 
-// blockSize holds many records, the largest included.
+import "slices"
+
+// blockSize holds many records, the largest included, and fits into the cache of a CPU.
 const blockSize = 1 << 18
 
 // pool is the memory that records lie in from when they are read until they
@@ -8,7 +10,8 @@ const blockSize = 1 << 18
 type pool struct {
 	blocks []block
 	free   []uint32
-	size   int // of a new block, in bytes
+	size   int // of a new block, in bytes, unless more is wanted
+	used   int // bytes of the blocks that are not free
 }
 
 type block struct {
@@ -17,19 +20,22 @@ type block struct {
 	open bool // bytes are still being read into it or taken from it
 }
 
-// take returns an open block without content.
-func (p *pool) take() uint32 {
-	if n := len(p.free); n > 0 {
-		i := p.free[n-1]
-		p.free = p.free[:n-1]
-		p.blocks[i].open = true
+// take returns an open block of n bytes or more, without content.
+func (p *pool) take(n int) uint32 {
+	for last := len(p.free) - 1; last >= 0; last-- {
+		i := p.free[last]
+		b := &p.blocks[i]
+		if len(b.buf) < n {
+			continue
+		}
+		p.free = slices.Delete(p.free, last, last+1)
+		p.used += len(b.buf)
+		b.open = true
 		return i
 	}
-	size := p.size
-	if size == 0 {
-		size = blockSize
-	}
+	size := max(n, p.size)
 	p.blocks = append(p.blocks, block{buf: make([]byte, size), open: true})
+	p.used += size
 	return uint32(len(p.blocks) - 1)
 }
 
@@ -47,15 +53,8 @@ func (p *pool) release(i uint32) {
 func (p *pool) recycle(i uint32) {
 	if b := &p.blocks[i]; b.live == 0 && !b.open {
 		p.free = append(p.free, i)
+		p.used -= len(b.buf)
 	}
-}
-
-// inUse is the memory that is not free, in bytes.
-func (p *pool) inUse() int {
-	if len(p.blocks) == 0 {
-		return 0
-	}
-	return (len(p.blocks) - len(p.free)) * len(p.blocks[0].buf)
 }
 
 // window is the part of a block that has been filled and not yet taken.
@@ -81,7 +80,7 @@ func (w *window) room(n int) []byte {
 	}
 	rest := w.bytes()
 	old, had := w.at, w.have
-	w.at, w.have = w.pool.take(), true
+	w.at, w.have = w.pool.take(len(rest)+n), true
 	// Records lie at multiples of 8 in a file, so they do here.
 	w.start, w.end = 0, copy(w.pool.blocks[w.at].buf, rest)
 	if had {

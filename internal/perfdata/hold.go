@@ -64,7 +64,7 @@ func (h *hold) add(time uint64, block uint32, offset int) {
 }
 
 // bytes is the memory that records take.
-func (h *hold) bytes() int { return h.pool.inUse() + len(h.entries)*entryBytes }
+func (h *hold) bytes() int { return h.pool.used + len(h.entries)*entryBytes }
 
 // full reports whether relieve is due.
 func (h *hold) full() bool { return h.bytes() >= h.max }

@@ -74,11 +74,9 @@ func NewReader(r io.Reader, name string) (*File, error) {
 
 // source prepares reading records at a place of the file.
 func (f *File) source(r io.Reader, offset, limit int64) {
-	p := &pool{}
-	if f.size >= 0 && f.size < blockSize {
-		// A small file needs no more than itself, and the largest record in two pieces.
-		p.size = int(max(f.size, 2*maxRecordSize+maxZstdBlock))
-		p.size = min(p.size, blockSize)
+	p := &pool{size: blockSize}
+	if f.size >= 0 {
+		p.size = int(min(f.size, blockSize))
 	}
 	f.src = &source{r: r, swap: f.swap, window: window{pool: p}, offset: offset, limit: limit}
 	f.hold = hold{pool: p, max: DefaultMaxPending}

@@ -13,9 +13,6 @@ import (
 // bytes. The rings of a machine with 128 CPUs hold as much.
 const DefaultMaxPending = 128 << 20
 
-// noTime is what perf calls a record without a time.
-const noTime = math.MaxUint64
-
 // Read reads all records and hands them on in the order of their times. It can
 // be called once. What cannot be read is counted, and when the rest of the file
 // cannot be found all before it is handed on nevertheless: see Result.Truncated.
@@ -173,8 +170,12 @@ func (f *File) kernel(rec []byte, w *window) {
 		// samples have times.
 		t = f.last
 	}
-	if t == 0 || t == noTime {
+	switch {
+	case t == 0: // perf itself made it up, of what was there before
 		f.deliver(rec)
+		return
+	case t > math.MaxInt64: // in 292 years
+		f.result.Books.CountBad(-1, 1)
 		return
 	}
 	f.last = t
@@ -275,11 +276,19 @@ func (f *File) place(raw []byte) (event, cpu int) {
 		}
 	}
 	if back := t.perEvent[event].trailCPU; back > 0 && len(raw) >= recordHeader+back {
-		if n := int32(binary.NativeEndian.Uint32(raw[len(raw)-back:])); n >= 0 {
-			cpu = int(n)
+		if n := cpuNumber(binary.NativeEndian.Uint32(raw[len(raw)-back:])); n >= 0 {
+			cpu = n
 		}
 	}
 	return event, cpu
+}
+
+// cpuNumber is -1 for what is none.
+func cpuNumber(n uint32) int {
+	if n >= maxCPU {
+		return -1
+	}
+	return int(n)
 }
 
 // sample counts a sample and finds its CPU and event.
@@ -290,13 +299,13 @@ func (f *File) sample(s *perfring.Sample) (cpu, event int) {
 	case event < 0:
 		r.Foreign++
 	case f.events.perEvent[event].hasCPU:
-		cpu = int(int32(s.CPU))
+		cpu = cpuNumber(s.CPU)
 	default:
 		if known, ok := f.cpuOfID[s.ID]; ok {
 			cpu = known
 		}
 	}
-	if s.Time != 0 && s.Time != noTime {
+	if s.Time != 0 {
 		if r.First == 0 || int64(s.Time) < r.First {
 			r.First = int64(s.Time)
 		}

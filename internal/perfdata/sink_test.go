@@ -95,3 +95,8 @@ func readPipe(t testing.TB, b []byte, sink Sink) (*File, *Result) {
 	must(t, err)
 	return f, r
 }
+
+// bytesOf is a file for NewFile.
+func bytesOf(b []byte) (*bytes.Reader, int64, string) {
+	return bytes.NewReader(b), int64(len(b)), "test"
+}
