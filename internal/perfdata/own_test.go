@@ -176,19 +176,66 @@ func (c *calls) Energy(domain int, t int64, joules float64) {
 }
 func (c *calls) Advance(t int64) { c.add("advance %d", t) }
 
-// FuzzOwn reads damaged sections, and replays what can be read without records.
-func FuzzOwn(f *testing.F) {
+// sampleOwn is a section with something of everything, and its tokens.
+func sampleOwn() (*Own, []byte) {
 	var tokens bytes.Buffer
 	w := tokenTo(&tokens)
 	w.existing(7)
 	w.energy(0, 1e9, 1.5)
+	w.window(tokBusy, 3, 5, 9, 2)
+	w.window(tokOthers, 3, 5, 9, 2)
 	w.window(tokMissed, 3, 5, 9, 2)
 	w.advance(math.MaxInt64)
 	w.w.Flush()
-	o := &Own{Tool: "energyprof", Command: &OwnCommand{Args: []string{"a"}}, Energy: rapl.Info{Domains: make([]rapl.Domain, 1)}}
-	m := &pprofile.Mapping{Start: 4096, Limit: 8192, File: "/bin/a"}
-	o.Locations = []*pprofile.Location{{Address: 5000, Mapping: m, Lines: []pprofile.Frame{{Function: "f", Line: 3}}}}
-	f.Add(encoded(f, o, tokens.Bytes())[6:])
+	code := 3
+	m := &pprofile.Mapping{Start: 4096, Limit: 8192, Offset: 512, File: "/bin/\xff", BuildID: "00ff"}
+	return &Own{
+		Tool: "energyprof 1.2", Start: time.Unix(1700000000, 5), Duration: 7, Period: 9, Command: &OwnCommand{Args: []string{"a", "\xff"}, ExitCode: &code},
+		SystemWide: true, NoOthers: true, CPUs: []int{0, 2}, MaxDepth: 127,
+		Events: []OwnEvent{{Name: "cpu-clock", Clock: true}, {Name: "cycles", Period: 1000, Weight: true}},
+		Energy: rapl.Info{Name: "perf-power", Measured: true, Domains: []rapl.Domain{
+			{Name: "package", Package: 1, CPUs: []int{0, 2}, Sum: true, Unit: 0.25, ErrorBand: 0.5, IdleWatts: 3}}},
+		Attribution: attribution.Options{Method: attribution.Regression, BaselineWatts: []float64{math.NaN(), 2.5}, CoreType: []uint8{0, 1}, Core: []int32{0, 0}},
+		Options:     map[string]string{"flag": "value"}, Throttled: 1, BadRecords: 2, Notes: []string{"note"}, Comments: []string{"comment"},
+		KernelVisible: true, Idle: []symbol.Range{{Start: 1 << 63, Limit: 1<<63 + 9}}, Main: m,
+		Locations: []*pprofile.Location{{Address: 5000, Mapping: m, Lines: []pprofile.Frame{{Function: "f", SystemName: "_f", File: "f.c", Line: 3, StartLine: 1}}}, {Address: 1}},
+	}, tokens.Bytes()
+}
+
+// TestOwnVersion1 reads the section that the first version wrote: files outlive programs.
+func TestOwnVersion1(t *testing.T) {
+	const path = "testdata/own-v1"
+	want, tokens := sampleOwn()
+	if *update {
+		if err := os.WriteFile(path, encoded(t, want, tokens)[6:], 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := decodeOwn(bytes.NewReader(b), 0, int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sameOwn(got, want); err != nil {
+		t.Error(err)
+	}
+	said := &calls{}
+	if err := got.replay(func() (perfring.Record, int, int, error) { return nil, 0, 0, io.EOF }, said); err != nil {
+		t.Error(err)
+	}
+	expected := []string{"existing 7", "energy 0 1000000000 3ff8000000000000", "busy 3 5 9 2", "others 3 5 9 2", "missed 3 5 9 2", "advance 9223372036854775807"}
+	if !slices.Equal(said.list, expected) {
+		t.Errorf("replayed %q, want %q", said.list, expected)
+	}
+}
+
+// FuzzOwn reads damaged sections, and replays what can be read without records.
+func FuzzOwn(f *testing.F) {
+	o, tokens := sampleOwn()
+	f.Add(encoded(f, o, tokens)[6:])
 	f.Add([]byte(ownMagic))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		o, err := decodeOwn(bytes.NewReader(b), 0, int64(len(b)))
