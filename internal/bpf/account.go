@@ -177,10 +177,10 @@ func (a *Account) Stop() error {
 	if a.switched == nil {
 		return nil
 	}
-	a.ended = monotonic()
-	err := a.Settle(a.ended)
+	err := a.Settle(monotonic())
 	err = errors.Join(err, a.switched.Close())
 	a.switched = nil
+	a.ended = monotonic()
 	return err
 }
 

@@ -1,0 +1,295 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// workerEnv makes the test binary a workload, "MODE CPU".
+const workerEnv = "ENERGYPROF_BPF_WORKER"
+
+func TestMain(m *testing.M) {
+	if spec := os.Getenv(workerEnv); spec != "" {
+		work(spec)
+	}
+	os.Exit(m.Run())
+}
+
+func work(spec string) {
+	var mode string
+	var cpu int
+	if _, err := fmt.Sscan(spec, &mode, &cpu); err != nil {
+		panic(err)
+	}
+	var set unix.CPUSet
+	set.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &set); err != nil {
+		panic(err)
+	}
+	switch mode {
+	case "spin": // until killed
+		fmt.Println("ready")
+		spin(time.Minute)
+	case "child":
+		spin(5 * time.Millisecond)
+	case "families": // children one by one, after the go-ahead
+		var b [1]byte
+		fmt.Println("ready")
+		os.Stdin.Read(b[:])
+		for range 20 {
+			c := exec.Command("/proc/self/exe")
+			c.Env = append(os.Environ(), fmt.Sprintf("%s=child %d", workerEnv, cpu))
+			var wg sync.WaitGroup
+			wg.Go(func() { c.Run() }) // from another thread
+			wg.Wait()
+		}
+	case "namespace": // runs as process 1 of a PID namespace
+		a, err := New()
+		if err != nil {
+			panic(err)
+		}
+		defer a.Close()
+		if err := errors.Join(a.Follow(os.Getpid()), a.Start([]int{cpu})); err != nil {
+			panic(err)
+		}
+		spin(100 * time.Millisecond)
+		if err := a.Stop(); err != nil {
+			panic(err)
+		}
+		var used unix.Timespec
+		unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &used)
+		fmt.Println(a.Ran(), used.Nano())
+	}
+	os.Exit(0)
+}
+
+func spin(d time.Duration) {
+	for end := monotonic() + int64(d); monotonic() < end; {
+	}
+}
+
+// account makes an Account or skips the test.
+func account(t *testing.T) *Account {
+	t.Helper()
+	a, err := New()
+	if err != nil {
+		_, noBTF := os.Stat(kernelBTF)
+		if os.Getenv("CI") == "true" && os.Geteuid() == 0 && noBTF == nil && !errors.Is(err, ErrPermission) {
+			t.Fatal(err)
+		}
+		t.Skipf("no account of who runs here: %v", err)
+	}
+	t.Cleanup(func() { a.Close() })
+	return a
+}
+
+// start runs a workload and returns when it is about to work.
+func start(t *testing.T, spec string) (*exec.Cmd, *os.File) {
+	t.Helper()
+	in, goAhead, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command("/proc/self/exe")
+	c.Env = append(os.Environ(), workerEnv+"="+spec)
+	c.Stdin = in
+	out, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Close()
+	t.Cleanup(func() { goAhead.Close(); c.Process.Kill(); c.Wait() })
+	if _, err := out.Read(make([]byte, 6)); err != nil {
+		t.Fatal(err)
+	}
+	return c, goAhead
+}
+
+// online is the CPUs that this test may use, which will do.
+func online(t *testing.T) []int {
+	t.Helper()
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		t.Fatal(err)
+	}
+	var cpus []int
+	for cpu := range 8 * len(set) * 8 {
+		if set.IsSet(cpu) {
+			cpus = append(cpus, cpu)
+		}
+	}
+	return cpus
+}
+
+// window is a call of Others' function.
+type window struct {
+	cpu          int
+	from, to, ns int64
+}
+
+// read takes the windows there are and checks that they follow each other.
+func read(t *testing.T, a *Account, until int64, after []window) []window {
+	t.Helper()
+	all := after
+	a.Others(until, func(cpu int, from, to, ns int64) {
+		if to <= from || ns < 0 || ns > to-from {
+			t.Errorf("CPU %d: %d ns of (%d, %d]", cpu, ns, from, to)
+		}
+		if n := len(all); n > 0 && from < all[n-1].from {
+			t.Errorf("window at %d after one at %d", from, all[n-1].from)
+		}
+		all = append(all, window{cpu, from, to, ns})
+	})
+	return all
+}
+
+func TestTwoOnOneCPU(t *testing.T) {
+	a := account(t)
+	cpus := online(t)
+	cpu := cpus[len(cpus)-1]
+	target, _ := start(t, fmt.Sprintf("spin %d", cpu))
+	start(t, fmt.Sprintf("spin %d", cpu))
+	if err := errors.Join(a.Follow(target.Process.Pid), a.Start(cpus)); err != nil {
+		t.Fatal(err)
+	}
+	var windows []window
+	for range 4 {
+		time.Sleep(50 * time.Millisecond)
+		before := monotonic() - 10*int64(time.Millisecond)
+		if err := a.Settle(before); err != nil {
+			t.Fatal(err)
+		}
+		windows = read(t, a, before, windows)
+	}
+	if err := a.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	windows = read(t, a, math.MaxInt64, windows)
+
+	given := make([]int64, len(a.cpus))
+	for _, w := range windows {
+		given[w.cpu] += w.ns
+	}
+	for i, ns := range given {
+		if counted := int64(a.cpus[i].other.Load()); ns != counted {
+			t.Errorf("CPU %d: %d ns of others in windows, %d counted", i, ns, counted)
+		}
+	}
+	// The CPU was never idle, so that the two are all the time there was, but for
+	// what came after the last look.
+	own, length := int64(a.cpus[cpu].target.Load()), a.ended-a.began
+	if all := own + given[cpu]; all < length*99/100 || all > length {
+		t.Errorf("target %d ns and others %d ns of %d ns on a CPU that was never idle", own, given[cpu], length)
+	}
+	if own < length/100 {
+		t.Errorf("the target ran %d ns of %d ns beside one other task", own, length)
+	}
+}
+
+func TestDescendants(t *testing.T) {
+	a := account(t)
+	cpus := online(t)
+	target, goAhead := start(t, fmt.Sprintf("families %d", cpus[0]))
+	if err := errors.Join(a.Follow(target.Process.Pid), a.Start(cpus)); err != nil {
+		t.Fatal(err)
+	}
+	goAhead.Write([]byte{1})
+	state, err := target.Process.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	// The kernel's sum of all children, without what a hypervisor took away.
+	used := state.UserTime() + state.SystemTime()
+	ran := time.Duration(a.Ran())
+	if least := 20 * 5 * time.Millisecond; ran < least || ran < used*9/10-10*time.Millisecond {
+		t.Errorf("the target and its children ran %v, by getrusage %v, and at least %v", ran, used, least)
+	}
+	if n := a.Overflow(); n != 0 {
+		t.Errorf("%d tasks too many", n)
+	}
+	// All have ended; the table forgets them when the kernel does.
+	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		var key uint64
+		var value uint8
+		n := 0
+		for entries := a.objects.Members.Iterate(); entries.Next(&key, &value); {
+			n++
+		}
+		if n == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("%d members of a target that has ended", n)
+			break
+		}
+	}
+}
+
+func TestNamespace(t *testing.T) {
+	account(t)
+	c := exec.Command("/proc/self/exe")
+	c.Env = append(os.Environ(), fmt.Sprintf("%s=namespace %d", workerEnv, online(t)[0]))
+	c.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}
+	out, err := c.CombinedOutput()
+	if errors.Is(err, fs.ErrPermission) {
+		t.Skipf("no PID namespace: %v", err)
+	}
+	var ran, used time.Duration // the latter with what came before the account
+	if _, scan := fmt.Sscan(string(out), &ran, &used); scan != nil || err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if ran < used/10 || ran == 0 {
+		t.Errorf("process 1 of a PID namespace ran %v, and used %v in its life", ran, used)
+	}
+}
+
+func TestCloseLeavesNothing(t *testing.T) {
+	a := account(t)
+	if err := a.Start(online(t)); err != nil {
+		t.Fatal(err)
+	}
+	info, err := a.objects.Switched.Info()
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, _ := info.ID()
+	if err := a.Close(); err != nil {
+		t.Error(err)
+	}
+	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		p, err := ebpf.NewProgramFromID(id)
+		if err != nil {
+			break // it is gone, or only an administrator may look
+		}
+		p.Close()
+		if time.Now().After(deadline) {
+			t.Fatal("the program is still in the kernel")
+		}
+	}
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range fds {
+		if to, _ := os.Readlink("/proc/self/fd/" + fd.Name()); strings.Contains(to, "bpf") {
+			t.Errorf("descriptor %s is still %s", fd.Name(), to)
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package bpf
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// BenchmarkSwitch is two processes on one CPU that pass a byte to and fro: two
+// context switches and four system calls a round. With the account it says what
+// the program takes of a switch, by the kernel's own measurement as well
+// (kernel.bpf_stats_enabled, which adds to it).
+func BenchmarkSwitch(b *testing.B) {
+	for _, with := range []string{"none", "other", "target"} {
+		b.Run("account="+with, func(b *testing.B) {
+			toAndFro(b, with)
+		})
+	}
+}
+
+func toAndFro(b *testing.B, with string) {
+	var there, back [2]int
+	if err := unix.Pipe(there[:]); err != nil {
+		b.Fatal(err)
+	}
+	if err := unix.Pipe(back[:]); err != nil {
+		b.Fatal(err)
+	}
+	var set unix.CPUSet
+	set.Set(0)
+	c := exec.Command("cat")
+	c.Stdin, c.Stdout = os.NewFile(uintptr(there[0]), "there"), os.NewFile(uintptr(back[1]), "back")
+	if err := c.Start(); err != nil {
+		b.Fatal(err)
+	}
+	defer func() {
+		unix.Close(there[1])
+		c.Wait()
+		unix.Close(back[0])
+	}()
+	if err := unix.SchedSetaffinity(c.Process.Pid, &set); err != nil {
+		b.Fatal(err)
+	}
+	unix.SchedSetaffinity(0, &set)
+	if with != "none" {
+		a, err := New()
+		if err != nil {
+			b.Skip(err)
+		}
+		defer a.Close()
+		if with == "target" {
+			if err := a.Follow(c.Process.Pid, os.Getpid()); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := a.Start([]int{0}); err != nil {
+			b.Fatal(err)
+		}
+		defer func() {
+			if s, err := a.objects.Switched.Stats(); err == nil && s.RunCount > 0 {
+				b.ReportMetric(float64(s.Runtime/time.Nanosecond)/float64(s.RunCount), "ns/run")
+			}
+		}()
+	}
+	var buf [1]byte
+	for b.Loop() {
+		unix.Write(there[1], buf[:])
+		if n, err := unix.Read(back[0], buf[:]); n != 1 {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkNew is what an account costs at the start of a recording.
+func BenchmarkNew(b *testing.B) {
+	for b.Loop() {
+		a, err := New()
+		if err != nil {
+			b.Skip(err)
+		}
+		a.Close()
+	}
+}
