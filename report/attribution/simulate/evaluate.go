@@ -23,6 +23,11 @@ type Evaluation struct {
 	// every package; its errors are of these.
 	Apart float64
 
+	// Clear is the worst error of the regression among the functions that an
+	// oracle tells to Limits.Worst with three standard deviations, and ClearOf the
+	// part of the functions that these are. 0 without a limit.
+	Clear, ClearOf float64
+
 	// Coverage is the part of the confidence intervals that have the truth, of
 	// functions with MinShare and of groups; CoverageAll of all. Width is the
 	// median of their width, relative to the truth, and WidthOracle relative to
@@ -68,6 +73,7 @@ type Watts struct {
 type outcome struct {
 	errors, scaled   map[string][]float64
 	functions, apart int
+	clear            []float64
 	intervals        []Interval
 	baseline, active wattErrors
 	series           int
@@ -241,8 +247,14 @@ func (s *Scenario) regression(tr *Trace, seed uint64, r *attribution.Result, o *
 		o.active.add(sr.ActiveWatts, active, oracles[i].Active, told)
 	}
 	for f, share := range share {
+		if slices.Contains(s.Except, f) {
+			continue
+		}
 		if share >= s.minShare() {
 			o.functions++
+			if !grouped[f] && 3*math.Sqrt(square[f]) <= s.Limits.Worst*truth[f] {
+				o.clear = append(o.clear, math.Abs(joules[f]-truth[f])/truth[f])
+			}
 			if !grouped[f] {
 				o.apart++
 			}
@@ -273,11 +285,12 @@ func (s *Scenario) collect(outcomes []outcome) *Evaluation {
 		}
 		e.Methods = append(e.Methods, MethodErrors{name, mean(absolute(all)), quantile(worst, 0.5), largest(worst), mean(all), mean(absolute(scaled))})
 	}
-	var functions, apart, series, inside, insideAll int
+	var functions, apart, series, inside, insideAll, chosen, noted int
 	var baseline, active wattErrors
-	var widths, oracle, validation, shareValidation, ratio, cost []float64
+	var clear, widths, oracle, validation, shareValidation, ratio, cost []float64
 	for _, o := range outcomes {
 		functions += o.functions
+		clear = append(clear, o.clear...)
 		apart += o.apart
 		series += o.series
 		baseline.all, baseline.clear = append(baseline.all, o.baseline.all...), append(baseline.clear, o.baseline.clear...)
@@ -306,10 +319,10 @@ func (s *Scenario) collect(outcomes []outcome) *Evaluation {
 			ratio = append(ratio, v.ShareError/v.Error)
 		}
 		if o.chosen {
-			e.Chosen += 1 / float64(len(outcomes))
+			chosen++
 		}
 		if o.noted {
-			e.Noted += 1 / float64(len(outcomes))
+			noted++
 		}
 		for _, n := range o.notes {
 			e.Notes[n]++
@@ -317,7 +330,10 @@ func (s *Scenario) collect(outcomes []outcome) *Evaluation {
 		cost = append(cost, o.cost)
 	}
 	part := func(n, of int) float64 { return float64(n) / float64(of) }
-	e.Apart = part(apart, functions)
+	e.Apart, e.Chosen, e.Noted = part(apart, functions), part(chosen, e.Seeds), part(noted, e.Seeds)
+	if len(clear) > 0 {
+		e.Clear, e.ClearOf = slices.Max(clear), part(len(clear), functions)
+	}
 	e.Baseline, e.Active = baseline.watts(series), active.watts(series)
 	e.Coverage, e.CoverageAll = part(inside, e.Intervals), part(insideAll, e.IntervalsAll)
 	e.Width, e.WidthOracle = quantile(widths, 0.5), quantile(oracle, 0.5)
@@ -349,9 +365,8 @@ func (e *Evaluation) Violations() []string {
 	if l.Mean > 0 && !(m.Mean <= l.Mean) {
 		fail("mean error %.2f %%, limit %.2f %%", 100*m.Mean, 100*l.Mean)
 	}
-	if l.Worst > 0 && !(m.Worst <= l.Worst) {
-		fail("worst error %.2f %%, limit %.2f %% (in the median recording %.2f %%; an oracle's %.2f %%)",
-			100*m.Worst, 100*l.Worst, 100*m.Typical, 100*e.Methods[len(e.Methods)-1].Worst)
+	if l.Worst > 0 && e.Clear > l.Worst {
+		fail("worst error %.2f %%, limit %.2f %%", 100*e.Clear, 100*l.Worst)
 	}
 	if l.Baseline > 0 && e.Baseline.Clear > l.Baseline {
 		fail("static power off by %.2f %%, limit %.2f %%", 100*e.Baseline.Clear, 100*l.Baseline)

@@ -18,7 +18,7 @@ const Normal95 = 1.959964
 type Oracle struct {
 	Joules    []float64 // by function
 	Baseline  float64   // W; 0 where it was given
-	Active    float64   // W; 0 where there is none
+	Active    float64   // W
 	Intervals int
 }
 
@@ -27,8 +27,9 @@ type Oracle struct {
 // samples taken around their instants and the readings moved back by the lag:
 // so it has the noise of counter, stamp and unit, the chance of sampling, and
 // watts that are not constant. Its variance is that of the counter's noise,
-// plus a + b x CPU time, fitted, and
-// its correlation is that of neighbours up to two intervals away. The joules of
+// plus a + b x CPU time, fitted, and its correlation is that of neighbours up to
+// two intervals away. It is not told which powers are none: it fits that of an
+// active package, unless nothing tells that apart from the others. The joules of
 // a function are watts x sampled CPU time, so what sampling does to the CPU time
 // is added: with a period p, a run of length L is sampled floor(L/p) or one
 // more times, a variance of p^2 x f(1-f) where f is the fraction of L/p.
@@ -37,22 +38,19 @@ func (tr *Trace) Oracle(series int, staticGiven bool) Oracle {
 	readings := tr.Readings[series]
 	edges := make([]int64, len(readings))
 	for i, r := range readings {
-		edges[i] = r.T - int64(tr.Instruments.Lag)
+		edges[i] = r.T - int64(tr.Instruments.Lag+tr.Instruments.Grid/2)
 	}
 	_, active := tr.Ran(series, edges)
 	terms := tr.terms(series, edges)
 	columns := len(terms)
-	baseline, activity := -1, -1
+	baseline := -1
 	if !staticGiven {
 		baseline = columns
 		columns++
 	}
-	activeWatts := 0.0
-	if truth.Active > 0 {
-		activeWatts = truth.Active / truth.ActiveSeconds
-		activity = columns
-		columns++
-	}
+	activity := columns // the last, so that it can be left out
+	columns++
+	activeWatts := truth.Active / max(truth.ActiveSeconds, math.SmallestNonzeroFloat64)
 	rows := len(active)
 	x := make([][]float64, rows)
 	residual, busy, noise := make([]float64, rows), make([]float64, rows), make([]float64, rows)
@@ -72,11 +70,14 @@ func (tr *Trace) Oracle(series int, staticGiven bool) Oracle {
 		if baseline >= 0 {
 			x[k][baseline] = dt
 		}
-		if activity >= 0 {
-			x[k][activity] = active[k]
-		}
+		x[k][activity] = active[k]
 	}
-	of := covariance(whiten(x, residual, deviations(residual, busy, noise)))
+	information := whiten(x, residual, deviations(residual, busy, noise))
+	of := covariance(information)
+	activeAlone := 1/(of(activity, activity)*information.At(activity, activity)) > alone
+	if !activeAlone {
+		of = covariance(mat.NewSymDense(activity, corner(information, activity)))
+	}
 	chance := tr.chance(series)
 	o := Oracle{Joules: make([]float64, len(tr.Machine.Functions)), Intervals: rows}
 	for i, t := range terms { // variances: of all types of core of a function, with their covariances
@@ -97,10 +98,27 @@ func (tr *Trace) Oracle(series int, staticGiven bool) Oracle {
 	if baseline >= 0 {
 		o.Baseline = math.Sqrt(of(baseline, baseline))
 	}
-	if activity >= 0 {
+	if o.Active = math.Inf(1); activeAlone {
 		o.Active = math.Sqrt(of(activity, activity))
+	} else if activeWatts > 0 && !staticGiven {
+		o.Baseline = math.Inf(1) // it has both
 	}
 	return o
+}
+
+// alone is the part of a column's variation that must not be explained by the
+// other columns.
+const alone = 1e-6
+
+// corner is the first n rows and columns.
+func corner(m *mat.SymDense, n int) []float64 {
+	out := make([]float64, 0, n*n)
+	for i := range n {
+		for j := range n {
+			out = append(out, m.At(i, j))
+		}
+	}
+	return out
 }
 
 // hopeless is the relative standard deviation beyond which a term is not told
