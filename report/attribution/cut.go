@@ -13,8 +13,8 @@ type slice struct {
 // interval.
 type cutter struct {
 	functions *functions
-	core      []int32   // by CPU, nil: no hardware threads
-	siblings  [][]int32 // by CPU: the other CPUs of its core in the series
+	cpus      []int     // of the series
+	core      []int32   // by CPU; nil: every CPU is one
 	running   []running // by CPU
 	carried   []slice
 	sum       unitSum
@@ -73,14 +73,15 @@ func (c *cutter) take(w *row, s slice, from, to int64) {
 	c.credit(s, ns)
 	if s.key >= 0 {
 		unit := c.functions.unit(c.functions.of(s.key), s.cpu)
-		c.sum.add(unit, ns, c.meet(s, unit, a, b))
+		shared, crowd := c.meet(s, unit, a, b)
+		c.sum.add(unit, ns, shared, crowd)
 		c.spans = append(c.spans, span{a, b, 0})
 		return
 	}
 	if s.key == KeyLost {
 		// A single sample that is missing most likely saw what the one before saw.
 		if r := &c.running[s.cpu]; r.known && s.end-s.start <= fewPeriods*r.period {
-			c.sum.add(r.unit, ns, 0)
+			c.sum.add(r.unit, ns, 0, 0)
 			c.addLost(r.unit, ns)
 			c.spans = append(c.spans, span{a, b, 0})
 			return
@@ -127,20 +128,26 @@ func (c *cutter) credit(s slice, ns float64) {
 }
 
 // meet notes what runs, and returns for how long of [a, b) another hardware thread
-// of the core ran, as far as is known by now; the other is told as well.
-func (c *cutter) meet(s slice, unit int32, a, b int64) float64 {
-	var shared float64
-	if c.siblings != nil {
-		for _, d := range c.siblings[s.cpu] {
-			if r := &c.running[d]; r.end > a {
-				both := float64(min(b, r.end) - a)
-				shared += both
-				c.sum.add(r.unit, 0, both)
-			}
+// of the core ran, and the time in which other CPUs ran by the part of them, as far as
+// is known by now; the others are told as well.
+func (c *cutter) meet(s slice, unit int32, a, b int64) (shared, crowd float64) {
+	for _, d := range c.cpus {
+		r := &c.running[d]
+		if r.end <= a || d == int(s.cpu) {
+			continue
+		}
+		both := float64(min(b, r.end) - a)
+		beside := both / float64(len(c.cpus)-1)
+		crowd += beside
+		if c.core != nil && c.core[d] == c.core[s.cpu] {
+			shared += both
+			c.sum.add(r.unit, 0, both, beside)
+		} else {
+			c.sum.add(r.unit, 0, 0, beside)
 		}
 	}
 	c.running[s.cpu] = running{true, unit, b, s.end - s.start}
-	return shared
+	return shared, crowd
 }
 
 func (c *cutter) addLost(unit int32, ns float64) {

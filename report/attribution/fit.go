@@ -37,9 +37,7 @@ type fit struct {
 // do not determine the terms.
 func (p *problem) solve() (f *fit, ok bool) {
 	f = &fit{problem: p, weight: make([]float64, p.rows())}
-	for i := range f.weight {
-		f.weight[i] = 1
-	}
+	copy(f.weight, p.trust)
 	const rounds = 3
 	for round := range rounds {
 		f.assemble()
@@ -168,7 +166,7 @@ func (f *fit) reweight() {
 				count++
 			}
 		}
-		f.weight[k] = mean / max(s0+s1*around/max(1, count), mean/100)
+		f.weight[k] = p.trust[k] * mean / max(s0+s1*around/max(1, count), mean/100)
 	}
 }
 

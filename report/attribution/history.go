@@ -37,30 +37,21 @@ const maxSlices = 1 << 19
 func newHistory(g *group, f *functions, core []int32) *history {
 	h := &history{functions: f, changes: changes{pairs: map[[2]int32]*pair{}}}
 	cpus := g.tracks[0].CPUs
-	siblings := siblingsOf(cpus, core)
 	for _, t := range g.tracks {
-		t.history = &seriesHistory{track: t, rows: rows{pooled: 1},
-			cut: cutter{functions: f, siblings: siblings, running: make([]running, cpus[len(cpus)-1]+1)}}
+		t.history = &seriesHistory{track: t, rows: rows{pooled: 1}, cut: newCutter(f, cpus, core)}
 		h.series = append(h.series, t.history)
 	}
 	return h
 }
 
-// siblingsOf lists for each CPU the others of its core; nil if there are none.
-func siblingsOf(cpus []int, core []int32) [][]int32 {
-	var siblings [][]int32
-	for _, a := range cpus {
-		for _, b := range cpus {
-			if a == b || a >= len(core) || b >= len(core) || core[a] != core[b] {
-				continue
-			}
-			if siblings == nil {
-				siblings = make([][]int32, cpus[len(cpus)-1]+1)
-			}
-			siblings[a] = append(siblings[a], int32(b))
-		}
+// newCutter makes a cutter for the CPUs of a series; cores that nothing is known
+// of are none.
+func newCutter(f *functions, cpus []int, core []int32) cutter {
+	last := cpus[len(cpus)-1]
+	if len(core) <= last {
+		core = nil
 	}
-	return siblings
+	return cutter{functions: f, cpus: cpus, core: core, running: make([]running, last+1)}
 }
 
 // busy keeps a slice.

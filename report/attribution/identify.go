@@ -90,6 +90,9 @@ func (id *identified) dropEmpty(p *problem) bool {
 		if j == t.other {
 			t.other = none
 		}
+		if j == t.lost {
+			t.lost = none
+		}
 		t.drop(j)
 		return true
 	}

@@ -35,8 +35,7 @@ func (h *history) findLag() int64 {
 	until := part[len(part)-1].start
 	step := (maxLag + period/2) / lagSteps
 	try := func(lag int64) float64 {
-		probe := seriesHistory{readings: slices.Clone(s.readings), rows: rows{pooled: 1},
-			cut: cutter{functions: s.cut.functions, running: make([]running, len(s.cut.running))}}
+		probe := seriesHistory{readings: slices.Clone(s.readings), rows: rows{pooled: 1}, cut: newCutter(s.cut.functions, s.cut.cpus, nil)}
 		probe.process(part, lag, until)
 		return h.unexplained(&probe)
 	}
@@ -90,8 +89,8 @@ func (h *history) unexplained(s *seriesHistory) float64 {
 	var f *fit
 	var ok bool
 	for _, static := range [][2]bool{{true, true}, {true, false}, {false, false}} {
-		t := chooseTerms(h.functions, s.ran(), s.other(), len(s.rows.list), static[0], static[1])
-		if f, ok = newProblem(&s.rows, model{terms: t, sharing: 1}, &changes{}, 1).solve(); ok {
+		t := chooseTerms(h.functions, s.ran(), s.other(), s.lost(), len(s.rows.list), static[0], static[1])
+		if f, ok = newProblem(&s.rows, model{terms: t}, &changes{}, 1).solve(); ok {
 			break
 		}
 	}
@@ -122,6 +121,15 @@ func (s *seriesHistory) ran() []float64 {
 		ran[e.unit] += float64(e.ns) * 1e-9
 	}
 	return ran
+}
+
+// lost is the CPU time of KeyLost that is taken for no function's, s.
+func (s *seriesHistory) lost() float64 {
+	var sum float64
+	for _, w := range s.rows.list {
+		sum += w.lost * 1e-9
+	}
+	return sum
 }
 
 // other is the CPU time of others, s.

@@ -11,7 +11,7 @@ type outcome struct {
 	series    *seriesHistory
 	functions *functions
 	unit      []float64 // CPU seconds by unit, as the keys have it
-	counted   []float64 // by unit: what one of its seconds counts (see model.sharing)
+	counted   []float64 // by unit: what one of its seconds counts (see company)
 	sums      []float64 // counted seconds of functions by term
 	all       float64   // counted seconds of all functions
 	other     float64   // s
@@ -22,15 +22,16 @@ type outcome struct {
 func newOutcome(id *identified, s *seriesHistory, f *functions) *outcome {
 	o := &outcome{identified: id, series: s, functions: f}
 	o.unit, o.counted, o.sums = make([]float64, f.units()), make([]float64, f.units()), make([]float64, id.problem.n)
-	ns, shared := make([]float64, f.units()), make([]float64, f.units())
+	ns, shared, crowd := make([]float64, f.units()), make([]float64, f.units()), make([]float64, f.units())
 	for _, e := range s.rows.entries {
 		ns[e.unit] += float64(e.ns)
 		shared[e.unit] += float64(e.shared)
+		crowd[e.unit] += float64(e.crowd)
 	}
 	for u := range o.counted {
 		o.counted[u] = 1
 		if ns[u] > 0 {
-			o.counted[u] = 1 - (1-id.model.sharing)*shared[u]/ns[u]
+			o.counted[u] = max(0, id.model.company.counted(ns[u], shared[u], crowd[u])/ns[u])
 		}
 	}
 	o.lostIn = make([]float64, id.problem.n)
@@ -82,7 +83,9 @@ func (o *outcome) parts(term int) (perSecond, lost, other float64) {
 	t := &o.model.terms
 	joules := o.joules[term]
 	lostHere := o.lostIn[term]
-	if o.all > 0 {
+	if t.lost == term {
+		lostHere += max(0, o.lost)
+	} else if t.lost == none && o.all > 0 {
 		lostHere += max(0, o.lost) * (o.sums[term] + lostHere) / o.all
 	}
 	otherHere := 0.0
@@ -144,6 +147,9 @@ func (o *outcome) powers(rates []float64) []FunctionPower {
 	members := make([]int, o.problem.n) // functions by term
 	if t.other != none {
 		members[t.other]++
+	}
+	if t.lost != none {
+		members[t.lost]++
 	}
 	types := int(o.functions.types)
 	powers := make([]FunctionPower, len(o.functions.pools))

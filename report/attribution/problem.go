@@ -11,6 +11,7 @@ type problem struct {
 	y       []float64     // J by row, less the static power that is given
 	seconds []float64     // by row
 	busy    []float64     // CPU seconds by row
+	trust   []float64     // by row: 1, less where much of what ran is not known
 	total   []float64     // s by term, which its column was divided by
 	energy  float64       // J, the sum of y
 	span    float64       // s, the sum of seconds
@@ -21,7 +22,20 @@ type problem struct {
 type model struct {
 	terms   terms
 	watts   float64 // static power that is given
-	sharing float64 // what a second counts that another thread of the core shared
+	company company
+}
+
+// company is how what else runs changes the power of what runs: hardware threads
+// share a core, and other cores take from the power, the frequency and the cooling of
+// a package. A second counts 1, and the more or less of it.
+type company struct {
+	shared float64 // while another hardware thread of the core runs
+	crowd  float64 // while all other CPUs run; in proportion while some do
+}
+
+// counted is what the seconds of an entry count.
+func (c company) counted(ns, shared, crowd float64) float64 {
+	return ns + c.shared*shared + c.crowd*crowd
 }
 
 // newProblem makes the equations of rows, so many of which are summed to one.
@@ -49,9 +63,13 @@ func newProblem(r *rows, m model, c *changes, pool int) *problem {
 			x[t.other] += w.other * 1e-9
 		}
 		p.busy[i] += (w.other + w.lost) * 1e-9
-		lost[i] += w.lost * 1e-9
+		if t.lost != none {
+			x[t.lost] += w.lost * 1e-9
+		} else {
+			lost[i] += w.lost * 1e-9
+		}
 		for _, e := range r.entries[w.from:w.to] {
-			s := (float64(e.ns) - (1-m.sharing)*float64(e.shared)) * 1e-9
+			s := m.company.counted(float64(e.ns), float64(e.shared), float64(e.crowd)) * 1e-9
 			x[t.unit[e.unit]] += s
 			p.total[t.unit[e.unit]] += s
 			functions += s
@@ -85,6 +103,13 @@ func newProblem(r *rows, m model, c *changes, pool int) *problem {
 			}
 		}
 	}
+	p.trust = make([]float64, k)
+	for i := range p.trust {
+		p.trust[i] = 1
+		if t.lost != none && p.x[i*n+t.lost]*p.total[t.lost] > muchLost*p.busy[i] {
+			p.trust[i] = lostTrust
+		}
+	}
 	p.noise = c.noise(t, p.total, p.span/float64(k))
 	if o := t.other; o != none && p.total[o] > 0 {
 		v := 2 * r.divided * 1e-18 / float64(pool) // both sides of an edge
@@ -92,6 +117,13 @@ func newProblem(r *rows, m model, c *changes, pool int) *problem {
 	}
 	return p
 }
+
+const (
+	// An interval of which a larger part of what ran was lost counts less: what ran
+	// in it is not known, nor how much of it ran at all.
+	muchLost  = 0.02
+	lostTrust = 0.02
+)
 
 // noise is the covariance of the errors of all columns, summed over intervals of so
 // many seconds. An error that lies across the edge of an interval is divided, which

@@ -37,8 +37,8 @@ func (h *history) regress(s *seriesHistory) (*solution, bool) {
 	least := math.Inf(1)
 	var told *terms // what the first try, with the most intervals, could tell apart
 	for _, pool := range pools(len(r.list), int(math.Ceil(fewestPeriods*h.changes.period()*float64(len(r.list))/span))) {
-		m := model{watts: watts, sharing: 1,
-			terms: chooseTerms(h.functions, ran, s.other(), len(r.list)/pool, s.track.fitted, true)}
+		m := model{watts: watts,
+			terms: chooseTerms(h.functions, ran, s.other(), s.lost(), len(r.list)/pool, s.track.fitted, true)}
 		if told != nil && told.n <= m.terms.n {
 			m.terms = *told
 		}
@@ -63,6 +63,14 @@ func (h *history) regress(s *seriesHistory) (*solution, bool) {
 	}
 	if best == nil {
 		return nil, false
+	}
+	if found, ok := best.findCompany(r, &h.changes, len(s.cut.cpus), s.cut.core != nil); ok {
+		m := best.model
+		m.company = found
+		if again, ok := identify(r, m, &h.changes, best.pool); ok {
+			again.noBase, again.asOne, again.noAlone = again.noBase || best.noBase, again.asOne || best.asOne, again.noAlone || best.noAlone
+			best = again
+		}
 	}
 	sol := &solution{series: s, each: best}
 	sol.validate(r, &h.changes)

@@ -9,10 +9,11 @@ type row struct {
 }
 
 // entry is the CPU time of a unit in a row; shared is the part of it in which
-// another hardware thread of the core ran as well.
+// another hardware thread of the core ran as well, crowd the integral over it of the
+// part of the other CPUs that ran.
 type entry struct {
-	unit       int32
-	ns, shared float32
+	unit              int32
+	ns, shared, crowd float32
 }
 
 // rows are the intervals of a series so far.
@@ -26,7 +27,7 @@ type rows struct {
 	divided float64
 }
 
-// maxEntries bounds the memory of a series: 12 MiB. Beyond it rows are merged in
+// maxEntries bounds the memory of a series: 16 MiB. Beyond it rows are merged in
 // pairs, so a recording of any length keeps half of this at least.
 const maxEntries = 1 << 20
 
@@ -34,7 +35,7 @@ const maxEntries = 1 << 20
 func (r *rows) add(w row, sum *unitSum) {
 	w.from = int32(len(r.entries))
 	for _, u := range sum.units {
-		r.entries = append(r.entries, entry{u, float32(sum.ns[u]), float32(sum.shared[u])})
+		r.entries = append(r.entries, entry{u, float32(sum.ns[u]), float32(sum.shared[u]), float32(sum.crowd[u])})
 	}
 	w.to = int32(len(r.entries))
 	r.list = append(r.list, w)
@@ -59,7 +60,7 @@ func (r *rows) merge(src *rows, i, j int, sum *unitSum) {
 		w.other += o.other
 		w.lost += o.lost
 		for _, e := range src.entries[o.from:o.to] {
-			sum.add(e.unit, float64(e.ns), float64(e.shared))
+			sum.add(e.unit, float64(e.ns), float64(e.shared), float64(e.crowd))
 		}
 	}
 	r.add(w, sum)
@@ -68,14 +69,15 @@ func (r *rows) merge(src *rows, i, j int, sum *unitSum) {
 
 // unitSum is CPU time by unit: dense, with a list of what is not zero.
 type unitSum struct {
-	ns, shared []float64
-	in         []bool
-	units      []int32
+	ns, shared, crowd []float64
+	in                []bool
+	units             []int32
 }
 
-func (s *unitSum) add(unit int32, ns, shared float64) {
+func (s *unitSum) add(unit int32, ns, shared, crowd float64) {
 	if int(unit) >= len(s.ns) {
-		s.ns, s.shared, s.in = grow(s.ns, int(unit)+1), grow(s.shared, int(unit)+1), grow(s.in, int(unit)+1)
+		n := int(unit) + 1
+		s.ns, s.shared, s.crowd, s.in = grow(s.ns, n), grow(s.shared, n), grow(s.crowd, n), grow(s.in, n)
 	}
 	if !s.in[unit] {
 		s.in[unit] = true
@@ -83,11 +85,12 @@ func (s *unitSum) add(unit int32, ns, shared float64) {
 	}
 	s.ns[unit] += ns
 	s.shared[unit] += shared
+	s.crowd[unit] += crowd
 }
 
 func (s *unitSum) clear() {
 	for _, u := range s.units {
-		s.ns[u], s.shared[u], s.in[u] = 0, 0, false
+		s.ns[u], s.shared[u], s.crowd[u], s.in[u] = 0, 0, 0, false
 	}
 	s.units = s.units[:0]
 }

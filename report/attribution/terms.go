@@ -13,6 +13,7 @@ type terms struct {
 	base   int     // static power
 	active int     // power of a package while any CPU runs
 	other  int     // KeyOther
+	lost   int     // KeyLost in long stretches; none if it is taken for a mixture of the functions
 }
 
 const (
@@ -28,8 +29,8 @@ const (
 )
 
 // chooseTerms makes the terms of a recording, given the CPU time of each unit.
-func chooseTerms(f *functions, ran []float64, other float64, intervals int, fitBase, fitActive bool) terms {
-	t := terms{base: none, active: none, other: none, unit: make([]int32, len(ran))}
+func chooseTerms(f *functions, ran []float64, other, lost float64, intervals int, fitBase, fitActive bool) terms {
+	t := terms{base: none, active: none, other: none, lost: none, unit: make([]int32, len(ran))}
 	place := func() int { t.n++; return t.n - 1 }
 	if fitBase {
 		t.base = place()
@@ -48,6 +49,10 @@ func chooseTerms(f *functions, ran []float64, other float64, intervals int, fitB
 			order = append(order, int32(u))
 			total += ran[u]
 		}
+	}
+	// How much of it ran is not known well: a CPU that is throttled may be idle.
+	if lost > rareShare*total {
+		t.lost = place()
 	}
 	slices.SortFunc(order, func(a, b int32) int { return cmp.Or(cmp.Compare(ran[b], ran[a]), cmp.Compare(a, b)) })
 	own := max(1, min(maxTerms-maxPools-1, intervals/rowsPerTerm)-t.n)
@@ -94,6 +99,9 @@ func (t *terms) join(a, b int) {
 	if t.other == b {
 		t.other = a
 	}
+	if t.lost == b {
+		t.lost = a
+	}
 	for u := range t.unit {
 		if t.unit[u] == int32(b) {
 			t.unit[u] = int32(a)
@@ -116,7 +124,7 @@ func (t *terms) drop(a int) {
 // remove closes the gap of a number that is not used any more.
 func (t *terms) remove(a int) {
 	t.n--
-	for _, p := range []*int{&t.base, &t.active, &t.other} {
+	for _, p := range []*int{&t.base, &t.active, &t.other, &t.lost} {
 		if *p > a {
 			*p--
 		}
@@ -130,7 +138,7 @@ func (t *terms) remove(a int) {
 
 // alike is the terms with one for all that runs, the last.
 func (t *terms) alike() terms {
-	a := terms{base: none, active: none, other: none, unit: slices.Clone(t.unit)}
+	a := terms{base: none, active: none, other: none, lost: none, unit: slices.Clone(t.unit)}
 	if t.base != none {
 		a.base = a.n
 		a.n++
@@ -146,6 +154,9 @@ func (t *terms) alike() terms {
 	}
 	if t.other != none {
 		a.other = a.n
+	}
+	if t.lost != none {
+		a.lost = a.n
 	}
 	a.n++
 	return a

@@ -64,7 +64,7 @@ func (p *problem) crossValidate(given float64) (v prediction, ok bool) {
 			for j, x := range p.row(k) {
 				d -= x * p.total[j] * watts[j]
 			}
-			v.square[block(k)] += d * d
+			v.square[block(k)] += p.trust[k] * d * d
 		}
 	}
 	return v, true
@@ -110,6 +110,7 @@ func (p *problem) half(in func(row int) bool) *problem {
 		h.y = append(h.y, p.y[k])
 		h.seconds = append(h.seconds, p.seconds[k])
 		h.busy = append(h.busy, p.busy[k])
+		h.trust = append(h.trust, p.trust[k])
 		h.energy += p.y[k]
 		h.span += p.seconds[k]
 		for j, x := range p.row(k) {
