@@ -87,6 +87,7 @@ type File struct {
 	youngest uint64 // time of the youngest that was read
 	until    uint64 // what is not younger can be delivered at the end of this round
 	counts   map[counterKey]uint64
+	losses   losses
 	chain    []uint64 // scratch of callStack
 }
 

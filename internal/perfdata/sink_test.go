@@ -14,8 +14,6 @@ import (
 type transcript struct {
 	lines    []string
 	records  int
-	last     uint64 // time of the record before
-	back     int    // records that are older than the one before
 	advanced int64
 	energy   [][2]float64 // domain and joules
 }
