@@ -7,7 +7,7 @@ import (
 
 const (
 	// lagSlices is how much of the beginning of a recording shows the lag.
-	lagSlices = 100_000
+	lagSlices = 50_000
 	// maxLag is beyond the lag of any counter that is known, ns. RAPL is updated
 	// about every 1 ms (Intel SDM volume 3B, section 16.10).
 	maxLag = 5_000_000
@@ -35,7 +35,7 @@ func (h *history) findLag() int64 {
 	until := part[len(part)-1].start
 	step := (maxLag + period/2) / lagSteps
 	try := func(lag int64) float64 {
-		probe := seriesHistory{readings: slices.Clone(s.readings), rows: rows{pooled: 1}, cut: newCutter(s.cut.functions, s.cut.cpus, nil)}
+		probe := seriesHistory{readings: slices.Clone(s.readings), rows: rows{pooled: 1}, cut: s.cut.probe()}
 		probe.process(part, lag, until)
 		return h.unexplained(&probe)
 	}

@@ -17,10 +17,11 @@ type outcome struct {
 	other     float64   // s
 	lost      float64   // s, in the mixture of all functions
 	lostIn    []float64 // s by term, in its functions
+	sd        []float64 // standard error of the joules by term
 }
 
 func newOutcome(id *identified, s *seriesHistory, f *functions) *outcome {
-	o := &outcome{identified: id, series: s, functions: f}
+	o := &outcome{identified: id, series: s, functions: f, sd: id.errors()}
 	o.unit, o.counted, o.sums = make([]float64, f.units()), make([]float64, f.units()), make([]float64, id.problem.n)
 	ns, shared, crowd := make([]float64, f.units()), make([]float64, f.units()), make([]float64, f.units())
 	for _, e := range s.rows.entries {
@@ -143,7 +144,7 @@ func (o *outcome) result(keys int) SeriesResult {
 // powers is what is known of each function.
 func (o *outcome) powers(rates []float64) []FunctionPower {
 	t := &o.model.terms
-	sd := o.errors()
+	sd := o.sd
 	members := make([]int, o.problem.n) // functions by term
 	if t.other != none {
 		members[t.other]++
@@ -195,12 +196,28 @@ func (o *outcome) powers(rates []float64) []FunctionPower {
 	return powers
 }
 
-// notes says what was given up.
+// clearBaseline is how well static power is known, in part, where nothing is said of
+// its error.
+const clearBaseline = 0.05
+
+// notes says what was given up, and what a reader must know of the model.
 func (o *outcome) notes() []string {
 	name := o.series.track.Series
 	var notes []string
 	if o.noBase {
 		notes = append(notes, fmt.Sprintf("%v: static power cannot be told from what runs: joules of functions include it", name))
+	}
+	if b := o.model.terms.base; b != none && o.joules[b] > 0 && halfWidth*o.sd[b] > clearBaseline*o.joules[b] {
+		notes = append(notes, fmt.Sprintf("%v: static power is %.3g W, give or take %.2g W", name, o.joules[b]/o.problem.span, halfWidth*o.sd[b]/o.problem.span))
+	}
+	if o.coarse {
+		notes = append(notes, fmt.Sprintf("%v: what runs changes faster than it is sampled, so functions' joules are uncertain beyond their intervals: sample more often", name))
+	}
+	if c := o.model.company; c.shared != 0 {
+		notes = append(notes, fmt.Sprintf("%v: a function that shares its core with another hardware thread draws %.0f %% of what it draws alone", name, 100*(1+c.shared)))
+	}
+	if c := o.model.company; c.crowd != 0 {
+		notes = append(notes, fmt.Sprintf("%v: functions draw %.0f %% of their power when all other CPUs run", name, 100*(1+c.crowd)))
 	}
 	if o.asOne && !o.noBase {
 		notes = append(notes, fmt.Sprintf("%v: it was hardly ever idle, so [baseline] includes what any running CPU costs", name))
