@@ -67,6 +67,9 @@ func (m Machine) features(events []Event, attrs [][]byte, own *Own) []featureSec
 	add(featCmdline, featureStrings(nil, os.Args))
 	add(featEventDesc, eventDesc(events, attrs))
 	add(featBuildID, buildIDs(own))
+	if formats, err := m.tracingData(events); err == nil && formats != nil {
+		add(featTracingData, formats)
+	}
 
 	sys := pmu.NewFS(m.Sys, m.Proc)
 	if cpus, err := sys.Topology(); err == nil && len(cpus) > 0 {
