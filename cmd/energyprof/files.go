@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/energyprof/energyprof/report"
+	"github.com/energyprof/energyprof/report/pprofile"
 )
 
 // recordFiles are the files that a recording writes. All are created before it
@@ -62,7 +63,7 @@ func (files recordFiles) write(rec *report.Recording, trace *tracer) error {
 	if err != nil {
 		return fmt.Errorf("building the profile: %w", err)
 	}
-	if err := files.profile.fill(p.Write); err != nil {
+	if err := files.profile.fill(func(w io.Writer) error { return pprofile.Write(w, p) }); err != nil {
 		return err
 	}
 	if files.summary != nil {

@@ -30,6 +30,7 @@ func (c *Collector) Finish() *report.Recording {
 	for id := range c.stacks.list {
 		p.Stacks = append(p.Stacks, c.stack(id, locations, byKey, &frames, &joules))
 	}
+	c.stacks.release()
 	p.Main = c.mainMapping()
 	r.Notes = append(r.Notes, c.notes(c.Books())...)
 	return r

@@ -41,7 +41,7 @@ func TestFunctions(t *testing.T) {
 		f, pool := s.function(attribution.Key(id))
 		first[attribution.Key(id)] = [2]int32{f, pool}
 	}
-	s.Finish()
+	s.symbolise()
 	var got [][2]int32
 	for id := range s.stacks.list {
 		f, pool := s.function(attribution.Key(id))

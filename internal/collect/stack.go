@@ -146,6 +146,11 @@ func (s *stacks) framesOf(st *stack) []int32 {
 	return s.frames[st.frames : st.frames+uint32(st.depth)]
 }
 
+// release frees what only new samples need.
+func (s *stacks) release() {
+	s.cache, s.index, s.frames, s.locations.index = nil, nil, nil, nil
+}
+
 func (s *stacks) find(h uint64, labels int32, frames []int32) (int32, bool) {
 	id, ok := s.index[h]
 	for ok && id != none {
