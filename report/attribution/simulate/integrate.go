@@ -1,6 +1,10 @@
 package simulate
 
-import "math"
+import (
+	"cmp"
+	"math"
+	"slices"
+)
 
 // Truth is where the energy of a recording went, between its first reading and
 // its last. For each series Baseline, Active and the joules of all functions
@@ -185,63 +189,63 @@ func (mt *meter) power(cpu int) {
 	mt.dram += c.dram
 }
 
-// integrate runs a package: runs by CPU of the package, in order. It gives the
-// energy of package and memory at each of the times at, which ascend, and the
-// truth between from and to.
-func (m *Machine) integrate(p *Package, runs [][]run, at []int64, from, to int64) (joules, dram []float64, pkg, memory SeriesTruth) {
+// stop is a time at which something is to be done with the meter.
+type stop struct {
+	at int64
+	do func(*meter)
+}
+
+// integrate runs a package with its stops: runs by CPU of the package, in order.
+func (m *Machine) integrate(p *Package, runs [][]run, stops []stop) {
+	slices.SortStableFunc(stops, func(a, b stop) int { return cmp.Compare(a.at, b.at) })
 	mt := newMeter(m, p)
-	joules, dram = make([]float64, 0, len(at)), make([]float64, 0, len(at))
-	events := newEvents(runs)
-	var started, ended bool
-	var base meter
-	edge := func() { // books what is open
-		for cpu := range mt.cpu {
-			mt.close(cpu)
+	for events := newEvents(runs); ; {
+		e, more := events.next()
+		for len(stops) > 0 && (!more || stops[0].at <= e.t) {
+			mt.to(stops[0].at)
+			stops[0].do(mt)
+			stops = stops[1:]
 		}
-	}
-	// upTo goes on to t and answers what is asked for on the way.
-	upTo := func(t int64) {
-		for {
-			next, what := t, 0
-			if len(joules) < len(at) && at[len(joules)] < next {
-				next, what = at[len(joules)], 1
-			}
-			if !started && from < next {
-				next, what = from, 2
-			}
-			if !ended && to < next {
-				next, what = to, 3
-			}
-			mt.to(next)
-			switch what {
-			case 0:
-				return
-			case 1:
-				joules, dram = append(joules, mt.joules), append(dram, mt.dramJoules)
-			case 2:
-				edge()
-				clear(mt.truth)
-				base, started = *mt, true
-			case 3:
-				edge()
-				pkg, memory = mt.difference(&base)
-				ended = true
-			}
+		if !more {
+			return
 		}
-	}
-	for {
-		e, ok := events.next()
-		if !ok {
-			break
-		}
-		upTo(e.t)
+		mt.to(e.t)
 		phase := 0
 		if len(m.Phases) > 0 && e.function != idle {
 			phase, _ = m.phaseAt(e.t, math.MaxInt64)
 		}
 		mt.set(e.cpu, e.function, int32(phase))
 	}
-	upTo(math.MaxInt64 / 4)
+}
+
+// edge books what is open.
+func (mt *meter) edge() {
+	for cpu := range mt.cpu {
+		mt.close(cpu)
+	}
+}
+
+// measure integrates a package: the energy of package and memory at each of the
+// times at, and the truth between from and to.
+func (m *Machine) measure(p *Package, runs [][]run, at []int64, from, to int64) (joules, dram []float64, pkg, memory SeriesTruth) {
+	var stops []stop
+	for _, t := range at {
+		stops = append(stops, stop{t, func(mt *meter) {
+			joules, dram = append(joules, mt.joules), append(dram, mt.dramJoules)
+		}})
+	}
+	var base meter
+	stops = append(stops,
+		stop{from, func(mt *meter) {
+			mt.edge()
+			clear(mt.truth)
+			base = *mt
+		}},
+		stop{to, func(mt *meter) {
+			mt.edge()
+			pkg, memory = mt.difference(&base)
+		}})
+	m.integrate(p, runs, stops)
 	return joules, dram, pkg, memory
 }
 

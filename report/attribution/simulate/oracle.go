@@ -12,8 +12,9 @@ import (
 const Normal95 = 1.959964
 
 // Oracle is how far an estimator must err that knows what no profiler knows:
-// exact run times, the lag, and the covariance of the errors. They are standard
-// deviations in theory, nothing is estimated. Infinite is what it could not
+// exact run times, the lag, the covariance of the errors, and how the power of a
+// function changes with the type of core, the neighbours and the time, by all but
+// one factor. They are standard deviations in theory, nothing is estimated. Infinite is what it could not
 // tell either.
 type Oracle struct {
 	Joules    []float64 // by function
@@ -40,8 +41,15 @@ func (tr *Trace) Oracle(series int, staticGiven bool) Oracle {
 	for i, r := range readings {
 		edges[i] = r.T - int64(tr.Instruments.Lag+tr.Instruments.Grid/2)
 	}
-	_, active := tr.Ran(series, edges)
-	terms := tr.terms(series, edges)
+	functions, active := tr.Ran(series, edges)
+	sampled := tr.sampled(series, edges)
+	spent, static := tr.spent(series, edges)
+	var terms []int // functions that ran
+	for f, t := range truth.Functions {
+		if t.Seconds > 0 {
+			terms = append(terms, f)
+		}
+	}
 	columns := len(terms)
 	baseline := -1
 	if !staticGiven {
@@ -57,15 +65,20 @@ func (tr *Trace) Oracle(series int, staticGiven bool) Oracle {
 	for k := range x {
 		dt := float64(edges[k+1]-edges[k]) / 1e9
 		x[k] = make([]float64, columns)
-		residual[k] = readings[k+1].Joules - readings[k].Joules - truth.BaselineWatts*dt - activeWatts*active[k]
-		for i := range terms {
-			t := &terms[i]
-			x[k][i] = t.ran[k][t.function]
-			residual[k] -= t.watts * t.sampled[k][t.function]
-			busy[k] += x[k][i]
-			noise[k] += t.watts * x[k][i]
+		residual[k] = readings[k+1].Joules - readings[k].Joules - static[k] - activeWatts*active[k]
+		noise[k] = static[k] + activeWatts*active[k]
+		for i, f := range terms {
+			watts := truth.Functions[f].Joules / truth.Functions[f].Seconds
+			if watts > 0 {
+				x[k][i] = spent[k][f] / watts
+			}
+			if functions[k][f] > 0 {
+				watts = spent[k][f] / functions[k][f]
+			}
+			residual[k] -= watts * sampled[k][f]
+			busy[k] += functions[k][f]
+			noise[k] += spent[k][f]
 		}
-		noise[k] += truth.BaselineWatts*dt + activeWatts*active[k]
 		noise[k] *= tr.Instruments.Noise
 		if baseline >= 0 {
 			x[k][baseline] = dt
@@ -80,19 +93,11 @@ func (tr *Trace) Oracle(series int, staticGiven bool) Oracle {
 	}
 	chance := tr.chance(series)
 	o := Oracle{Joules: make([]float64, len(tr.Machine.Functions)), Intervals: rows}
-	for i, t := range terms { // variances: of all types of core of a function, with their covariances
-		for j, u := range terms {
-			if u.function == t.function {
-				o.Joules[t.function] += of(i, j) * t.seconds * u.seconds
-			}
-		}
-	}
-	for f, v := range o.Joules {
-		if t := truth.Functions[f]; t.Seconds > 0 {
-			o.Joules[f] = math.Hypot(math.Sqrt(v), t.Joules/t.Seconds*chance[f])
-			if o.Joules[f] > hopeless*t.Joules {
-				o.Joules[f] = math.Inf(1)
-			}
+	for i, f := range terms {
+		t := truth.Functions[f]
+		o.Joules[f] = math.Hypot(math.Sqrt(of(i, i))*t.Seconds, t.Joules/t.Seconds*chance[f])
+		if o.Joules[f] > hopeless*t.Joules {
+			o.Joules[f] = math.Inf(1)
 		}
 	}
 	if baseline >= 0 {
@@ -151,53 +156,44 @@ func covariance(information *mat.SymDense) func(i, j int) float64 {
 	}
 }
 
-// term is a function on one type of core.
-type term struct {
-	function       int
-	watts, seconds float64
-	ran, sampled   [][]float64 // by interval, then function
-}
-
-func (tr *Trace) terms(series int, edges []int64) []term {
-	p := &tr.Machine.Packages[tr.Series[series].Package]
-	byType := [][]int{tr.Series[series].CPUs}
-	factors := []float64{1}
-	if p.Types != nil && tr.Series[series].Domain == packageDomain {
-		byType, factors = make([][]int, len(p.TypeWatts)), p.TypeWatts
-		for i, t := range p.Types {
-			byType[t] = append(byType[t], tr.Series[series].CPUs[i])
-		}
-	}
-	truth := tr.Truth.Series[series].Functions
-	var out []term
-	weighted := make([]float64, len(truth)) // seconds, as if all were on type of factor 1
-	for t, cpus := range byType {
-		ran, _ := tr.ran(cpus, edges)
-		sampled := tr.sampled(cpus, edges)
-		for f := range truth {
-			var seconds float64
-			for k := range ran {
-				seconds += ran[k][f]
+// spent is the energy of each function between the edges, and the static energy.
+func (tr *Trace) spent(series int, edges []int64) (functions [][]float64, static []float64) {
+	s := tr.Series[series]
+	memory := s.Domain == memoryDomain
+	p := &tr.Machine.Packages[s.Package]
+	var stops []stop
+	last := make([]float64, len(tr.Machine.Functions))
+	for i, t := range edges {
+		stops = append(stops, stop{t, func(mt *meter) {
+			mt.edge()
+			now := make([]float64, len(last))
+			for f := range now {
+				sum := mt.truth[f].joules
+				if memory {
+					sum = mt.truth[f].dram
+				}
+				now[f], last[f] = sum-last[f], sum
 			}
-			if seconds > 0 {
-				weighted[f] += seconds * factors[t]
-				out = append(out, term{f, factors[t], seconds, ran, sampled})
+			if i == 0 {
+				return
 			}
-		}
+			functions = append(functions, now)
+			if memory {
+				static = append(static, p.DRAMStatic*float64(t-edges[i-1])/1e9)
+			} else {
+				static = append(static, p.static(t)-p.static(edges[i-1]))
+			}
+		}})
 	}
-	for i := range out {
-		if w := weighted[out[i].function]; w > 0 {
-			out[i].watts *= truth[out[i].function].Joules / w
-		}
-	}
-	return out
+	tr.Machine.integrate(p, tr.runs[s.CPUs[0]:s.CPUs[0]+p.CPUs], stops)
+	return functions, static
 }
 
 // sampled is CPU time by function as the samples have it, each taken around its
 // instant; of processes that are not sampled, and of time that is booked as
 // lost, it is the exact one.
-func (tr *Trace) sampled(cpus []int, edges []int64) [][]float64 {
-	out, _ := tr.ran(cpus, edges)
+func (tr *Trace) sampled(series int, edges []int64) [][]float64 {
+	out, _ := tr.Ran(series, edges)
 	for k := range out {
 		for f := range out[k] {
 			if !tr.Machine.Functions[f].Other {
@@ -206,7 +202,7 @@ func (tr *Trace) sampled(cpus []int, edges []int64) [][]float64 {
 		}
 	}
 	mine := make([]bool, len(tr.runs))
-	for _, cpu := range cpus {
+	for _, cpu := range tr.Series[series].CPUs {
 		mine[cpu] = true
 	}
 	found := 1.0

@@ -4,10 +4,6 @@ package simulate
 // function, and the time in which any CPU ran, for each stretch between two of
 // the edges, which are times in ns and ascend.
 func (tr *Trace) Ran(series int, edges []int64) (functions [][]float64, active []float64) {
-	return tr.ran(tr.Series[series].CPUs, edges)
-}
-
-func (tr *Trace) ran(cpus []int, edges []int64) (functions [][]float64, active []float64) {
 	n := len(edges) - 1
 	active = make([]float64, n)
 	functions = make([][]float64, n)
@@ -16,7 +12,7 @@ func (tr *Trace) ran(cpus []int, edges []int64) (functions [][]float64, active [
 	}
 	alternate := tr.Machine.alternates()
 	var runs [][]run
-	for _, cpu := range cpus {
+	for _, cpu := range tr.Series[series].CPUs {
 		runs = append(runs, tr.runs[cpu])
 		k := 0
 		for _, r := range tr.runs[cpu] {

@@ -147,13 +147,14 @@ func Scenarios() []Scenario {
 				m.Packages = []Package{{CPUs: 1, Busy: 0.6, Static: 10}}
 				m.Functions = functions(rng, 3)
 			})},
-		{Name: "64 CPUs", About: "64 CPUs in 4 packages, 20 functions, 60 % busy, 15 s", Claimed: true,
+		{Name: "64 CPUs", About: "64 CPUs in 4 packages, 20 functions, 60 % busy, 8 s", Claimed: true,
 			Make: func(rng *rand.Rand) (Machine, Instruments) {
-				return Machine{Packages: packages(4, Package{CPUs: 16, Busy: 0.6, Static: 20}), Functions: functions(rng, 20)}, Typical()
+				return Machine{Packages: packages(4, Package{CPUs: 16, Busy: 0.6, Static: 20}), Functions: functions(rng, 20)}, lasting(8 * time.Second)
 			}},
-		{Name: "200 functions", About: "200 functions by Zipf in 5 binaries on 8 CPUs, 60 % busy, 30 s", Claimed: true,
+		{Name: "200 functions", About: "200 functions by Zipf in 5 binaries on 8 CPUs, 60 % busy, 20 s", Claimed: true,
 			Limits: Limits{Width: 8}, // the oracle has a term for each, the regression pools the rare ones by binary
-			Make: but(func(rng *rand.Rand, m *Machine, _ *Instruments) {
+			Make: but(func(rng *rand.Rand, m *Machine, in *Instruments) {
+				in.Duration = 20 * time.Second
 				m.Packages[0].CPUs = 8
 				m.Packages[0].Busy = 0.6
 				m.Functions = functions(rng, 200)

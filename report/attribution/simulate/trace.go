@@ -66,7 +66,7 @@ func Record(m Machine, in Instruments, seed uint64) (*Trace, error) {
 		}
 		rng := source(seed, streamReadings, i)
 		times := in.times(rng, from, to)
-		joules, dram, truth, dramTruth := m.integrate(p, tr.runs[first:first+p.CPUs], times.shows, from, to)
+		joules, dram, truth, dramTruth := m.measure(p, tr.runs[first:first+p.CPUs], times.shows, from, to)
 		tr.Series = append(tr.Series, attribution.Series{Domain: packageDomain, Package: i, CPUs: cpus})
 		tr.Readings = append(tr.Readings, in.read(rng, times.stamps, joules, in.Unit))
 		tr.Truth.Series = append(tr.Truth.Series, truth)
