@@ -35,8 +35,6 @@ type Own struct {
 
 	Energy      rapl.Info           // without domains there is no energy
 	Attribution attribution.Options `json:"-"` // Function is nil
-	// Options are further ones of the recording's command line that change the profile, by flag.
-	Options map[string]string
 
 	Throttled, BadRecords int64
 	Notes, Comments       []string

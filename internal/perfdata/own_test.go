@@ -196,7 +196,7 @@ func sampleOwn() (*Own, []byte) {
 		Energy: rapl.Info{Name: "perf-power", Measured: true, Domains: []rapl.Domain{
 			{Name: "package", Package: 1, CPUs: []int{0, 2}, Sum: true, Unit: 0.25, ErrorBand: 0.5, IdleWatts: 3}}},
 		Attribution: attribution.Options{Method: attribution.Regression, BaselineWatts: []float64{math.NaN(), 2.5}, CoreType: []uint8{0, 1}, Core: []int32{0, 0}},
-		Options:     map[string]string{"flag": "value"}, Throttled: 1, BadRecords: 2, Notes: []string{"note"}, Comments: []string{"comment"},
+		Throttled:   1, BadRecords: 2, Notes: []string{"note"}, Comments: []string{"comment"},
 		KernelVisible: true, Idle: []symbol.Range{{Start: 1 << 63, Limit: 1<<63 + 9}}, Main: m,
 		Locations: []*pprofile.Location{{Address: 5000, Mapping: m, Lines: []pprofile.Frame{{Function: "f", SystemName: "_f", File: "f.c", Line: 3, StartLine: 1}}}, {Address: 1}},
 	}, tokens.Bytes()

@@ -152,8 +152,14 @@ func (o *Own) replayOne(r *tokenReader, kind byte, next nextRecord, sink Sink) e
 		if r.err != nil {
 			return nil
 		}
-		give := map[byte]func(cpu int, from, to, ns int64){tokBusy: sink.Busy, tokOthers: sink.Others, tokMissed: sink.Missed}[kind]
-		give(int(cpu), from, to, ns)
+		switch kind {
+		case tokBusy:
+			sink.Busy(int(cpu), from, to, ns)
+		case tokOthers:
+			sink.Others(int(cpu), from, to, ns)
+		case tokMissed:
+			sink.Missed(int(cpu), from, to, ns)
+		}
 	case tokEnergy:
 		domain, at, joules := r.number(), r.at(), r.float()
 		if domain < 0 || domain >= int64(len(o.Energy.Domains)) {
