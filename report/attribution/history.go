@@ -17,6 +17,7 @@ type history struct {
 	changed   int   // slices that changes has seen
 	lag       int64 // ns by which the counter is behind the CPU time
 	lagKnown  bool
+	limit     int  // of slices, see maxSlices
 	silent    bool // readings stayed away for so long that slices were given up
 }
 
@@ -35,7 +36,7 @@ type seriesHistory struct {
 const maxSlices = 1 << 19
 
 func newHistory(g *group, f *functions, core []int32) *history {
-	h := &history{functions: f, changes: changes{pairs: map[[2]int32]*pair{}}}
+	h := &history{functions: f, limit: maxSlices, changes: changes{pairs: map[[2]int32]*pair{}}}
 	cpus := g.tracks[0].CPUs
 	for _, t := range g.tracks {
 		t.history = &seriesHistory{track: t, rows: rows{pooled: 1}, cut: newCutter(f, cpus, core)}
@@ -76,11 +77,11 @@ func (h *history) sort() {
 
 // settle makes rows of what is before until, when slices take too much memory.
 func (h *history) settle(until int64) {
-	if len(h.slices)+len(h.others) < maxSlices || h.silent {
+	if len(h.slices)+len(h.others) < h.limit || h.silent {
 		return
 	}
 	h.process(until)
-	if len(h.slices)+len(h.others) > 4*maxSlices {
+	if len(h.slices)+len(h.others) > 4*h.limit {
 		h.silent, h.slices, h.others = true, nil, nil
 	}
 }
