@@ -13,7 +13,7 @@ import (
 func manySamples(n, cpus int) *built {
 	f := &built{order: binary.LittleEndian, events: []builtEvent{{attr: perfring.Attr{Type: 1, Sample: 1e6, Flags: perfring.FlagSampleIDAll,
 		SampleFormat: perfring.SampleIdentifier | perfring.SampleIP | perfring.SampleTID | perfring.SampleTime | perfring.SampleCPU |
-			perfring.SamplePeriod | perfring.SampleCallchain}}}}
+			perfring.SamplePeriod | perfring.SampleCallchain}, size: 112}}}
 	for cpu := range cpus {
 		f.events[0].ids = append(f.events[0].ids, uint64(100+cpu))
 	}
