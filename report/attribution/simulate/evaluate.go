@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -15,7 +14,7 @@ type Evaluation struct {
 	Scenario Scenario
 	Seeds    int
 
-	// Methods are the errors of joules of functions with at least MinShare of
+	// Methods are the errors of joules of functions with at least 2 % of
 	// the CPU time: the regression, what Auto chose, proportional, share, the
 	// formulas of other tools, and an oracle.
 	Methods []MethodErrors
@@ -29,7 +28,7 @@ type Evaluation struct {
 	Clear, ClearOf float64
 
 	// Coverage is the part of the confidence intervals that have the truth, of
-	// functions with MinShare and of groups; CoverageAll of all. Width is the
+	// functions with 2 % of the CPU time and of groups; CoverageAll of all. Width is the
 	// median of their width, relative to the truth, and WidthOracle relative to
 	// an oracle's.
 	Coverage, CoverageAll   float64
@@ -69,21 +68,6 @@ type Watts struct {
 	Of    float64
 }
 
-// outcome is one seed.
-type outcome struct {
-	errors, scaled   map[string][]float64
-	functions, apart int
-	clear            []float64
-	intervals        []Interval
-	baseline, active wattErrors
-	series           int
-	validation       *attribution.Validation
-	chosen, noted    bool
-	notes            []string
-	cost             float64
-	err              error
-}
-
 // Evaluate runs a scenario with the seeds from 1 on. The clock tells ns, for
 // the cost; nil leaves it out.
 func Evaluate(s Scenario, seeds, workers int, clock func() int64) (*Evaluation, error) {
@@ -108,163 +92,6 @@ func Evaluate(s Scenario, seeds, workers int, clock func() int64) (*Evaluation, 
 		}
 	}
 	return s.collect(outcomes), nil
-}
-
-func (s *Scenario) minShare() float64 {
-	if s.MinShare > 0 {
-		return s.MinShare
-	}
-	return 0.02
-}
-
-// wattErrors are the relative errors of a power where it was told apart, all and
-// those that are clear to an oracle; of counts what was clear, told or not.
-type wattErrors struct {
-	all, clear []float64
-	of         int
-}
-
-func (w *wattErrors) add(got, want, oracle float64, told bool) {
-	if want <= 0 {
-		return
-	}
-	e := math.Abs(got-want) / want
-	if told {
-		w.all = append(w.all, e)
-	}
-	if Normal95*oracle < 0.05*want {
-		w.of++
-		w.clear = append(w.clear, e)
-	}
-}
-
-const oracleName = "oracle"
-
-const packageDomain, memoryDomain = "package", "dram"
-
-func (s *Scenario) domain() string { return cmp.Or(s.Domain, packageDomain) }
-
-func (s *Scenario) evaluate(seed uint64, clock func() int64) outcome {
-	tr, err := s.Record(seed)
-	if err != nil {
-		return outcome{err: err}
-	}
-	o := outcome{errors: map[string][]float64{}, scaled: map[string][]float64{}}
-	put := func(name string, joules []float64) {
-		for _, f := range s.Except {
-			joules[f] = math.NaN()
-		}
-		o.errors[name] = tr.Errors(joules, s.domain(), s.minShare())
-		o.scaled[name] = tr.Errors(tr.Scaled(joules, s.domain()), s.domain(), s.minShare())
-	}
-	if s.domain() == packageDomain {
-		for _, f := range Formulas() {
-			put(f.Name, f.Joules(tr))
-		}
-	}
-	attribute := func(method attribution.Method) (*attribution.Result, error) {
-		opt := tr.Options(method)
-		if s.StaticGiven && method != attribution.Share {
-			opt.BaselineWatts = tr.StaticWatts()
-		}
-		return tr.Attribute(opt)
-	}
-	for _, method := range []attribution.Method{attribution.Auto, attribution.Regression, attribution.Proportional, attribution.Share} {
-		if method == attribution.Regression && o.chosen {
-			continue // what Auto did
-		}
-		var start int64
-		if clock != nil {
-			start = clock()
-		}
-		r, err := attribute(method)
-		if err != nil {
-			return outcome{err: err}
-		}
-		joules := tr.Joules(r, s.domain())
-		o.chosen = o.chosen || method == attribution.Auto && r.Method == attribution.Regression
-		if r.Method == attribution.Regression {
-			if clock != nil {
-				o.cost = float64(clock()-start) / tr.Instruments.Duration.Seconds()
-			}
-			joules = s.regression(tr, seed, r, &o, joules)
-			put(string(attribution.Regression), joules)
-		}
-		put(string(method), joules)
-	}
-	return o
-}
-
-// regression takes what only a regression says, and returns joules without
-// functions that it does not tell apart.
-func (s *Scenario) regression(tr *Trace, seed uint64, r *attribution.Result, o *outcome, joules []float64) []float64 {
-	oracles := make([]Oracle, len(tr.Series))
-	square := make([]float64, len(joules)) // of the oracle's errors
-	for i, series := range tr.Series {
-		if series.Domain == s.domain() {
-			oracles[i] = tr.Oracle(i, s.StaticGiven)
-			for f, sd := range oracles[i].Joules {
-				square[f] += sd * sd
-			}
-		}
-	}
-	truth, _, share := tr.Known(s.domain())
-	rng := source(seed, streamOracle, 0)
-	ideal := make([]float64, len(joules))
-	for f := range ideal {
-		if ideal[f] = truth[f] + math.Sqrt(square[f])*rng.NormFloat64(); math.IsInf(ideal[f], 0) {
-			ideal[f] = math.NaN()
-		}
-	}
-	for _, f := range s.Except {
-		ideal[f] = math.NaN()
-	}
-	o.errors[oracleName] = tr.Errors(ideal, s.domain(), s.minShare())
-	o.intervals = slices.DeleteFunc(tr.Intervals(r, s.domain(), func(series int) Oracle { return oracles[series] }),
-		func(iv Interval) bool { return slices.ContainsFunc(s.Except, iv.has) })
-	o.validation, o.notes, o.noted = r.Validation, r.Notes, len(r.Notes) > 0
-	grouped := map[int]bool{}
-	for i, sr := range r.Series {
-		if sr.Domain != s.domain() {
-			continue
-		}
-		for f, p := range sr.Functions {
-			if p.Group >= 0 && p.Seconds > 0 {
-				grouped[f] = true
-			}
-		}
-		truth := tr.Truth.Series[i]
-		o.series++
-		if !sr.BaselineFitted {
-			continue
-		}
-		active := 0.0
-		if truth.ActiveSeconds > 0 {
-			active = truth.Active / truth.ActiveSeconds
-		}
-		told := active == 0 || sr.ActiveWatts > 0 // else they come in one
-		o.baseline.add(sr.BaselineWatts, truth.BaselineWatts, oracles[i].Baseline, told)
-		o.active.add(sr.ActiveWatts, active, oracles[i].Active, told)
-	}
-	for f, share := range share {
-		if slices.Contains(s.Except, f) {
-			continue
-		}
-		if share >= s.minShare() {
-			o.functions++
-			if !grouped[f] && 3*math.Sqrt(square[f]) <= s.Limits.Worst*truth[f] {
-				o.clear = append(o.clear, math.Abs(joules[f]-truth[f])/truth[f])
-			}
-			if !grouped[f] {
-				o.apart++
-			}
-		}
-		if grouped[f] {
-			joules[f] = math.NaN()
-		}
-	}
-	o.noted = o.noted || len(grouped) > 0
-	return joules
 }
 
 func (s *Scenario) collect(outcomes []outcome) *Evaluation {
@@ -302,7 +129,7 @@ func (s *Scenario) collect(outcomes []outcome) *Evaluation {
 			if iv.Inside() {
 				insideAll++
 			}
-			if iv.Share < s.minShare() {
+			if iv.Share < minShare {
 				continue
 			}
 			e.Intervals++
@@ -345,52 +172,4 @@ func (s *Scenario) collect(outcomes []outcome) *Evaluation {
 func (w *wattErrors) watts(series int) Watts {
 	n := float64(series)
 	return Watts{float64(len(w.all)) / n, mean(w.all), largest(w.all), mean(w.clear), float64(w.of) / n}
-}
-
-// Coverage of claimed intervals must lie between these, and their width must
-// not exceed an oracle's more than widthLimit times.
-const (
-	coverageLow, coverageHigh = 0.92, 0.98
-	widthLimit                = 2.
-	// With fewer than many intervals chance is given its due, three standard
-	// deviations of it; few say nothing.
-	fewIntervals, manyIntervals = 100, 1000
-)
-
-// Violations are the limits that the regression did not keep.
-func (e *Evaluation) Violations() []string {
-	var out []string
-	fail := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	m, l := e.Methods[0], e.Scenario.Limits
-	if l.Mean > 0 && !(m.Mean <= l.Mean) {
-		fail("mean error %.2f %%, limit %.2f %%", 100*m.Mean, 100*l.Mean)
-	}
-	if l.Worst > 0 && e.Clear > l.Worst {
-		fail("worst error %.2f %%, limit %.2f %%", 100*e.Clear, 100*l.Worst)
-	}
-	if l.Baseline > 0 && e.Baseline.Clear > l.Baseline {
-		fail("static power off by %.2f %%, limit %.2f %%", 100*e.Baseline.Clear, 100*l.Baseline)
-	}
-	if l.Validation > 0 && !(e.ValidationRatio >= l.Validation) {
-		fail("validation error %.1f times smaller than sharing's, limit %.1f", e.ValidationRatio, l.Validation)
-	}
-	if l.Notes && e.Noted < 1 {
-		fail("said what cannot be told in %.0f %% of the recordings", 100*e.Noted)
-	}
-	if l.Sharing && e.Chosen > 0.05 {
-		fail("chose the regression in %.0f %% of the recordings, where watts are equal", 100*e.Chosen)
-	}
-	if e.Scenario.Claimed && e.Intervals >= fewIntervals {
-		chance := 0.0
-		if e.Intervals < manyIntervals {
-			chance = 3 * math.Sqrt(0.95*0.05/float64(e.Intervals))
-		}
-		if !(e.Coverage >= coverageLow-chance && e.Coverage <= coverageHigh+chance) {
-			fail("coverage %.1f %%", 100*e.Coverage)
-		}
-		if e.WidthOracle > cmp.Or(l.Width, widthLimit) {
-			fail("intervals %.1f times as wide as an oracle's", e.WidthOracle)
-		}
-	}
-	return out
 }

@@ -21,10 +21,7 @@ type Scenario struct {
 	// Except are functions of which errors and intervals do not count, since the
 	// result must say that their joules include something else.
 	Except []int
-	// MinShare is the share of CPU time from which on errors of functions count;
-	// 0 is 2 %.
-	MinShare float64
-	Limits   Limits
+	Limits Limits
 }
 
 // Limits are what the regression has to keep over all seeds; 0 is no limit.
