@@ -18,6 +18,9 @@ const (
 // errors is the standard error of the joules of each term: that of the energies and
 // of what ran, and that of the correction for errors of the columns.
 func (id *identified) errors() []float64 {
+	if id.known != nil {
+		return id.known
+	}
 	sd := id.bootstrap()
 	for j, plain := range id.uncorrected() {
 		e := correctionError * (plain - id.joules[j])

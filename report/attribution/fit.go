@@ -57,7 +57,7 @@ func (p *problem) solve() (f *fit, ok bool) {
 func (f *fit) assemble() {
 	p := f.problem
 	n := p.n
-	blocks := max(1, min(maxBlocks, p.rows()/2))
+	blocks := p.blocks
 	f.blocks = make([]block, blocks)
 	f.q = mat.NewSymDense(max(1, n), nil)
 	for i := range f.blocks {

@@ -32,9 +32,10 @@ type identified struct {
 	asOne   bool // the power of an active package could not be told from the static power
 	noAlone bool // the power of an active package could not be told from the functions
 
-	told    terms   // before functions were joined for being uncertain
-	damping float64 // part of the correction for the errors of the columns that is made
-	coarse  bool    // it is less than 1
+	known   []float64 // standard errors, where the fit is one of segments
+	told    terms     // before functions were joined for being uncertain
+	damping float64   // part of the correction for the errors of the columns that is made
+	coarse  bool      // it is less than 1
 }
 
 // identify fits, and joins or drops terms until the data tell apart what is left.

@@ -16,6 +16,7 @@ type problem struct {
 	energy  float64       // J, the sum of y
 	span    float64       // s, the sum of seconds
 	noise   *mat.SymDense // covariance of the errors in all of x, summed
+	blocks  int           // that the rows are divided into
 }
 
 // model is what the equations of a series are made with.
@@ -42,8 +43,8 @@ func (c company) counted(ns, shared, crowd float64) float64 {
 func newProblem(r *rows, m model, c *changes, pool int) *problem {
 	t := &m.terms
 	n := t.n
-	p := &problem{n: n, total: make([]float64, n)}
 	k := max(1, len(r.list)/pool) // what remains joins the last one
+	p := &problem{n: n, total: make([]float64, n), blocks: max(1, min(maxBlocks, k/2))}
 	p.x, p.y = make([]float64, k*n), make([]float64, k)
 	p.seconds, p.busy = make([]float64, k), make([]float64, k)
 	lost := make([]float64, k)

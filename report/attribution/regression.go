@@ -129,6 +129,9 @@ func (s *solution) validate(r *rows, c *changes) {
 			s.alike = a
 		}
 	}
+	if ok[0] {
+		s.each, s.byEach = s.each.bySegment(s.byEach)
+	}
 	s.validated = ok == [4]bool{true, true, true, true} && s.alike != nil
 }
 

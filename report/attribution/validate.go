@@ -43,7 +43,7 @@ func (p prediction) beats(o prediction) bool {
 // crossValidate fits each half of the blocks, every other one, and predicts the
 // rows of the other half. ok is false when a half does not determine the fit.
 func (p *problem) crossValidate(given float64) (v prediction, ok bool) {
-	blocks := max(1, min(maxBlocks, p.rows()/2))
+	blocks := p.blocks
 	v.square = make([]float64, blocks)
 	v.rows = p.rows()
 	v.mean = (p.energy + given*p.span) / float64(v.rows)
@@ -52,7 +52,7 @@ func (p *problem) crossValidate(given float64) (v prediction, ok bool) {
 	}
 	block := func(k int) int { return ((k+1)*blocks - 1) / p.rows() }
 	for half := range 2 {
-		watts, ok := p.half(func(k int) bool { return block(k)%2 == half }).watts()
+		watts, ok := p.part(p.blocks/2, func(k int) bool { return block(k)%2 == half }).watts()
 		if !ok {
 			return v, false
 		}
@@ -99,8 +99,8 @@ func (p *problem) watts() ([]float64, bool) {
 	return watts, true
 }
 
-// half is the problem of some of the rows.
-func (p *problem) half(in func(row int) bool) *problem {
+// part is the problem of some of the rows.
+func (p *problem) part(blocks int, in func(row int) bool) *problem {
 	h := &problem{n: p.n, total: make([]float64, p.n)}
 	for k := range p.rows() {
 		if !in(k) {
@@ -117,6 +117,7 @@ func (p *problem) half(in func(row int) bool) *problem {
 			h.total[j] += x * p.total[j]
 		}
 	}
+	h.blocks = max(1, min(blocks, h.rows()/2))
 	h.noise = mat.NewSymDense(max(1, p.n), nil)
 	for i := range p.n {
 		for j := i; j < p.n; j++ {

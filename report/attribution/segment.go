@@ -1,0 +1,66 @@
+package attribution
+
+import "math"
+
+// segments are the numbers of pieces of equal length into which a recording is cut to
+// see whether powers change with time.
+var segments = []int{2, 4, 8, 16}
+
+// bySegment fits the terms to pieces of the recording one by one, if the powers that
+// come out predict better than one set for all of it; else it returns id and how that
+// predicts. The terms and their company are those of the whole recording.
+func (id *identified) bySegment(whole prediction) (*identified, prediction) {
+	best, byBest := id, whole
+	for _, n := range segments {
+		if id.problem.rows() < n*rowsPerTerm*max(2, id.problem.n) {
+			break
+		}
+		if cut, by, ok := id.cutIn(n, whole); ok && by.beats(byBest) {
+			best, byBest = cut, by
+		}
+	}
+	return best, byBest
+}
+
+// cutIn fits n pieces. The joules of a term are those of all pieces.
+func (id *identified) cutIn(n int, whole prediction) (*identified, prediction, bool) {
+	p := id.problem
+	by := prediction{mean: whole.mean, rows: whole.rows}
+	sum := *id
+	f := *id.fit
+	sum.fit = &f
+	f.joules = make([]float64, p.n)
+	variance := make([]float64, p.n)
+	for i := range n {
+		from, to := i*p.rows()/n, (i+1)*p.rows()/n
+		part := p.part(maxBlocks/n, func(k int) bool { return from <= k && k < to })
+		v, ok := part.crossValidate(0)
+		if !ok {
+			return nil, by, false
+		}
+		by.square = append(by.square, v.square...)
+		var kept []int
+		for j, s := range part.total {
+			if s > 0 {
+				kept = append(kept, j)
+			}
+		}
+		fitted, ok := part.columns(kept).solve()
+		if !ok {
+			return nil, by, false
+		}
+		piece := &identified{fit: fitted}
+		if piece.cov, ok = fitted.covariance(allTrue(len(kept))); !ok {
+			return nil, by, false
+		}
+		for a, e := range piece.errors() {
+			f.joules[kept[a]] += fitted.joules[a]
+			variance[kept[a]] += e * e
+		}
+	}
+	sum.known = make([]float64, p.n)
+	for j, v := range variance {
+		sum.known[j] = math.Sqrt(v)
+	}
+	return &sum, by, len(by.square) == len(whole.square)
+}
