@@ -1,22 +1,27 @@
 package simulate
 
 import (
+	"math/rand/v2"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/energyprof/energyprof/report/attribution"
 )
 
-// The scenarios with a few seeds each; `make accuracy` runs them with 200.
-// What has no limit is run to see that it runs.
+// The scenarios with a few seeds each; `make accuracy` runs them with 200. Of
+// what has no limit 2 s are run, to see that it runs.
 func TestScenarios(t *testing.T) {
 	for _, s := range Scenarios() {
-		seeds := 1
-		if s.Limits != (Limits{}) {
-			seeds = 3
-		}
-		if testing.Short() && s.Limits == (Limits{}) {
-			continue
+		seeds := 3
+		if s.Limits == (Limits{}) || s.Limits == (Limits{Width: s.Limits.Width}) {
+			seeds = 1
+			whole := s.Make
+			s.Make = func(rng *rand.Rand) (Machine, Instruments) {
+				m, in := whole(rng)
+				in.Duration = min(in.Duration, 2*time.Second)
+				return m, in
+			}
 		}
 		t.Run(s.Name, func(t *testing.T) {
 			e, err := Evaluate(s, seeds, runtime.NumCPU(), nil)
