@@ -197,6 +197,11 @@ func (f *File) addDomains(event int, name string, sum bool, scale float64) {
 		}
 		cpus[p] = append(cpus[p], cpu)
 	}
+	if at := f.openedOn(event); at != nil {
+		parts = slices.DeleteFunc(parts, func(p part) bool {
+			return !slices.ContainsFunc(cpus[p], func(cpu int) bool { return at[cpu] })
+		})
+	}
 	if len(parts) == 0 {
 		parts = []part{{}}
 	}
@@ -211,6 +216,22 @@ func (f *File) addDomains(event int, name string, sum bool, scale float64) {
 			Name: name, Package: p.pkg, CPUs: cpus[p], Sum: sum, Event: event, JoulesPerCount: scale,
 		})
 	}
+}
+
+// openedOn returns the CPUs that an event was opened on, nil unless all are known.
+func (f *File) openedOn(event int) map[int]bool {
+	at := make(map[int]bool)
+	for _, id := range f.Events[event].IDs {
+		cpu, ok := f.cpuOfID[id]
+		if !ok {
+			return nil
+		}
+		at[cpu] = true
+	}
+	if len(at) == 0 {
+		return nil
+	}
+	return at
 }
 
 // take takes the value of a counter if it is one of energy. Values grow since

@@ -128,6 +128,20 @@ func TestEnergyNames(t *testing.T) {
 	}
 }
 
+// Parts of the machine on which the event was not opened have no domain.
+func TestEnergyWhereOpened(t *testing.T) {
+	f := groupFile(binary.LittleEndian)
+	index := &built{order: f.order}
+	index.record(recIDIndex, 0, index.enc().u64(1, 3, 0, 2, 1<<64-1))
+	f.events[1].ids = []uint64{3}
+	f.records = append(index.records, f.records...)
+	file, err := NewFile(bytesOf(f.file()))
+	must(t, err)
+	if len(file.EnergyDomains) != 1 || file.EnergyDomains[0].Package != 1 {
+		t.Errorf("domains %v", file.EnergyDomains)
+	}
+}
+
 // Any counter can be named as one of energy.
 func TestUseEnergy(t *testing.T) {
 	open := func() *File {

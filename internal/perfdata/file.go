@@ -96,32 +96,32 @@ type File struct {
 // the first that a kernel wrote; more features can come while it is Read.
 func Open(path string) (*File, error) {
 	if path == "-" {
-		return NewReader(os.Stdin, "standard input")
+		return open(os.Stdin, "standard input")
 	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	info, err := file.Stat()
-	if err == nil && info.IsDir() {
-		err = fmt.Errorf("%s: a directory, as perf record --threads writes: %w", path, ErrUnsupported)
-	}
-	if err != nil {
-		file.Close()
-		return nil, err
-	}
-	var f *File
-	if info.Mode().IsRegular() {
-		f, err = NewFile(file, info.Size(), path)
-	} else {
-		f, err = NewReader(file, path)
-	}
+	f, err := open(file, path)
 	if err != nil {
 		file.Close()
 		return nil, err
 	}
 	f.closer = file
 	return f, nil
+}
+
+func open(file *os.File, name string) (*File, error) {
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("%s: a directory, as perf record --threads writes: %w", name, ErrUnsupported)
+	case info.Mode().IsRegular():
+		return NewFile(file, info.Size(), name)
+	}
+	return NewReader(file, name)
 }
 
 // Close releases the file, unless the caller opened it.

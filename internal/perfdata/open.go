@@ -260,11 +260,7 @@ func describes(kind perfring.RecordType) bool {
 // settle fills in what is not said of the events but follows.
 func (f *File) settle() {
 	f.events.index()
-	for i := range f.Events {
-		if e := &f.Events[i]; !f.named[i] {
-			e.Name = f.nameOf(&e.Attr)
-		}
-	}
+	f.nameEvents()
 	for _, g := range f.Info.Groups {
 		for i := g.Leader; i < g.Leader+g.Members && i < len(f.Events); i++ {
 			f.Events[i].Leader = g.Leader
@@ -272,6 +268,15 @@ func (f *File) settle() {
 	}
 	f.clock()
 	f.findEnergy()
+}
+
+// nameEvents names the events of which the file has no names.
+func (f *File) nameEvents() {
+	for i := range f.Events {
+		if e := &f.Events[i]; !f.named[i] {
+			e.Name = f.nameOf(&e.Attr)
+		}
+	}
 }
 
 // clock tells which clock the events were asked to use: that of the first that samples.

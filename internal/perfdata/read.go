@@ -110,8 +110,8 @@ func (f *File) record(rec []byte, offset int64) error {
 		if err := f.userRecord(kind, rec, offset); err != nil {
 			return err
 		}
-		if len(f.Events) != known {
-			f.settle()
+		if len(f.Events) != known { // as perf inject may do
+			f.nameEvents()
 			f.result.Samples = append(f.result.Samples, make([]uint64, len(f.Events)-known)...)
 		}
 	}
