@@ -3,6 +3,7 @@ package bpf
 import (
 	"os"
 	"os/exec"
+	"runtime"
 	"testing"
 	"time"
 
@@ -23,10 +24,10 @@ func BenchmarkSwitch(b *testing.B) {
 
 func toAndFro(b *testing.B, with string) {
 	var there, back [2]int
-	if err := unix.Pipe(there[:]); err != nil {
+	if err := unix.Pipe2(there[:], unix.O_CLOEXEC); err != nil {
 		b.Fatal(err)
 	}
-	if err := unix.Pipe(back[:]); err != nil {
+	if err := unix.Pipe2(back[:], unix.O_CLOEXEC); err != nil {
 		b.Fatal(err)
 	}
 	var set unix.CPUSet
@@ -44,6 +45,7 @@ func toAndFro(b *testing.B, with string) {
 	if err := unix.SchedSetaffinity(c.Process.Pid, &set); err != nil {
 		b.Fatal(err)
 	}
+	runtime.LockOSThread()
 	unix.SchedSetaffinity(0, &set)
 	if with != "none" {
 		a, err := New()
