@@ -6,7 +6,7 @@ import "math"
 // none. Both numbers stay 0 where they do not predict one half of the recording from the
 // other better than without.
 func (id *identified) findCompany(r *rows, c *changes, cpus int, threads bool) (company, bool) {
-	if cpus < 2 {
+	if cpus < 2 || id.correction() > maxCorrection {
 		return company{}, false
 	}
 	plain, ok := newProblem(r, id.model, c, id.pool).crossValidate(id.model.watts)
@@ -22,7 +22,27 @@ func (id *identified) findCompany(r *rows, c *changes, cpus int, threads bool) (
 		m.company.shared = id.search(r, c, m, func(m *model, v float64) { m.company.shared = v })
 	}
 	better, ok := newProblem(r, m, c, id.pool).crossValidate(id.model.watts)
-	return m.company, ok && better.beats(plain)
+	return m.company, ok && better.beats(plain) && better.error() < leastGain*plain.error()
+}
+
+const (
+	// Where the correction for errors of the columns moves more than this part of the
+	// functions' joules, company only makes up for what is left of those errors.
+	maxCorrection = 0.05
+	// Company has to make the predictions so much better at least, in part.
+	leastGain = 0.985
+)
+
+// correction is the part of the functions' joules that the correction moves.
+func (id *identified) correction() float64 {
+	var moved, all float64
+	for j, plain := range id.uncorrected() {
+		if j != id.model.terms.base && j != id.model.terms.active {
+			moved += math.Abs(plain - id.joules[j])
+			all += id.joules[j]
+		}
+	}
+	return moved / max(all, math.SmallestNonzeroFloat64)
 }
 
 // search tries values from -0.7 to 0.7 and returns the vertex of the parabola through the
