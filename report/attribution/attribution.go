@@ -14,32 +14,27 @@
 //
 // # Methods
 //
+// regression finds the power of each function, of the package and of an active
+// package that explain the energies of all intervals best, by non-negative least
+// squares whose total is the counter's. It tells apart what runs at the same time on
+// two CPUs, says how sure it is, and says what it cannot tell.
+// docs/attribution.md has the mathematics.
+//
+// auto is regression where it predicts one half of the recording from the other
+// better than simpler models do, else proportional.
+//
 // proportional gives BaselineWatts x time to the baseline and the rest of each
 // interval to what ran on the CPUs of the series, by CPU time; an interval in
-// which nothing ran is baseline altogether.
-//
-// Without a baseline that is harsh on an idle machine: a function that ran for
-// 1 ms of a 10 ms interval at 10 W pays for all 0.1 J of it and comes out at
-// 100 W, and at more if intervals are longer. Its share of an interval is not
-// cut down to the time that it ran, since that is share; and the static power
-// is not guessed from the intervals in which nothing ran, since a counter that
-// moves alike whether or not something runs would leave nothing to functions.
-// Whoever knows the static power, or measured it, gives it; fitting it to all
-// intervals is for a regression.
+// which nothing ran is baseline altogether. Without a baseline that is harsh on an
+// idle machine: a function that ran for 1 ms of a 10 ms interval at 10 W pays for
+// all 0.1 J of it.
 //
 // share divides each interval by CPU time over all CPUs of the series, running
 // or not, as process-level tools do; what no CPU time claims is idle.
 //
-// Both assume that a second of CPU time costs the same whoever spends it. Two
-// functions that run at the same time on two CPUs of a package and draw 4 W and
-// 18 W come out at 11 W each. They know nothing of turbo, hyperthread siblings
-// or frequency either, and they charge the lag of a counter (about 1 ms for
-// RAPL) to whatever ran in the next interval.
-//
-// A method that has to see all intervals before it can say anything (a
-// regression) consumes the same values, type interval in method.go: it adds
-// each to its equations where proportional and share hand joules out, and hands
-// them out in Finish.
+// The last two assume that a second of CPU time costs the same whoever spends it.
+// Two functions that run at the same time on two CPUs of a package and draw 4 W and
+// 18 W come out at 11 W each.
 package attribution
 
 import (
