@@ -15,6 +15,14 @@
 // exact but for rounding, and its parts add up to the energy that went through
 // the counters (which then read it late and with errors).
 //
+// # Judging
+//
+// Known and Errors hold joules by function against the truth, Intervals the
+// confidence intervals of a regression. Formulas are what other tools would say
+// of the same trace, and Oracle is how far anybody must err. Scenarios are many
+// kinds of machines, and Evaluate runs one with many seeds; the command
+// simulate/accuracy does so with all of them and writes docs/accuracy.md.
+//
 // # Power
 //
 // At any instant a package draws

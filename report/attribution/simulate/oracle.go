@@ -164,14 +164,17 @@ func (tr *Trace) sampled(series int, edges []int64) [][]float64 {
 	if tr.Instruments.Silent {
 		found -= tr.Instruments.Lost
 	}
+	period := int64(1e9 / tr.Instruments.Hertz)
 	next := make([]int, len(tr.runs)) // of the runs
 	k := 0
 	for _, s := range tr.Stretches {
 		if !mine[s.CPU] || s.Key == attribution.KeyOther {
 			continue
 		}
-		half := (s.End - s.Start) / 2
-		from, to := s.Start+half, s.End+half
+		from, to := s.Start, s.End
+		if half := (to - from) / 2; half <= period {
+			from, to = from+half, to+half // a sample; a stretch without samples is where it is
+		}
 		for k > 0 && edges[k] > from {
 			k--
 		}
