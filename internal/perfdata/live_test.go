@@ -56,9 +56,10 @@ func record(t *testing.T, options ...string) string {
 		args = append(args, "-o", path)
 	}
 	out, err := runPerf(append(args, "--", "sh", "-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; (exec true); true")...)
-	if err != nil {
+	if err != nil && (os.Getenv("CI") != "true" || os.Geteuid() != 0) {
 		t.Skipf("this perf, machine or user cannot: %v", err)
 	}
+	must(t, err)
 	if toPipe {
 		must(t, os.WriteFile(path, []byte(out), 0o600))
 	}
