@@ -6,7 +6,7 @@ FUZZTIME ?= 10s
 # record's own flags for the demo; --energy auto takes the best source there is.
 DEMO_FLAGS ?=
 
-.PHONY: all build demo test bench accuracy lint fuzz man clean
+.PHONY: all build demo test bench accuracy lint fuzz man bpf clean
 
 all: build
 
@@ -46,6 +46,10 @@ lint:
 # Every fuzz target in turn, FUZZTIME each.
 fuzz:
 	.ci/fuzz $(FUZZTIME)
+
+# Compiles the BPF programs into what is embedded; needs clang and llvm-strip.
+bpf:
+	$(GO) generate ./internal/bpf
 
 # Man pages and shell completions, generated from the flags.
 man: build

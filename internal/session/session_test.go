@@ -40,6 +40,7 @@ func runWorker(spec string) {
 	for range threads {
 		wg.Go(func() {
 			runtime.LockOSThread()
+			pinWorker()
 			burnCPU(time.Duration(seconds * float64(time.Second)))
 		})
 	}
@@ -78,7 +79,8 @@ type recorder struct {
 	busyFrom int64 // beginning of the first window
 
 	othersNS   int64
-	othersFrom int64 // beginning of the first window
+	othersFrom int64         // beginning of the first window
+	usedOn     map[int]int64 // by CPU: busy windows, or others' and samples
 
 	lost   uint64
 	missed int64
@@ -136,6 +138,7 @@ func (r *recorder) Busy(cpu int, from, to, ns int64) {
 		r.busyFrom = from
 	}
 	r.busyNS += ns
+	r.use(cpu, ns)
 }
 func (r *recorder) Others(cpu int, from, to, ns int64) {
 	if to <= from || ns < 0 || ns > to-from {
@@ -145,7 +148,16 @@ func (r *recorder) Others(cpu int, from, to, ns int64) {
 		r.othersFrom = from
 	}
 	r.othersNS += ns
+	r.use(cpu, ns)
 }
+
+func (r *recorder) use(cpu int, ns int64) {
+	if r.usedOn == nil {
+		r.usedOn = map[int]int64{}
+	}
+	r.usedOn[cpu] += ns
+}
+
 func (r *recorder) Missed(cpu int, from, to, ns int64) { r.missed += ns }
 func (r *recorder) Energy(int, int64, float64)         {}
 func (r *recorder) Advance(t int64)                    { r.advanced = t }
