@@ -108,7 +108,7 @@ func withLockedMemory(load func() error, err error) error {
 func reason(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return fmt.Errorf("%w (%w)", ErrPermission, unix.EPERM)
+		return ErrPermission
 	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, btf.ErrNotFound):
 		return fmt.Errorf("%w: %w", ErrTooOld, err)
 	}
