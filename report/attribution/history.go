@@ -45,11 +45,19 @@ func newHistory(g *group, f *functions, core []int32) *history {
 	return h
 }
 
-// newCutter makes a cutter for the CPUs of a series; cores that nothing is known
-// of are none.
+// newCutter makes a cutter for the CPUs of a series. It asks for cores only where
+// some of them have several hardware threads.
 func newCutter(f *functions, cpus []int, core []int32) cutter {
 	last := cpus[len(cpus)-1]
-	if len(core) <= last {
+	threads := false
+	if len(core) > last {
+		seen := map[int32]bool{}
+		for _, cpu := range cpus {
+			threads = threads || seen[core[cpu]]
+			seen[core[cpu]] = true
+		}
+	}
+	if !threads {
 		core = nil
 	}
 	return cutter{functions: f, cpus: cpus, core: core, running: make([]running, last+1)}
