@@ -19,8 +19,9 @@ type unzip struct {
 	input   []byte // what came in and was not decoded yet
 	feed    feeder
 	inFrame bool
-	sum     bool // the frame ends with a checksum
-	small   bool // the file is too small for a large window
+	sum     bool   // the frame ends with a checksum
+	small   bool   // the file is too small for a large window
+	skip    uint64 // how many bytes more that come out are of no use
 }
 
 const (

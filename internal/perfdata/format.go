@@ -120,7 +120,9 @@ const miscLostSamplesBPF = 1 << 15
 const (
 	recordHeader  = 8       // struct perf_event_header
 	maxRecordSize = 1 << 16 // its size field has 16 bits
-	// maxRecordType is beyond every type that was ever assigned. Those of
-	// simpleperf, of Android, begin at 1<<15.
+	// maxRecordType is beyond every type that was ever assigned.
 	maxRecordType = 1 << 16
+	// recAndroid is the first type of those of simpleperf, of Android. Their size
+	// has 32 bits: the upper half is where others have misc.
+	recAndroid perfring.RecordType = 1 << 15
 )

@@ -130,11 +130,21 @@ func (f *File) compressed(payload []byte) error {
 func (f *File) decompressed() error {
 	w := &f.zip.window
 	for {
+		n := int(min(f.zip.skip, uint64(w.end-w.start)))
+		w.start += n
+		f.zip.skip -= uint64(n)
 		b := w.bytes()
 		if len(b) < recordHeader {
 			return nil
 		}
 		kind, size := head8(b, f.swap)
+		if recAndroid <= kind && kind < maxRecordType {
+			var err error
+			if f.zip.skip, err = androidSize(b, size, f.swap); err != nil {
+				return err
+			}
+			continue
+		}
 		if size < recordHeader || kind >= maxRecordType {
 			return fmt.Errorf("what was compressed is no record (type %#x, %d bytes): %w", uint32(kind), size, ErrDamaged)
 		}
@@ -149,7 +159,7 @@ func (f *File) decompressed() error {
 			continue
 		case kind == recFinishedRound:
 			f.round()
-		default:
+		case kind == recCompressed, kind == recCompressed2, kind == recAuxtrace, kind == recHeaderTracingData:
 			// perf compresses what comes from rings, and nothing of its own.
 			f.result.Books.CountBad(-1, 1)
 		}

@@ -47,34 +47,65 @@ func (s *source) fill(n int) error {
 // block s.at. The error is errEnd at the end; what else it is, the rest cannot
 // be found.
 func (s *source) next() (rec []byte, offset int64, err error) {
-	if s.end-s.start < recordHeader {
-		if err := s.fill(recordHeader); err != nil {
-			if err == io.EOF && s.end == s.start {
-				return nil, s.offset, errEnd
+	for {
+		if s.end-s.start < recordHeader {
+			if err := s.fill(recordHeader); err != nil {
+				if err == io.EOF && s.end == s.start {
+					return nil, s.offset, errEnd
+				}
+				return nil, s.offset, s.cut(err, recordHeader)
 			}
-			return nil, s.offset, s.cut(err, recordHeader)
 		}
+		buf := s.pool.blocks[s.at].buf
+		kind, size := head8(buf[s.start:], s.swap)
+		// A kind that nobody has ever assigned: text, or what was never written.
+		if kind >= maxRecordType {
+			return nil, s.offset, fmt.Errorf("not a record (type %#x): %w", uint32(kind), ErrDamaged)
+		}
+		if kind >= recAndroid {
+			if err := s.android(size); err != nil {
+				return nil, s.offset, err
+			}
+			continue
+		}
+		if size < recordHeader {
+			return nil, s.offset, fmt.Errorf("a record of %d bytes: %w", size, ErrDamaged)
+		}
+		if s.end-s.start < size {
+			if err := s.fill(size); err != nil {
+				return nil, s.offset, s.cut(err, size)
+			}
+			buf = s.pool.blocks[s.at].buf
+		}
+		rec = buf[s.start : s.start+size : s.start+size]
+		offset = s.offset
+		s.start += size
+		s.offset += int64(size)
+		return rec, offset, nil
 	}
-	buf := s.pool.blocks[s.at].buf
-	kind, size := head8(buf[s.start:], s.swap)
+}
+
+// android leaves out a record of simpleperf. low is the lower half of its size.
+func (s *source) android(low int) error {
+	size, err := androidSize(s.bytes(), low, s.swap)
+	if err != nil {
+		return err
+	}
+	return s.skip(size)
+}
+
+// androidSize is the size of a record of simpleperf: struct
+// simpleperf_record_header of its record.h.
+func androidSize(b []byte, low int, swap bool) (uint64, error) {
+	high := nativeUint16(b[4:])
+	if swap {
+		high = bits.ReverseBytes16(high)
+	}
+	size := uint64(high)<<16 | uint64(low)
 	if size < recordHeader {
-		return nil, s.offset, fmt.Errorf("a record of %d bytes: %w", size, ErrDamaged)
+		return 0, fmt.Errorf("a record of %d bytes: %w", size, ErrDamaged)
 	}
-	// A record kind that nobody has ever assigned: text, or what was never written.
-	if kind >= maxRecordType {
-		return nil, s.offset, fmt.Errorf("not a record (type %#x): %w", uint32(kind), ErrDamaged)
-	}
-	if s.end-s.start < size {
-		if err := s.fill(size); err != nil {
-			return nil, s.offset, s.cut(err, size)
-		}
-		buf = s.pool.blocks[s.at].buf
-	}
-	rec = buf[s.start : s.start+size : s.start+size]
-	offset = s.offset
-	s.start += size
-	s.offset += int64(size)
-	return rec, offset, nil
+	return size, nil
 }
 
 // head8 reads type and size of struct perf_event_header, which is what is read

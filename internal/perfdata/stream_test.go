@@ -88,6 +88,7 @@ func testFile(order binary.ByteOrder) *built {
 	k(perfring.RecordRead, 0, 156, f.enc().u32(7, 8).u64(5))
 	k(perfring.RecordAux, 0, 157, f.enc().u64(0, 4096, 1))
 	k(perfring.RecordItraceStart, 0, 158, f.enc().u32(7, 8))
+	f.records = append(f.records, f.enc().u32(uint32(recAndroid)+1).u16(1, 12).raw(make([]byte, 1<<16+4)...).b) // of simpleperf
 	f.record(recAuxtrace, 0, f.enc().u64(24, 0, 0).u32(0, 7, 1, 0), []byte("24 bytes that are opaque")...)
 	f.round()
 	k(perfring.RecordLostSamples, 0, 159, f.enc().u64(4))
