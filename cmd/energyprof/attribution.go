@@ -120,7 +120,8 @@ func withoutModifiers(name string) string {
 
 // notes says what a reader of the joules must know of how they were shared out in the end.
 func (f *attributionFlags) notes(rec *report.Recording) []string {
-	if len(rec.Data.Columns) == 0 || !rec.Data.Measured || f.baseline != baselineAuto || rec.Attribution.Method != attribution.Proportional {
+	if len(rec.Data.Columns) == 0 || !rec.Data.Measured || f.baseline != baselineAuto || rec.Attribution.Method != attribution.Proportional ||
+		slices.Contains(rec.Attribution.BaselineFitted, true) {
 		return nil
 	}
 	return []string{"joules of functions include static power: no baseline was given (--baseline WATTS or measure)"}
