@@ -71,7 +71,7 @@ var captures = map[string]struct {
 	"simpleperf/invalid_perf.data":              {refused: ErrNotPerfData},
 	"simpleperf/perf_with_add_counter.data":     {samples: map[string]uint64{"cycles": 12, "instructions": 12}},
 	"simpleperf/perf_with_two_event_types.data": {samples: map[string]uint64{"cycles": 8, "cpu-clock": 2}},
-	"simpleperf/perf_with_trace_offcpu.data": {samples: map[string]uint64{"cycles": 2270, "tracepoint:47": 99},
+	"simpleperf/perf_with_trace_offcpu.data": {samples: map[string]uint64{"cycles": 2270, "sched:sched_switch": 99},
 		others: perfring.Counts{Lost: 191, Throttles: 309, Unthrottles: 307}},
 }
 

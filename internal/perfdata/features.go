@@ -1,12 +1,17 @@
 package perfdata
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"math"
 	"math/bits"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/energyprof/energyprof/internal/pmu"
 )
@@ -99,6 +104,8 @@ func (f *File) feature(bit feature, content []byte) {
 		for n := c.u32(); n > 0 && !c.bad; n-- {
 			f.pmuCaps(&c, c.text)
 		}
+	case featAndroidMeta:
+		f.androidMeta(content)
 	case featHybridTopology:
 		in.HybridCPUs = make(map[string]string)
 		for n := c.u32(); n > 0 && !c.bad; n-- {
@@ -110,6 +117,28 @@ func (f *File) feature(bit feature, content []byte) {
 	}
 	if c.bad {
 		f.notes.add("the header's feature %d is cut short", bit)
+	}
+}
+
+// androidMeta takes the names of tracepoints from what simpleperf tells of its
+// events: "sched:sched_switch,2,47", a line for each.
+func (f *File) androidMeta(b []byte) {
+	key, rest, _ := bytes.Cut(b, []byte{0})
+	for ; len(key) > 0; key, rest, _ = bytes.Cut(rest, []byte{0}) {
+		var value []byte
+		value, rest, _ = bytes.Cut(rest, []byte{0})
+		if string(key) != "event_type_info" {
+			continue
+		}
+		for line := range strings.Lines(string(value)) {
+			parts := strings.Split(strings.TrimSpace(line), ",")
+			if len(parts) != 3 || parts[1] != strconv.Itoa(unix.PERF_TYPE_TRACEPOINT) {
+				continue
+			}
+			if id, err := strconv.ParseUint(parts[2], 10, 64); err == nil {
+				f.nameTracepoint(id, parts[0])
+			}
+		}
 	}
 }
 

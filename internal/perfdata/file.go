@@ -69,7 +69,7 @@ type File struct {
 
 	events      eventTable
 	named       []bool            // by event: the file has a name of it
-	types       map[uint64]string // names of tracepoints in old pipes, by config
+	tracepoints map[uint64]string // names by id, where events have none
 	cpuOfID     map[uint64]int    // where the event of an id was opened
 	energy      energy
 	energyGiven bool // by UseEnergy

@@ -71,6 +71,9 @@ const (
 	featCPUDomainInfo
 )
 
+// featAndroidMeta is of simpleperf, of Android: pairs of strings.
+const featAndroidMeta feature = 129
+
 const featCount = 256 // HEADER_FEAT_BITS
 
 // The records that perf itself writes: enum perf_user_event_type of

@@ -106,3 +106,24 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// Names of tracepoints where attributes have only their ids: records of pipes
+// before Linux 3.4, and what simpleperf says of its events.
+func TestTracepoints(t *testing.T) {
+	f := &built{order: binary.BigEndian, events: testEvents()[:1]}
+	f.events[0].attr.Type, f.events[0].attr.Config = unix.PERF_TYPE_TRACEPOINT, 47
+	f.record(recHeaderEventType, 0, f.enc().u64(47).name("sched:sched_switch", 64))
+	f.round()
+	for _, b := range [][]byte{f.piped(), f.file(), func() []byte {
+		g := *f
+		g.records = f.records[1:]
+		g.features = map[feature][]byte{featAndroidMeta: []byte("clockid\x00monotonic\x00event_type_info\x00cycles,0,0\nsched:sched_switch,2,47\nodd,2\x00\x00")}
+		return g.file()
+	}()} {
+		file, err := NewFile(bytesOf(b))
+		must(t, err)
+		if name := file.Events[0].Name; name != "sched:sched_switch" {
+			t.Errorf("the event is %q", name)
+		}
+	}
+}

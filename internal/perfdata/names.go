@@ -32,7 +32,7 @@ func (f *File) nameOf(a *perfring.Attr) string {
 			base = softwareNames[a.Config]
 		}
 	case unix.PERF_TYPE_TRACEPOINT:
-		if name := f.types[a.Config]; name != "" {
+		if name := f.tracepoints[a.Config]; name != "" {
 			return name
 		}
 		return fmt.Sprintf("tracepoint:%d", a.Config)

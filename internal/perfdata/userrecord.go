@@ -16,12 +16,9 @@ func (f *File) userRecord(kind perfring.RecordType, rec []byte, offset int64) er
 	case recHeaderAttr:
 		return f.attrRecord(rec[recordHeader:])
 	case recHeaderEventType:
-		if f.types == nil {
-			f.types = make(map[uint64]string)
-		}
 		id := c.u64()
-		if name := cString(c.b); name != "" && len(f.types) < maxEvents {
-			f.types[id] = name
+		if name := cString(c.b); name != "" {
+			f.nameTracepoint(id, name)
 		}
 	case recHeaderTracingData:
 		return f.src.skip((uint64(c.u32()) + 7) &^ 7)
@@ -47,6 +44,16 @@ func (f *File) userRecord(kind perfring.RecordType, rec []byte, offset int64) er
 		f.notes.add("perf could not read a part of the hardware trace")
 	}
 	return nil
+}
+
+// nameTracepoint keeps the name of a tracepoint by its id.
+func (f *File) nameTracepoint(id uint64, name string) {
+	if f.tracepoints == nil {
+		f.tracepoints = make(map[uint64]string)
+	}
+	if len(f.tracepoints) < maxEvents {
+		f.tracepoints[id] = name
+	}
 }
 
 // attrRecord takes HEADER_ATTR: an attribute as long as itself says, and ids.
