@@ -42,9 +42,12 @@ type Evaluation struct {
 	Validation, ShareValidation float64 // medians
 	ValidationRatio             float64 // median of ShareValidation / Validation
 	Chosen                      float64 // part of the seeds in which Auto ended with the regression
-	Noted                       float64 // part of the seeds with a note, or a group of functions
-	Notes                       map[string]int
-	Cost                        float64 // by the clock, per second of recording, of the regression
+	Said                        float64 // part of the seeds in which the result said what Limits asks for
+	// Withdrawn is the part of the seeds in which a note says that errors go beyond
+	// the intervals; these do not count.
+	Withdrawn float64
+	Notes     map[string]int
+	Cost      float64 // by the clock, per second of recording, of the regression
 }
 
 // MethodErrors are relative errors: Mean over functions and seeds, Typical the
@@ -112,7 +115,7 @@ func (s *Scenario) collect(outcomes []outcome) *Evaluation {
 		}
 		e.Methods = append(e.Methods, MethodErrors{name, mean(absolute(all)), quantile(worst, 0.5), largest(worst), mean(all), mean(absolute(scaled))})
 	}
-	var functions, apart, series, inside, insideAll, chosen, noted int
+	var functions, apart, series, inside, insideAll, chosen, said, withdrawn int
 	var baseline, active wattErrors
 	var clear, widths, oracle, validation, shareValidation, ratio, cost []float64
 	for _, o := range outcomes {
@@ -124,6 +127,10 @@ func (s *Scenario) collect(outcomes []outcome) *Evaluation {
 		active.all, active.clear = append(active.all, o.active.all...), append(active.clear, o.active.clear...)
 		baseline.of += o.baseline.of
 		active.of += o.active.of
+		if o.says(beyond) {
+			withdrawn++
+			o.intervals = nil
+		}
 		for _, iv := range o.intervals {
 			e.IntervalsAll++
 			if iv.Inside() {
@@ -148,8 +155,8 @@ func (s *Scenario) collect(outcomes []outcome) *Evaluation {
 		if o.chosen {
 			chosen++
 		}
-		if o.noted {
-			noted++
+		if s.said(&o) {
+			said++
 		}
 		for _, n := range o.notes {
 			e.Notes[n]++
@@ -157,7 +164,8 @@ func (s *Scenario) collect(outcomes []outcome) *Evaluation {
 		cost = append(cost, o.cost)
 	}
 	part := func(n, of int) float64 { return float64(n) / float64(of) }
-	e.Apart, e.Chosen, e.Noted = part(apart, functions), part(chosen, e.Seeds), part(noted, e.Seeds)
+	e.Apart, e.Chosen = part(apart, functions), part(chosen, e.Seeds)
+	e.Said, e.Withdrawn = part(said, e.Seeds), part(withdrawn, e.Seeds)
 	if len(clear) > 0 {
 		e.Clear, e.ClearOf = slices.Max(clear), part(len(clear), functions)
 	}

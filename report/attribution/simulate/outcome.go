@@ -20,7 +20,7 @@ type outcome struct {
 	baseline, active wattErrors
 	series           int
 	validation       *attribution.Validation
-	chosen, noted    bool
+	chosen, grouped  bool
 	notes            []string
 	cost             float64
 	err              error
@@ -131,7 +131,7 @@ func (s *Scenario) regression(tr *Trace, seed uint64, r *attribution.Result, o *
 	o.errors[oracleName] = tr.Errors(ideal, s.domain(), minShare)
 	o.intervals = slices.DeleteFunc(tr.Intervals(r, s.domain(), func(series int) Oracle { return oracles[series] }),
 		func(iv Interval) bool { return slices.ContainsFunc(s.Except, iv.has) })
-	o.validation, o.notes, o.noted = r.Validation, r.Notes, len(r.Notes) > 0
+	o.validation, o.notes = r.Validation, r.Notes
 	grouped := map[int]bool{}
 	for i, sr := range r.Series {
 		if sr.Domain != s.domain() {
@@ -172,6 +172,6 @@ func (s *Scenario) regression(tr *Trace, seed uint64, r *attribution.Result, o *
 			joules[f] = math.NaN()
 		}
 	}
-	o.noted = o.noted || len(grouped) > 0
+	o.grouped = len(grouped) > 0
 	return joules
 }

@@ -34,8 +34,11 @@ type Limits struct {
 	Baseline   float64 // mean relative error of the static power, where an oracle tells it to as much
 	Validation float64 // how many times the error of sharing must be that of the regression
 	Width      float64 // how many times as wide as an oracle's the intervals may be; 0 is 2
-	Notes      bool    // the result must say, by a note or a group, that something cannot be told
-	Sharing    bool    // Auto must end with proportional
+	// Says is what a note of every result must have in it, for what cannot be
+	// told; Grouped is that there must be a group of functions.
+	Says    string
+	Grouped bool
+	Sharing bool // Auto must end with proportional
 }
 
 // Record makes the machine of a seed and records it.
@@ -139,7 +142,7 @@ func Scenarios() []Scenario {
 		{Name: "5 % busy", About: "the same, 5 % busy", Claimed: true, Make: b(0.05)},
 		{Name: "100 % busy", About: "never idle, static power given", StaticGiven: true, Claimed: true,
 			Make: but(func(_ *rand.Rand, m *Machine, _ *Instruments) { m.Packages[0].Busy, m.Packages[0].Active = 1, 0 })},
-		{Name: "1 CPU", About: "1 CPU, 3 functions, 60 % busy", Claimed: true, Limits: Limits{Notes: true},
+		{Name: "1 CPU", About: "1 CPU, 3 functions, 60 % busy", Claimed: true, Limits: Limits{Says: "cannot be told from what runs"},
 			Make: but(func(rng *rand.Rand, m *Machine, _ *Instruments) {
 				m.Packages = []Package{{CPUs: 1, Busy: 0.6, Static: 10}}
 				m.Functions = functions(rng, 3)
@@ -240,23 +243,23 @@ func Scenarios() []Scenario {
 				m.Packages[0].CPUs = 8
 				m.Packages[0].Types, m.Packages[0].TypeWatts = []uint8{0, 0, 0, 0, 1, 1, 1, 1}, []float64{1, 0.4}
 			})},
-		{Name: "alternating", About: "two functions take turns at microseconds, 60 to 40", Claimed: true, Limits: Limits{Notes: true},
+		{Name: "alternating", About: "two functions take turns at microseconds, 60 to 40", Claimed: true, Limits: Limits{Grouped: true},
 			Make: but(func(_ *rand.Rand, m *Machine, _ *Instruments) {
 				m.Functions[0].Watts, m.Functions[1].Watts = 5, 15
 				m.Functions[1].Share = 0
 				m.Alternating = []Alternating{{Of: 0, With: 1, Part: 0.4}}
 			})},
-		{Name: "together", About: "two functions always run at the same time on two CPUs", Claimed: true, Limits: Limits{Notes: true},
+		{Name: "together", About: "two functions always run at the same time on two CPUs", Claimed: true, Limits: Limits{Grouped: true},
 			Make: but(func(_ *rand.Rand, m *Machine, _ *Instruments) {
 				m.Functions[0].Watts, m.Functions[1].Watts = 5, 15
 				m.Functions[0].CPUs, m.Functions[1].Share = []int{0}, 0
 				m.Functions[0].Share = 4
 				m.Together = []Together{{CPU: 0, Beside: 1, With: map[int]int{0: 1}}}
 			})},
-		{Name: "CPU always busy", About: "one CPU is never idle: static power and power of an active package are one", Limits: Limits{Notes: true},
+		{Name: "CPU always busy", About: "one CPU is never idle: static power and power of an active package are one", Limits: Limits{Says: "hardly ever idle"},
 			Claimed: true,
 			Make:    but(func(_ *rand.Rand, m *Machine, _ *Instruments) { m.Packages[0].BusyCPU = []float64{1, 0.4, 0.4, 0.4} })},
-		{Name: "function always on", Claimed: true, Except: []int{0}, Limits: Limits{Notes: true},
+		{Name: "function always on", Claimed: true, Except: []int{0}, Limits: Limits{Says: "static power cannot be told"},
 			About: "one function holds a CPU of its own all the time; its joules include the static power, which the result must say, and do not count here",
 			Make: but(func(_ *rand.Rand, m *Machine, _ *Instruments) {
 				for i := range m.Functions {
@@ -265,7 +268,7 @@ func Scenarios() []Scenario {
 				m.Functions[0].CPUs = []int{0}
 				m.Packages[0].BusyCPU = []float64{1, 0.4, 0.4, 0.4}
 			})},
-		{Name: "never idle", About: "16 CPUs at 80 %: never all idle by chance", Limits: Limits{Notes: true}, Claimed: true,
+		{Name: "never idle", About: "16 CPUs at 80 %: never all idle by chance", Limits: Limits{Says: "hardly ever idle"}, Claimed: true,
 			Make: but(func(_ *rand.Rand, m *Machine, _ *Instruments) { m.Packages[0].CPUs, m.Packages[0].Busy = 16, 0.8 })},
 		{Name: "equal watts", About: "all functions draw 8 W, static power given", StaticGiven: true, Claimed: true, Limits: Limits{Sharing: true},
 			Make: func(rng *rand.Rand) (Machine, Instruments) {

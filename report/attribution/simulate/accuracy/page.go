@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -58,13 +59,14 @@ const intervalsHead = `
 ## Confidence
 
 Coverage is the part of the 95 %% intervals that have the truth, which should be 92 to 98 %% where they are claimed; in
-brackets their number; *of all* is that of functions with less than 2 %% of the CPU time as well. Width is the median of high - low over the joules, in %%, and how many times that of the
+brackets their number; *of all* is that of functions with less than 2 %% of the CPU time as well. Recordings in
+which a note takes the intervals back (*back*: their part) do not count. Width is the median of high - low over the joules, in %%, and how many times that of the
 oracle's interval. Validation: the error at which one half of a recording predicts the energy of the other half's
 intervals, of the regression and of sharing by CPU time, medians in %%. Auto: the part of the recordings in which it
 ended with the regression.
 
-| scenario | claimed | coverage | of all | width | x oracle | validation | sharing | ratio | auto |
-|---|---|---|---|---|---|---|---|---|---|
+| scenario | claimed | coverage | of all | back | width | x oracle | validation | sharing | ratio | auto |
+|---|---|---|---|---|---|---|---|---|---|---|
 `
 
 const staticHead = `
@@ -123,8 +125,8 @@ func write(w io.Writer, all []*simulate.Evaluation, seeds int, command, cpu stri
 
 	p(intervalsHead)
 	for _, e := range all {
-		p("| %s | %s | %s (%d) | %s | %s | %s | %s | %s | %s | %s |\n", e.Scenario.Name, yes(e.Scenario.Claimed),
-			percent(e.Coverage), e.Intervals, percent(e.CoverageAll), percent(e.Width), number(e.WidthOracle),
+		p("| %s | %s | %s (%d) | %s | %s | %s | %s | %s | %s | %s | %s |\n", e.Scenario.Name, yes(e.Scenario.Claimed),
+			percent(e.Coverage), e.Intervals, percent(e.CoverageAll), percent(e.Withdrawn), percent(e.Width), number(e.WidthOracle),
 			percent(e.Validation), percent(e.ShareValidation), number(e.ValidationRatio), percent(e.Chosen))
 	}
 	p(staticHead)
@@ -135,16 +137,28 @@ func write(w io.Writer, all []*simulate.Evaluation, seeds int, command, cpu stri
 		}
 		p("\n")
 	}
-	p("\n## What the results say of themselves\n\nNotes, and in how many of the recordings:\n\n")
+	p("\n## What the results say of themselves\n\nNotes, with N for each number in them, and how many there are:\n\n")
 	for _, e := range all {
-		for _, n := range byCount(e.Notes) {
-			p("- *%s*: %s (%d of %d)\n", e.Scenario.Name, n, e.Notes[n], e.Seeds)
+		notes := general(e.Notes)
+		for _, n := range byCount(notes) {
+			p("- *%s*: %s (%d)\n", e.Scenario.Name, n, notes[n])
 		}
 	}
 	p("\n## Cost\n\nTime of the regression for a second of recording, in ms, playing the trace included:\n\n| scenario | ms |\n|---|---|\n")
 	for _, e := range all {
 		p("| %s | %s |\n", e.Scenario.Name, number(e.Cost*1e3))
 	}
+}
+
+var figures = regexp.MustCompile(`[0-9]+(\.[0-9]+)?`)
+
+// general puts notes together that differ in their numbers.
+func general(notes map[string]int) map[string]int {
+	out := map[string]int{}
+	for n, count := range notes {
+		out[figures.ReplaceAllString(n, "N")] += count
+	}
+	return out
 }
 
 func byCount(notes map[string]int) []string {
