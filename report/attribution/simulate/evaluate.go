@@ -47,7 +47,7 @@ type Evaluation struct {
 	// the intervals; these do not count.
 	Withdrawn float64
 	Notes     map[string]int
-	Cost      float64 // by the clock, per second of recording, of the regression
+	Cost      float64 // by the clock, median, per second of recording, of the regression
 }
 
 // MethodErrors are relative errors: Mean over functions and seeds, Typical the
@@ -173,7 +173,7 @@ func (s *Scenario) collect(outcomes []outcome) *Evaluation {
 	e.Coverage, e.CoverageAll = part(inside, e.Intervals), part(insideAll, e.IntervalsAll)
 	e.Width, e.WidthOracle = quantile(widths, 0.5), quantile(oracle, 0.5)
 	e.Validation, e.ShareValidation = quantile(validation, 0.5), quantile(shareValidation, 0.5)
-	e.ValidationRatio, e.Cost = quantile(ratio, 0.5), mean(cost)/1e9
+	e.ValidationRatio, e.Cost = quantile(ratio, 0.5), quantile(cost, 0.5)/1e9
 	return e
 }
 
