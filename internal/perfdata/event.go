@@ -25,3 +25,9 @@ type Event struct {
 
 // Sampled tells whether the event takes samples by itself.
 func (e *Event) Sampled() bool { return e.Attr.Sample != 0 }
+
+// isClock tells of the events that count nanoseconds of CPU time.
+func isClock(a *perfring.Attr) bool {
+	const software, cpuClock, taskClock = 1, 0, 1 // PERF_TYPE_SOFTWARE, PERF_COUNT_SW_*
+	return a.Type == software && (a.Config == cpuClock || a.Config == taskClock)
+}
