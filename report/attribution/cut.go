@@ -73,9 +73,13 @@ func (c *cutter) take(w *row, s slice, from, to int64) {
 	c.credit(s, ns)
 	if s.key >= 0 {
 		unit := c.functions.unit(c.functions.of(s.key), s.cpu)
+		began := a
+		if r := &c.running[s.cpu]; r.known && r.end >= from && a-r.end < r.period/2 {
+			began = min(a, r.end) // the timer was a little late
+		}
 		shared, crowd := c.meet(s, unit, a, b)
 		c.sum.add(unit, ns, shared, crowd)
-		c.spans = append(c.spans, span{a, b, 0})
+		c.spans = append(c.spans, span{began, b, 0})
 		return
 	}
 	if s.key == KeyLost {

@@ -37,6 +37,9 @@ type fit struct {
 // do not determine the terms.
 func (p *problem) solve() (f *fit, ok bool) {
 	f = &fit{problem: p, weight: make([]float64, p.rows())}
+	if p.energy < 0 {
+		return f, false // a given static power is more than there is
+	}
 	copy(f.weight, p.trust)
 	const rounds = 3
 	for round := range rounds {

@@ -49,6 +49,7 @@ func identify(r *rows, m model, c *changes, pool int) (*identified, bool) {
 		}
 		p := newProblem(r, id.model, c, pool)
 		p.noise.ScaleSym(id.damping, p.noise)
+		p.energy = max(0, p.energy) // static power that is given takes no more than all: rounding may
 		var again bool
 		if again = id.dropEmpty(p); again {
 			continue

@@ -1,8 +1,9 @@
 package attribution
 
 import (
-	"cmp"
 	"math"
+
+	"gonum.org/v1/gonum/mat"
 )
 
 // solution is what a regression found out about one series: three models, each
@@ -32,35 +33,7 @@ func (h *history) regress(s *seriesHistory) (*solution, bool) {
 		span += w.ns * 1e-9
 	}
 	watts := min(s.track.watts, s.joules()/span)
-	ran := s.ran()
-	var best *identified
-	least := math.Inf(1)
-	var told *terms // what the first try, with the most intervals, could tell apart
-	for _, pool := range pools(len(r.list), int(math.Ceil(fewestPeriods*h.changes.period()*float64(len(r.list))/span))) {
-		m := model{watts: watts,
-			terms: chooseTerms(h.functions, ran, s.other(), s.lost(), len(r.list)/pool, s.track.fitted, true)}
-		if told != nil && told.n <= m.terms.n {
-			m.terms = *told
-		}
-		id, ok := identify(r, m, &h.changes, pool)
-		if !ok {
-			continue
-		}
-		if told == nil {
-			told = &id.told
-		}
-		v := 0.0 // sum of the variances; what tells more terms apart comes first
-		for j := range id.joules {
-			v += id.cov.At(j, j)
-		}
-		more := 0
-		if best != nil {
-			more = cmp.Or(cmp.Compare(b2i(best.coarse), b2i(id.coarse)), cmp.Compare(id.model.terms.n, best.model.terms.n))
-		}
-		if best == nil || more > 0 || more == 0 && v < least {
-			best, least = id, v
-		}
-	}
+	best := h.bestPool(s, watts, int(math.Ceil(fewestPeriods*h.changes.period()*float64(len(r.list))/span)))
 	if best == nil {
 		return nil, false
 	}
@@ -75,6 +48,43 @@ func (h *history) regress(s *seriesHistory) (*solution, bool) {
 	sol := &solution{series: s, each: best}
 	sol.validate(r, &h.changes)
 	return sol, true
+}
+
+// bestPool tries how many intervals to sum to one, from least on.
+func (h *history) bestPool(s *seriesHistory, watts float64, least int) *identified {
+	r, ran := &s.rows, s.ran()
+	var best *identified
+	var told *terms // what the first try, with the most intervals, could tell apart
+	for _, pool := range pools(len(r.list), least) {
+		m := model{watts: watts,
+			terms: chooseTerms(h.functions, ran, s.other(), s.lost(), len(r.list)/pool, s.track.fitted, true)}
+		if told != nil && told.n <= m.terms.n {
+			m.terms = *told
+		}
+		id, ok := identify(r, m, &h.changes, pool)
+		if !ok {
+			continue
+		}
+		if told == nil {
+			told = &id.told
+		}
+		if best == nil || id.betterThan(best) {
+			best = id
+		}
+	}
+	return best
+}
+
+// betterThan compares fits of the same recording: what tells more terms apart comes
+// first, then what has the smaller errors.
+func (id *identified) betterThan(o *identified) bool {
+	if id.coarse != o.coarse {
+		return o.coarse
+	}
+	if n := id.model.terms.n; n != o.model.terms.n {
+		return n > o.model.terms.n
+	}
+	return mat.Trace(id.cov) < mat.Trace(o.cov)
 }
 
 // fewestPeriods is how many samples of a CPU an interval holds at least: with
@@ -146,13 +156,6 @@ func (s *solution) responds() bool {
 // differ tells whether functions have different powers, as far as predictions show.
 func (s *solution) differ() bool {
 	return s.each.model.terms.functions() > 1 && s.byEach.beats(s.byAlike)
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 func allTrue(n int) []bool {
