@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/energyprof/energyprof/report/pprofile"
@@ -32,9 +33,12 @@ func (s Summary) Text(w io.Writer, width int) error {
 	if s.Error != "" {
 		line("error: %s", s.Error)
 	}
-	if len(s.Source.Domains) == 0 {
+	switch {
+	case len(s.Source.Domains) == 0 && s.Event != "":
+		line("energy: no source, counts of %s only", s.Event)
+	case len(s.Source.Domains) == 0:
 		line("energy: no source, CPU time only")
-	} else {
+	default:
 		if err := s.writeDomains(&b); err != nil {
 			return err
 		}
@@ -76,22 +80,25 @@ func (s Summary) functionRows() [][]string {
 	hasEnergy := s.BaselineJoules != nil
 	total, all := s.energy(), s.LostSeconds
 	for _, f := range s.Functions {
-		all += f.CPUSeconds
+		all += f.CPUSeconds + float64(f.count())
 	}
 	several := s.processes() > 1
 	var listed []Function
 	var rest Function
 	var restJoules float64
+	var restCount int64
 	for _, f := range s.Functions {
-		if len(listed) < closingFunctions && (f.joules() > 0 || f.CPUSeconds > 0) {
+		if len(listed) < closingFunctions && (f.joules() > 0 || f.CPUSeconds > 0 || f.count() > 0) {
 			f.Name = functionName(f.Name, f.Process, several)
 			listed = append(listed, f)
 			continue
 		}
 		restJoules += f.joules()
 		rest.CPUSeconds += f.CPUSeconds
+		restCount += f.count()
 	}
-	if more := len(s.Functions) - len(listed); restJoules > 0 || rest.CPUSeconds > 0 {
+	rest.Count = &restCount
+	if more := len(s.Functions) - len(listed); restJoules > 0 || rest.CPUSeconds > 0 || restCount > 0 {
 		rest.Name, rest.Joules = fmt.Sprintf("(%d more functions)", more), &restJoules
 		listed = append(listed, rest)
 	}
@@ -110,6 +117,9 @@ func (s Summary) functionRows() [][]string {
 	}
 	width := widest(errors)
 	row := func(f Function) []string {
+		if !hasEnergy && s.Event != "" {
+			return []string{strconv.FormatInt(f.count(), 10), share(float64(f.count()), all), f.Name}
+		}
 		if !hasEnergy {
 			return []string{seconds(f.CPUSeconds), share(f.CPUSeconds, all), f.Name}
 		}
@@ -124,9 +134,14 @@ func (s Summary) functionRows() [][]string {
 			cells = append(cells, estimated+" ("+terminal(s.Source.Name)+")")
 		}
 		cells = append(cells, share(j, total))
-		if f.CPUSeconds > 0 {
+		switch {
+		case s.Event != "" && f.count() > 0:
+			cells = append(cells, strconv.FormatInt(f.count(), 10))
+		case s.Event != "":
+			cells = append(cells, "")
+		case f.CPUSeconds > 0:
 			cells = append(cells, seconds(f.CPUSeconds), watts(j/f.CPUSeconds))
-		} else {
+		default:
 			cells = append(cells, "", "")
 		}
 		if grouped {
@@ -135,10 +150,18 @@ func (s Summary) functionRows() [][]string {
 		return append(cells, f.Name)
 	}
 	head := []string{"cpu time", "share"}
+	if s.Event != "" {
+		head[0] = terminal(s.Event)
+	}
 	if hasEnergy {
-		head = []string{"joules", "share", "cpu time", "watts"}
+		head = []string{"joules", "share"}
 		if !s.Source.Measured {
-			head = []string{"joules", "", "share", "cpu time", "watts"}
+			head = []string{"joules", "", "share"}
+		}
+		if s.Event != "" {
+			head = append(head, terminal(s.Event))
+		} else {
+			head = append(head, "cpu time", "watts")
 		}
 		if grouped {
 			head = append(head, "group")
@@ -149,6 +172,14 @@ func (s Summary) functionRows() [][]string {
 		rows = append(rows, row(f))
 	}
 	return rows
+}
+
+// count is that of the function, 0 where there is CPU time.
+func (f Function) count() int64 {
+	if f.Count == nil {
+		return 0
+	}
+	return *f.Count
 }
 
 // joules are those of the function, 0 without energy.

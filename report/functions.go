@@ -15,11 +15,24 @@ type function struct {
 	synthetic     bool
 	uj, ujCum     int64 // microjoules: own (as a leaf), and with callees
 	ns, nsCum     int64 // CPU time
+	count         int64 // of what stands for activity where there is no CPU time; own
 	seen          int   // 1 + the last sample that counted it in the sums with callees
 }
 
-// values are the indices of energy and time in the samples, below zero where there is none.
-type values struct{ energy, cpu int }
+// values are the indices of energy and time in the samples, and of a count where there is no time; below zero where
+// there is none.
+type values struct{ energy, cpu, count int }
+
+// countOf finds what stands for activity in a profile without CPU time: the first event that was counted, or samples.
+func countOf(p *profile.Profile) int {
+	found := -1
+	for i, t := range p.SampleType {
+		if t.Unit == "count" && (found < 0 || i > 0 && p.SampleType[found].Type == "samples") {
+			found = i
+		}
+	}
+	return found
+}
 
 func (v values) of(s *profile.Sample) (uj, ns int64) {
 	if v.energy >= 0 {
@@ -29,6 +42,13 @@ func (v values) of(s *profile.Sample) (uj, ns int64) {
 		ns = s.Value[v.cpu]
 	}
 	return uj, ns
+}
+
+func (v values) counts(s *profile.Sample) int64 {
+	if v.count < 0 {
+		return 0
+	}
+	return s.Value[v.count]
 }
 
 // functions sums up the samples by (function, process). A function that is in a
@@ -52,6 +72,7 @@ func functions(p *profile.Profile, v values) []*function {
 			}
 			f.uj, f.ns = f.uj+uj, f.ns+ns
 			f.ujCum, f.nsCum = f.uj, f.ns
+			f.count += v.counts(s)
 			continue
 		}
 		mine := rows[process]
@@ -70,6 +91,7 @@ func functions(p *profile.Profile, v values) []*function {
 				if leaf {
 					f.uj += uj
 					f.ns += ns
+					f.count += v.counts(s)
 					leaf = false
 				}
 				if f.seen != n+1 {
@@ -143,6 +165,7 @@ func tasks(p *profile.Profile, v values, threads bool) []*function {
 		uj, ns := v.of(s)
 		f.uj, f.ns = f.uj+uj, f.ns+ns
 		f.ujCum, f.nsCum = f.uj, f.ns
+		f.count += v.counts(s)
 	}
 	return all
 }
@@ -163,7 +186,7 @@ func numberOf(s *profile.Sample, key string) int64 {
 
 // byEnergy is the order of functions where none is asked for.
 func byEnergy(a, b *function) int {
-	return cmp.Or(cmp.Compare(b.uj, a.uj), cmp.Compare(b.ns, a.ns), cmp.Compare(a.name, b.name), cmp.Compare(a.process, b.process),
+	return cmp.Or(cmp.Compare(b.uj, a.uj), cmp.Compare(b.ns, a.ns), cmp.Compare(b.count, a.count), cmp.Compare(a.name, b.name), cmp.Compare(a.process, b.process),
 		cmp.Compare(a.pid, b.pid), cmp.Compare(a.tid, b.tid))
 }
 

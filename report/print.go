@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 )
 
@@ -18,7 +19,7 @@ func (t *Table) Text(w io.Writer, rows, width int) error {
 	for _, m := range t.Missing {
 		fmt.Fprintln(&b, "missing: "+terminal(m))
 	}
-	if t.Energy != "" || t.CPU {
+	if t.Energy != "" || t.CPU || t.Event != "" {
 		if b.Len() > 0 {
 			fmt.Fprintln(&b)
 		}
@@ -71,6 +72,12 @@ func (t *Table) cells(rows int) [][]string {
 			}
 			if t.cumulative() {
 				value(single && r.SecondsCumulative > 0, seconds(r.SecondsCumulative))
+			}
+		}
+		if t.Event != "" {
+			value(r.Count > 0, strconv.FormatInt(r.Count, 10))
+			if t.Energy == "" {
+				value(true, percent(r.Share))
 			}
 		}
 		if t.Energy != "" && t.CPU {
@@ -141,6 +148,12 @@ func (t *Table) head(grouped bool) []string {
 			head = append(head, "seconds cum")
 		}
 	}
+	if t.Event != "" {
+		head = append(head, terminal(t.Event))
+		if t.Energy == "" {
+			head = append(head, "share")
+		}
+	}
 	if t.Energy != "" && t.CPU {
 		head = append(head, "watts")
 	}
@@ -155,6 +168,7 @@ func (t *Table) head(grouped bool) []string {
 func (r *Row) add(o Row) {
 	r.Joules += o.Joules
 	r.Seconds += o.Seconds
+	r.Count += o.Count
 	r.Share += o.Share
 }
 
@@ -171,6 +185,7 @@ type tableJSON struct {
 	Version   int       `json:"version"`
 	By        By        `json:"by"`
 	Energy    string    `json:"energy,omitempty"`
+	Event     string    `json:"event,omitempty"`
 	Estimated bool      `json:"estimated"`
 	Joules    *float64  `json:"joules,omitempty"`
 	Seconds   *float64  `json:"seconds,omitempty"`
@@ -196,14 +211,16 @@ type rowJSON struct {
 	Seconds           *float64 `json:"seconds,omitempty"`
 	SecondsCumulative *float64 `json:"seconds_cumulative,omitempty"`
 	Watts             *float64 `json:"watts,omitempty"`
+	Count             *int64   `json:"count,omitempty"`
 }
 
 // JSON writes the first rows of the table (0 for all) with full names: an
-// object with version (1), by, energy (the sample type of the joules), estimated,
+// object with version (1), by, energy (the sample type of the joules), event (that of
+// the counts where there is no CPU time), estimated,
 // joules and seconds of all rows, missing, functions, processes or threads (the
 // number of rows that the profile has) and rows. What the profile lacks is absent, not 0.
 func (t *Table) JSON(w io.Writer, rows int) error {
-	out := tableJSON{Version: 1, By: t.By, Energy: t.Energy, Estimated: t.Estimated(), Missing: t.Missing, Rows: []rowJSON{}}
+	out := tableJSON{Version: 1, By: t.By, Energy: t.Energy, Event: t.Event, Estimated: t.Estimated(), Missing: t.Missing, Rows: []rowJSON{}}
 	n := len(t.Rows)
 	switch t.By {
 	case ByProcess:
@@ -236,7 +253,7 @@ func (t *Table) JSON(w io.Writer, rows int) error {
 			Joules: given(energy, &r.Joules), JoulesCumulative: given(energy && t.cumulative(), &r.JoulesCumulative),
 			Seconds: given(time, &r.Seconds), SecondsCumulative: given(time && t.cumulative(), &r.SecondsCumulative),
 			JoulesLow: given(r.Interval, &r.JoulesLow), JoulesHigh: given(r.Interval, &r.JoulesHigh), Group: r.Group,
-			Share: given(energy || t.CPU, &r.Share), Watts: given(energy && r.Seconds > 0, &r.Watts),
+			Count: id(t.Event != "", &r.Count), Share: given(energy || t.CPU || t.Event != "", &r.Share), Watts: given(energy && r.Seconds > 0, &r.Watts),
 		})
 	}
 	return writeJSON(w, out)

@@ -95,12 +95,28 @@ func golden(t *testing.T, name string, got string) {
 func kinds() map[string]*Recording {
 	model := example()
 	model.Data.Measured, model.Source = false, "model"
+	return map[string]*Recording{"measured": example(), "model": model, "none": bare(), "regression": fitted(),
+		"noclock": unclocked(example()), "noclocknone": unclocked(bare())}
+}
+
+// bare is the example without energy and command.
+func bare() *Recording {
 	without := example()
 	without.Data.Columns, without.Command = nil, nil
 	for i := range without.Data.Stacks {
 		without.Data.Stacks[i].Joules = nil
 	}
-	return map[string]*Recording{"measured": example(), "model": model, "none": without, "regression": fitted()}
+	return without
+}
+
+// unclocked is a recording of an event that is no clock.
+func unclocked(r *Recording) *Recording {
+	r.Data.NoClock, r.Data.Events, r.Data.LostNanoseconds, r.Data.Period = true, []string{"cycles"}, 0, 1000
+	for i := range r.Data.Stacks {
+		s := &r.Data.Stacks[i]
+		s.Events, s.Nanoseconds = []int64{1000 * s.Samples}, 0
+	}
+	return r
 }
 
 func TestGolden(t *testing.T) {

@@ -28,6 +28,9 @@ type Summary struct {
 	Command     *Command    `json:"command,omitempty"` // absent when no command was run
 	Error       string      `json:"error,omitempty"`   // why the recording is not what was asked for
 
+	// Event is what Count is of, absent when a clock was sampled: then there is CPU time.
+	Event string `json:"event,omitempty"`
+
 	Seconds    float64 `json:"seconds"` // how long was recorded
 	Samples    int64   `json:"samples"`
 	Lost       int64   `json:"lost"`        // samples the kernel had no room for
@@ -85,11 +88,13 @@ type Domain struct {
 // stack even in recursion. JoulesLow and JoulesHigh are the 95 % interval of
 // Joules over all domains, and functions of one Group share one power because
 // the data cannot tell them apart; both are absent when the method gives none.
-// Watts is Joules / CPUSeconds, absent without CPU time.
+// Watts is Joules / CPUSeconds, absent without CPU time. Count is there when no
+// clock was sampled, of the event that stands for activity.
 type Function struct {
 	Name             string   `json:"name"`
 	Process          string   `json:"process"`
 	CPUSeconds       float64  `json:"cpu_seconds"`
+	Count            *int64   `json:"count,omitempty"`
 	Joules           *float64 `json:"joules,omitempty"`
 	JoulesLow        *float64 `json:"joules_low,omitempty"`
 	JoulesHigh       *float64 `json:"joules_high,omitempty"`
@@ -104,6 +109,7 @@ type Process struct {
 	PID        int64    `json:"pid"`
 	Name       string   `json:"name"`
 	CPUSeconds float64  `json:"cpu_seconds"`
+	Count      *int64   `json:"count,omitempty"`
 	Joules     *float64 `json:"joules,omitempty"`
 	Watts      *float64 `json:"watts,omitempty"`
 }
@@ -115,6 +121,7 @@ type Thread struct {
 	Name       string   `json:"name"`
 	Process    string   `json:"process"`
 	CPUSeconds float64  `json:"cpu_seconds"`
+	Count      *int64   `json:"count,omitempty"`
 	Joules     *float64 `json:"joules,omitempty"`
 	Watts      *float64 `json:"watts,omitempty"`
 }
@@ -138,6 +145,9 @@ func (r *Recording) Summary() Summary {
 		return s
 	}
 	v := valuesOf(r.built)
+	if v.count >= 0 {
+		s.Event = r.built.SampleType[v.count].Type
+	}
 	if v.energy >= 0 {
 		s.addSynthetic(r.built, v.energy)
 	}
@@ -145,7 +155,7 @@ func (r *Recording) Summary() Summary {
 		if f.synthetic {
 			continue
 		}
-		out := Function{Name: f.name, Process: f.process, CPUSeconds: float64(f.ns) / 1e9}
+		out := Function{Name: f.name, Process: f.process, CPUSeconds: float64(f.ns) / 1e9, Count: f.counted(v)}
 		if out.Joules, out.Watts = f.energy(v); v.energy >= 0 {
 			cum := float64(f.ujCum) / 1e6
 			out.JoulesCumulative = &cum
@@ -168,15 +178,23 @@ func (s *Summary) addTasks(p *profile.Profile, v values) {
 		return all
 	}
 	for _, f := range sampled(false) {
-		out := Process{PID: f.pid, Name: f.name, CPUSeconds: float64(f.ns) / 1e9}
+		out := Process{PID: f.pid, Name: f.name, CPUSeconds: float64(f.ns) / 1e9, Count: f.counted(v)}
 		out.Joules, out.Watts = f.energy(v)
 		s.Processes = append(s.Processes, out)
 	}
 	for _, f := range sampled(true) {
-		out := Thread{PID: f.pid, TID: f.tid, Name: f.name, Process: f.process, CPUSeconds: float64(f.ns) / 1e9}
+		out := Thread{PID: f.pid, TID: f.tid, Name: f.name, Process: f.process, CPUSeconds: float64(f.ns) / 1e9, Count: f.counted(v)}
 		out.Joules, out.Watts = f.energy(v)
 		s.Threads = append(s.Threads, out)
 	}
+}
+
+// counted is the count, nil where there is CPU time.
+func (f *function) counted(v values) *int64 {
+	if v.count < 0 {
+		return nil
+	}
+	return &f.count
 }
 
 // energy is joules, and watts where there is CPU time; nil without a source.
@@ -195,7 +213,11 @@ func (f *function) energy(v values) (joules, watts *float64) {
 // valuesOf finds the energy and the CPU time of a profile of ours.
 func valuesOf(p *profile.Profile) values {
 	energy := max(sampleType(p, pprofile.EnergyType, pprofile.EnergyUnit), sampleType(p, pprofile.EnergyModelType, pprofile.EnergyUnit))
-	return values{energy: energy, cpu: sampleType(p, "cpu", "nanoseconds")}
+	v := values{energy: energy, cpu: sampleType(p, "cpu", "nanoseconds"), count: -1}
+	if v.cpu < 0 {
+		v.count = countOf(p)
+	}
+	return v
 }
 
 // addSynthetic fills in the energy that belongs to no function.

@@ -33,6 +33,8 @@ type Table struct {
 	Energy string
 	// CPU says that the profile has CPU time; without it all seconds are 0.
 	CPU bool
+	// Event is what is counted in a profile without CPU time, "" if there is any or nothing is.
+	Event string
 	// Missing says what the profile lacks for this table, one sentence each.
 	Missing []string
 
@@ -57,8 +59,9 @@ type Row struct {
 	Interval              bool
 	JoulesLow, JoulesHigh float64
 	Group                 string
+	Count                 int64   // of Table.Event
 	Watts                 float64 // Joules / Seconds, 0 without either
-	Share                 float64 // of Table.Joules, or of Table.Seconds without energy
+	Share                 float64 // of Table.Joules; without energy of Table.Seconds, or of all that was counted
 }
 
 // Estimated reports whether the joules come from a model.
@@ -72,8 +75,14 @@ func ReadTableBy(p *profile.Profile, by By) Table {
 	t := Table{By: by}
 	var kept map[rowID]keptInterval
 	kept, t.Comments = readIntervals(p)
-	v := values{energy: t.chooseEnergy(p), cpu: sampleType(p, "cpu", "nanoseconds")}
+	v := values{energy: t.chooseEnergy(p), cpu: sampleType(p, "cpu", "nanoseconds"), count: -1}
 	t.CPU = v.cpu >= 0
+	if !t.CPU {
+		v.count = countOf(p)
+	}
+	if v.count >= 0 {
+		t.Event = p.SampleType[v.count].Type
+	}
 	if !t.CPU {
 		t.Missing = append(t.Missing, "no sample type cpu/nanoseconds, so no CPU time and no watts; there is "+sampleTypes(p))
 	}
@@ -84,18 +93,19 @@ func ReadTableBy(p *profile.Profile, by By) Table {
 	} else {
 		all, kept = tasks(p, v, by == ByThread), nil
 	}
-	all = slices.DeleteFunc(all, func(f *function) bool { return f.synthetic && f.uj == 0 && f.ns == 0 })
+	all = slices.DeleteFunc(all, func(f *function) bool { return f.synthetic && f.uj == 0 && f.ns == 0 && f.count == 0 })
 	slices.SortFunc(all, byEnergy)
-	var uj, ns int64
+	var uj, ns, count int64
 	for _, f := range all {
 		uj += f.uj
 		ns += f.ns
+		count += f.count
 	}
 	t.Joules, t.Seconds = float64(uj)/1e6, float64(ns)/1e9
 	for _, f := range all {
 		r := Row{Name: f.name, Process: f.process, PID: f.pid, TID: f.tid, Synthetic: f.synthetic,
 			Joules: float64(f.uj) / 1e6, JoulesCumulative: float64(f.ujCum) / 1e6,
-			Seconds: float64(f.ns) / 1e9, SecondsCumulative: float64(f.nsCum) / 1e9}
+			Seconds: float64(f.ns) / 1e9, SecondsCumulative: float64(f.nsCum) / 1e9, Count: f.count}
 		if f.ns > 0 {
 			r.Watts = r.Joules / r.Seconds
 		}
@@ -108,6 +118,8 @@ func ReadTableBy(p *profile.Profile, by By) Table {
 			r.Share = float64(f.uj) / float64(uj)
 		case t.Energy == "" && ns > 0:
 			r.Share = float64(f.ns) / float64(ns)
+		case t.Energy == "" && count > 0:
+			r.Share = float64(f.count) / float64(count)
 		}
 		t.Rows = append(t.Rows, r)
 	}
