@@ -120,6 +120,9 @@ func adviceNote(n session.Note) string {
 	case session.NoteCoarse:
 		return "raise -F, or record all CPUs with -a"
 	case session.NoteNoBPF:
+		if os.Geteuid() == 0 {
+			return "the container needs CAP_BPF and CAP_PERFMON and a seccomp profile that allows bpf(2); a kernel in lockdown (confidentiality) refuses it altogether"
+		}
 		return fmt.Sprintf("`sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_syslog+ep %s`, or run as root", executable())
 	case session.NoteIdentity:
 		return "run energyprof as root"

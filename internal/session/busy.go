@@ -102,7 +102,7 @@ func (r *recording) noteBusy() {
 	}
 	known, ran := a.Ran(), r.result.Ran
 	if missing := ran.Nanoseconds() - known; !r.systemWide() && missing > int64(ran/10) && missing > int64(unsampled) {
-		r.note(NoteOthers, "of %.3f s of CPU time of the target %.3f s count as other processes': not all of its threads are known", ran.Seconds(), float64(missing)/1e9)
+		r.note(NoteOthers, "of %.3f s of CPU time of the target %.3f s count as other processes: not all of its threads are known", ran.Seconds(), float64(missing)/1e9)
 	}
 }
 
