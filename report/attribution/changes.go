@@ -33,6 +33,7 @@ type cpuChanges struct {
 	end      int64
 	one, two int32
 	known    bool
+	others   int64 // until when others ran
 }
 
 const idle = -1
@@ -72,11 +73,22 @@ func (c *changes) miss(s slice) {
 	}
 }
 
+// other says that others ran on a CPU.
+func (c *changes) other(s slice) {
+	if int(s.cpu) >= len(c.cpus) {
+		c.cpus = grow(c.cpus, int(s.cpu)+1)
+	}
+	c.cpus[s.cpu].others = max(c.cpus[s.cpu].others, s.end)
+}
+
 // start counts that a CPU which was idle runs unit.
 func (c *changes) start(s slice, unit int32) {
 	c.count(&c.starts, unit)
+	if c.cpus[s.cpu].others > s.start-(s.end-s.start) {
+		return // it was not idle at all
+	}
 	for cpu := range c.cpus {
-		if cpu != int(s.cpu) && c.cpus[cpu].end > s.start {
+		if cpu != int(s.cpu) && max(c.cpus[cpu].end, c.cpus[cpu].others) > s.start {
 			return
 		}
 	}

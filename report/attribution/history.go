@@ -105,6 +105,8 @@ func (h *history) process(until int64) {
 			h.changes.sample(s, h.functions.unit(h.functions.of(s.key), s.cpu))
 		case s.key == KeyLost:
 			h.changes.miss(s)
+		case s.weight > 0.5*float64(s.end-s.start):
+			h.changes.other(s)
 		}
 		h.changed++
 	}
