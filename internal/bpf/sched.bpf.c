@@ -6,7 +6,7 @@
 // nanoseconds of the target and of all other tasks, the latter by slots of time.
 // Compiled by `make bpf` into sched.bpf.o, which is what is loaded. Of the kernel
 // it takes only types that its own BTF describes (CO-RE) and nothing newer than
-// Linux 5.10. account.go reads the same structures.
+// Linux 5.10. account.go has the same structures.
 
 typedef unsigned char u8;
 typedef unsigned int u32;
