@@ -1,6 +1,7 @@
 package perfdata
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -107,6 +108,10 @@ func Open(path string) (*File, error) {
 		file.Close()
 		return nil, err
 	}
+	if f.closer != nil { // a copy of what it brings
+		file.Close()
+		return f, nil
+	}
 	f.closer = file
 	return f, nil
 }
@@ -121,7 +126,43 @@ func open(file *os.File, name string) (*File, error) {
 	case info.Mode().IsRegular():
 		return NewFile(file, info.Size(), name)
 	}
-	return NewReader(file, name)
+	return fromPipe(file, name)
+}
+
+// fromPipe reads what a pipe brings. A file with sections can come through one, too
+// (zcat perf.data.gz): it is read from a copy.
+func fromPipe(r io.Reader, name string) (*File, error) {
+	head := make([]byte, pipeHeaderSize)
+	n, err := io.ReadFull(r, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	probe := File{name: name}
+	pipe, err := probe.magic(head[:n])
+	if err != nil {
+		return nil, err
+	}
+	all := io.MultiReader(bytes.NewReader(head), r)
+	if pipe {
+		return NewReader(all, name)
+	}
+	spool, err := os.CreateTemp("", ".energyprof-*")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	os.Remove(spool.Name())
+	size, err := io.Copy(spool, all)
+	if err != nil {
+		spool.Close()
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	f, err := NewFile(spool, size, name)
+	if err != nil {
+		spool.Close()
+		return nil, err
+	}
+	f.closer = spool
+	return f, nil
 }
 
 // Close releases the file, unless the caller opened it.

@@ -61,6 +61,36 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// Either form can come through a pipe.
+func TestPipe(t *testing.T) {
+	f := testFile(binary.LittleEndian)
+	var want transcript
+	readFile(t, f.file(), &want)
+	for _, b := range [][]byte{f.file(), f.piped()} {
+		r, w, err := os.Pipe()
+		must(t, err)
+		go func() {
+			w.Write(b)
+			w.Close()
+		}()
+		file, err := open(r, "pipe")
+		must(t, err)
+		var got transcript
+		_, err = file.Read(&got)
+		must(t, err)
+		if got.String() != want.String() {
+			t.Errorf("%d records of %d", got.records, want.records)
+		}
+		must(t, file.Close())
+		must(t, r.Close())
+	}
+	for _, b := range []string{"", "text and no more"} {
+		if _, err := fromPipe(strings.NewReader(b), "pipe"); !errors.Is(err, ErrNotPerfData) {
+			t.Errorf("%q: %v", b, err)
+		}
+	}
+}
+
 // A recording that was not ended in order has no size of its data, and no features.
 func TestUnfinished(t *testing.T) {
 	f := testFile(binary.LittleEndian)
