@@ -22,6 +22,11 @@ import (
 // the running kernel if it is the one that was recorded.
 func (c *conversion) names(opt *collect.Options) {
 	opt.Resolver = symbol.New(symbol.Options{})
+	// perf maps outlive their processes; like perf, those of this user are taken.
+	if host, err := os.Hostname(); err == nil && (c.file.Info.Hostname == "" || c.file.Info.Hostname == host) {
+		uid := uint32(os.Geteuid())
+		opt.PerfMapsOf = &uid
+	}
 	opt.BuildIDs = map[string]string{}
 	for _, id := range c.file.Info.BuildIDs {
 		switch text := hex.EncodeToString(id.ID); {

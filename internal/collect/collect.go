@@ -63,6 +63,9 @@ type Options struct {
 	Kernel Kernel
 	// BuildIDs are those of files, in lower-case hex, for records that carry none.
 	BuildIDs map[string]string
+	// PerfMapsOf is the user whose perf maps name code that processes made themselves, without Proc;
+	// nil: none does.
+	PerfMapsOf *uint32
 	// Resolver gives names to addresses; nil leaves user addresses without, and the kernel one frame.
 	Resolver *symbol.Resolver
 

@@ -51,6 +51,8 @@ func (c *Collector) columns(r *report.Recording) [][]float64 {
 	if result.Method == attribution.Regression {
 		r.Fit = c.fit(result)
 	}
+	fitted := result.Method == attribution.Regression ||
+		slices.ContainsFunc(result.Series, func(s attribution.SeriesResult) bool { return s.BaselineFitted })
 	var byKey [][]float64
 	for i, s := range result.Series {
 		d := c.opt.Energy.Domains[i]
@@ -62,7 +64,7 @@ func (c *Collector) columns(r *report.Recording) [][]float64 {
 		if result.Method != attribution.Share { // which has no baseline; 0 is one
 			r.Attribution.BaselineWatts = append(r.Attribution.BaselineWatts, s.BaselineWatts)
 		}
-		if result.Method == attribution.Regression {
+		if fitted {
 			r.Attribution.BaselineFitted = append(r.Attribution.BaselineFitted, s.BaselineFitted)
 			r.Attribution.ActiveWatts = append(r.Attribution.ActiveWatts, s.ActiveWatts)
 		}

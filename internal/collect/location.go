@@ -154,7 +154,15 @@ func (c *Collector) readPerfMap(p *process) {
 }
 
 func (c *Collector) refreshPerfMap(p *process) {
-	if c.opt.Resolver == nil || c.opt.Proc == "" || p.jit.places == 0 {
+	if c.opt.Resolver == nil || p.jit.places == 0 {
+		return
+	}
+	if c.opt.Proc == "" {
+		if c.opt.PerfMapsOf != nil {
+			if b, err := c.opt.Resolver.SavedPerfMap(int(p.pid), *c.opt.PerfMapsOf); err == nil {
+				p.jit.binary = b
+			}
+		}
 		return
 	}
 	if uid, err := readUID(c.opt.Proc, p.pid); err == nil {

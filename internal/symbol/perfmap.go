@@ -43,6 +43,12 @@ func (r *Resolver) PerfMap(pid int, uid uint32) (*Binary, error) {
 	return nil, worst
 }
 
+// SavedPerfMap is PerfMap for a process of an earlier recording: what has its PID
+// now says nothing of it, so only our own /tmp is looked at.
+func (r *Resolver) SavedPerfMap(pid int, uid uint32) (*Binary, error) {
+	return r.readPerfMap(r.opt.Root, fmt.Sprintf("tmp/perf-%d.map", pid), uid)
+}
+
 // namespacePID is the PID that the process knows itself by: the last field of
 // NSpid in its status. Without it, the PID given.
 func namespacePID(proc string, pid int) int {
