@@ -179,15 +179,28 @@ func needPerf(t *testing.T) {
 	}
 }
 
+// perfRecord runs perf record. While another event of the system asks for build ids, as those of energyprof record do,
+// kernels up to 6.18 can mark the records of perf as having some, and perf may crash when it reads them.
+func perfRecord(t *testing.T, args ...string) {
+	t.Helper()
+	for attempt := 1; ; attempt++ {
+		msg, err := exec.Command("perf", append([]string{"record", "-q"}, args...)...).CombinedOutput()
+		if err == nil {
+			return
+		}
+		if attempt == 3 {
+			t.Fatalf("perf record: %v\n%s", err, msg)
+		}
+	}
+}
+
 // Functions of a fresh capture have the shares that perf report gives them, and the names.
 func TestConvertAgreesWithPerfReport(t *testing.T) {
 	needPerf(t)
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	threads := buildC(t, "threads.c")
-	if msg, err := exec.Command("perf", "record", "-q", "-F", "4000", "-g", "-e", "cpu-clock", "-o", in("perf.data"), threads, "0.3", "0").CombinedOutput(); err != nil {
-		t.Fatalf("perf record: %v\n%s", err, msg)
-	}
+	perfRecord(t, "-F", "4000", "-g", "-e", "cpu-clock", "-o", in("perf.data"), threads, "0.3", "0")
 	text, err := exec.Command("perf", "report", "-i", in("perf.data"), "--stdio", "--no-children", "-g", "none", "-F", "overhead,sym", "-t", "|", "--percentage", "absolute").Output()
 	if err != nil {
 		t.Fatalf("perf report: %v", err)
@@ -236,9 +249,7 @@ func TestConvertEnergyOfGroups(t *testing.T) {
 	needTSC(t)
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
-	if msg, err := exec.Command("perf", "record", "-q", "-a", "-F", "500", "-e", "{cpu-clock,msr/tsc/}:S", "-o", in("perf.data"), "sleep", "0.5").CombinedOutput(); err != nil {
-		t.Fatalf("perf record: %v\n%s", err, msg)
-	}
+	perfRecord(t, "-a", "-F", "500", "-e", "{cpu-clock,msr/tsc/}:S", "-o", in("perf.data"), "sleep", "0.5")
 	energyprof(t, 2, "convert", "-q", "--energy-event", "msr/tsc/", "-o", in("out.pb.gz"), in("perf.data"))
 	energyprof(t, 1, "convert", "-q", "--energy-event", "msr/mperf/", "--energy-scale", "1", "-o", in("out.pb.gz"), in("perf.data"))
 	energyprof(t, 0, "convert", "-q", "--energy-event", "msr/tsc/", "--energy-scale", "1e-9", "-o", in("out.pb.gz"), "--summary", in("out.json"), in("perf.data"))
