@@ -24,8 +24,8 @@ same recordings.
 
     %s
 
-wrote this page: %d recordings of each scenario. Machine: %s, %d CPUs, %s. The numbers do not depend on it, but for
-the cost.
+wrote this page: %d recordings of each scenario. Machine: %s, %d CPUs, %s; but for the cost, the
+numbers do not depend on it.
 
 What a simulation cannot tell is whether real processors are like the simulated ones. The scenarios in which the
 assumptions of the regression do not hold are marked: it claims nothing there, and the table says what happens.
@@ -49,9 +49,11 @@ const othersHead = `
 ## Beside other tools
 
 Mean error in %% of the same functions by the formulas of other tools, each with a function in the place of a
-process, exact CPU times, and the energy of all packages. These tools put static power on what runs on purpose, or leave part of
-the energy out, so the second number is the mean error that is left when all joules are multiplied by the one factor
-that suits best: what comes from the assumption that a second of CPU time costs the same whoever spends it.
+process, exact CPU times, and the energy of all packages. These tools put static power on what runs on purpose,
+or leave part of the energy out, so the second number is the mean error that is left when all joules are multiplied
+by the one factor that suits best: what comes from the assumption that a second of CPU time costs the same whoever
+spends it. SmartWatts does not assume that; it depends on how well hardware counters follow watts, and is given
+instructions that follow them with a spread of 30 %%.
 
 `
 
@@ -60,10 +62,10 @@ const intervalsHead = `
 
 Coverage is the part of the 95 %% intervals that have the truth, which should be 92 to 98 %% where they are claimed; in
 brackets their number; *of all* is that of functions with less than 2 %% of the CPU time as well. Recordings in
-which a note takes the intervals back (*back*: their part) do not count. Width is the median of high - low over the joules, in %%, and how many times that of the
-oracle's interval. Validation: the error at which one half of a recording predicts the energy of the other half's
-intervals, of the regression and of sharing by CPU time, medians in %%. Auto: the part of the recordings in which it
-ended with the regression.
+which a note takes the intervals back (*back*: their part) do not count. Width is the median of high - low over the
+joules, in %%, and how many times that of the oracle's interval. Validation: the error at which one half of a
+recording predicts the energy of the other half's intervals, of the regression and of sharing by CPU time, medians
+in %%. Auto: the part of the recordings in which it ended with the regression.
 
 | scenario | claimed | coverage | of all | back | width | x oracle | validation | sharing | ratio | auto |
 |---|---|---|---|---|---|---|---|---|---|---|
@@ -72,8 +74,9 @@ ended with the regression.
 const staticHead = `
 ## Static power and power of an active package
 
-Mean / worst relative error in %% of the fitted watts, where the result tells them apart (*told*: in which part of the
-packages); *clear*: mean error where an oracle's 95 %% interval is within 5 %%, and in which part of the packages that is.
+Mean / worst relative error in %% of the fitted watts, where the result tells them apart (*told*: in which part of
+the packages); *clear*: mean error where an oracle's 95 %% interval is within 5 %%, and in which part of the packages
+that is.
 
 | scenario | static told | static | clear | active told | active | clear |
 |---|---|---|---|---|---|---|
@@ -144,7 +147,7 @@ func write(w io.Writer, all []*simulate.Evaluation, seeds int, command, cpu stri
 			p("- *%s*: %s (%d)\n", e.Scenario.Name, n, notes[n])
 		}
 	}
-	p("\n## Cost\n\nTime of the regression for a second of recording, in ms, playing the trace included:\n\n| scenario | ms |\n|---|---|\n")
+	p("\n## Cost\n\nTime of the regression for a second of recording, playing the trace included, in ms; medians, while all CPUs were busy\nwith the same:\n\n| scenario | ms |\n|---|---|\n")
 	for _, e := range all {
 		p("| %s | %s |\n", e.Scenario.Name, number(e.Cost*1e3))
 	}
