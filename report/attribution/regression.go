@@ -15,7 +15,7 @@ type solution struct {
 	byEach    prediction
 	byAlike   prediction
 	byTime    prediction // static power alone
-	bySharing prediction // CPU time alone, beside static power that was given
+	bySharing prediction // CPU time alone, which is charged with all of the energy
 	validated bool       // there was enough for the predictions
 }
 
@@ -130,7 +130,7 @@ func (s *solution) validate(r *rows, c *changes) {
 	var ok [4]bool
 	s.byEach, ok[0] = p.crossValidate(given)
 	s.byAlike, ok[1] = two.crossValidate(given)
-	s.bySharing, ok[2] = bare.crossValidate(given)
+	s.bySharing, ok[2] = bare.withStatic(given).crossValidate(0)
 	s.byTime, ok[3] = timeOnly.crossValidate(given)
 	f, solved := two.solve()
 	if solved {

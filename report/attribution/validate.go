@@ -138,6 +138,17 @@ func (p *problem) part(blocks int, in func(row int) bool) *problem {
 	return h
 }
 
+// withStatic is the problem with static power that was given left in the energies.
+func (p *problem) withStatic(watts float64) *problem {
+	w := *p
+	w.y = make([]float64, len(p.y))
+	for k, y := range p.y {
+		w.y[k] = y + watts*p.seconds[k]
+	}
+	w.energy += watts * p.span
+	return &w
+}
+
 // columns is the problem with some of the terms only.
 func (p *problem) columns(kept []int) *problem {
 	if len(kept) == p.n {
