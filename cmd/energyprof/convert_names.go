@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/energyprof/energyprof/internal/collect"
 	"github.com/energyprof/energyprof/internal/perfdata"
 	"github.com/energyprof/energyprof/internal/symbol"
@@ -37,25 +35,7 @@ func (c *conversion) names(opt *collect.Options) {
 			opt.BuildIDs[id.Filename] = text
 		}
 	}
-	release, err := kernelRelease()
-	if err != nil || opt.Kernel.BuildID == "" || c.file.Info.OSRelease != "" && c.file.Info.OSRelease != release {
-		return
-	}
-	here, err := opt.Resolver.Kernel()
-	if err != nil || here.BuildID != opt.Kernel.BuildID {
-		// Hidden addresses are found again by the collector, which says so.
-		opt.Kernel.Here = err != nil
-		return
-	}
-	opt.Kernel.Here, opt.Kernel.Marks = true, kernelMarks()
-}
-
-func kernelRelease() (string, error) {
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return "", err
-	}
-	return unix.ByteSliceToString(u.Release[:]), nil
+	opt.Kernel.Running, opt.Kernel.Marks = opt.Resolver.KernelBuildID(), kernelMarks()
 }
 
 // kernelMarks are the addresses of the symbols that perf writes into its files to tell where the kernel was.

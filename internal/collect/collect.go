@@ -256,7 +256,7 @@ func (c *Collector) Record(rec perfring.Record, cpu, event int) {
 // mmap enters a mapping, which ends where the address space does.
 func (c *Collector) mmap(pid uint32, start, size, offset uint64, i image) {
 	if pid == goneID {
-		c.moved(i.file, offset) // not of a process: the kernel's own
+		c.moved(i.file, offset, i.buildID) // not of a process: the kernel's own
 		return
 	}
 	if i.buildID == "" {

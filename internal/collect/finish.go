@@ -205,6 +205,22 @@ func (c *Collector) basis() []string {
 	return notes
 }
 
+// foreignKernel says why the kernel's functions have no names when the records are of another time.
+func (c *Collector) foreignKernel() []string {
+	k := &c.kernel
+	if !k.foreign || !slices.ContainsFunc(c.stacks.locations.list, func(l location) bool { return l.segment == k.segment }) {
+		return nil
+	}
+	why := "it has been booted again since, at other addresses"
+	switch id := k.segment.image.buildID; {
+	case id == "":
+		why = "the records do not say which kernel it was"
+	case id != c.opt.Kernel.Running:
+		why = "it is not the kernel that runs here"
+	}
+	return []string{"functions of the kernel have no names: " + why}
+}
+
 // nameless says which files gave no names.
 func (c *Collector) nameless() []string {
 	if c.opt.Resolver == nil {
@@ -225,7 +241,7 @@ func (c *Collector) nameless() []string {
 	}
 	slices.Sort(reasons)
 	reasons = slices.Compact(reasons)
-	var notes []string
+	notes := c.foreignKernel()
 	if n := len(reasons); n > 0 {
 		notes = append(notes, fmt.Sprintf("functions of %d files are without names or incomplete, the first: %s", n, reasons[0]))
 	}

@@ -21,10 +21,11 @@ type kernel struct {
 // firstKernelAddress is the lower end of the kernel's half of the address space, on amd64 and arm64.
 const firstKernelAddress = 1 << 63
 
-// Kernel is whose the kernel's code is when records are not of the running system.
+// Kernel is whose the kernel's code is when records are not of the running system. Resolver knows its functions
+// if the build ids, in lower-case hex, are equal.
 type Kernel struct {
-	Here    bool   // it runs here: Resolver knows its functions
-	BuildID string // in lower-case hex, "" if not known
+	BuildID string // of the kernel of the records; "" until one tells
+	Running string // of the one that runs here, "" if that is not known
 	// Marks are addresses of symbols of the kernel that runs here (_text, _stext). A record that has
 	// them elsewhere is of another boot, at other addresses (KASLR).
 	Marks map[string]uint64
@@ -42,8 +43,9 @@ func openKernel(opt *Options) kernel {
 		visible.idle, visible.early = opt.Past.Idle, opt.Past.Idle
 		return visible
 	}
-	if opt.Proc == "" && !opt.Kernel.Here {
-		visible.foreign, visible.segment.image.buildID = true, opt.Kernel.BuildID
+	if opt.Proc == "" {
+		visible.foreign = true
+		visible.tell(opt, opt.Kernel.BuildID)
 		return visible
 	}
 	if opt.Resolver == nil || opt.Resolver.KernelVisible() != nil {
@@ -72,13 +74,28 @@ func (k *kernel) load(r *symbol.Resolver) {
 
 // moved takes a mapping of the kernel as perf writes it into its files: "[kernel.kallsyms]_text", with the
 // address of that symbol as its offset (perf_event__synthesize_kernel_mmap).
-func (c *Collector) moved(file string, at uint64) {
+func (c *Collector) moved(file string, at uint64, buildID string) {
 	k := &c.kernel
-	symbolName, ok := strings.CutPrefix(file, symbol.KernelPath)
-	if here := c.opt.Kernel.Marks[symbolName]; !ok || here == 0 || here == at || k.segment == nil || k.foreign {
+	mark, ok := strings.CutPrefix(file, symbol.KernelPath)
+	if !ok || c.opt.Proc != "" || c.opt.Past != nil {
 		return
 	}
-	k.foreign, k.idle, k.segment.binary, k.segment.image.buildID = true, nil, nil, c.opt.Kernel.BuildID
+	if k.segment.image.buildID == "" {
+		k.tell(&c.opt, buildID)
+	}
+	if here := c.opt.Kernel.Marks[mark]; here != 0 && here != at {
+		k.foreign, k.idle, k.early, k.segment.binary = true, nil, nil, nil
+	}
+}
+
+// tell says which kernel was recorded.
+func (k *kernel) tell(opt *Options, buildID string) {
+	k.segment.image.buildID = buildID
+	k.foreign = buildID == "" || buildID != opt.Kernel.Running
+	if opt.SystemWide {
+		k.load(opt.Resolver)
+		k.early = k.idle
+	}
 }
 
 func (c *Collector) kernelLocation(addr uint64) int32 {

@@ -125,7 +125,7 @@ func (c *Collector) segment(p *process, m *mapping) *segment {
 		}
 		s.binary, s.err = c.opt.Resolver.Open(symbol.Mapping{PID: pid, Start: m.start, Limit: m.limit, Offset: m.offset,
 			File: s.image.file, BuildID: s.image.buildID, Major: s.image.major, Minor: s.image.minor, Inode: s.image.inode})
-		if s.image.file == vdso && c.opt.Proc == "" && s.binary != nil && !c.opt.Kernel.Here && s.binary.BuildID != s.image.buildID {
+		if s.image.file == vdso && c.opt.Proc == "" && s.binary != nil && c.kernel.foreign && s.binary.BuildID != s.image.buildID {
 			s.binary, s.err = nil, symbol.ErrReplaced // of another kernel
 		}
 	}

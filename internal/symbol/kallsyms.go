@@ -44,13 +44,18 @@ func (r *Resolver) Kernel() (*Binary, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	b := &Binary{Path: KernelPath, lim: r.opt.Limits, absolute: true, table: t, idleSection: idle}
 	// Without its notes the kernel has no build id, which is no loss to names.
-	if notes, err := readBounded(filepath.Join(r.opt.Sys, "kernel/notes"), maxNoteBytes); err == nil {
-		b.BuildID = parseBuildID(notes)
+	r.kernel = &Binary{Path: KernelPath, BuildID: r.KernelBuildID(), lim: r.opt.Limits, absolute: true, table: t, idleSection: idle}
+	return r.kernel, nil
+}
+
+// KernelBuildID is that of the running kernel in lower-case hex, "" if it tells none.
+func (r *Resolver) KernelBuildID() string {
+	notes, err := readBounded(filepath.Join(r.opt.Sys, "kernel/notes"), maxNoteBytes)
+	if err != nil {
+		return ""
 	}
-	r.kernel = b
-	return b, nil
+	return parseBuildID(notes)
 }
 
 // KernelVisible tells, from the first symbols alone, whether Kernel will find any: nil, [ErrHidden]
