@@ -19,10 +19,11 @@ type convertFlags struct {
 	attributionFlags
 	changed func(flag string) bool
 
-	energy   string
-	estimate bool
-	event    string
-	scale    float64
+	energy    string
+	sameClock bool
+	estimate  bool
+	event     string
+	scale     float64
 
 	output  string
 	summary string
@@ -58,6 +59,7 @@ func newConvert() *cobra.Command {
 
 func (f *convertFlags) register(fl *pflag.FlagSet) {
 	fl.StringVar(&f.energy, "energy", "", "read energy from this trace (CSV) on the clock of the samples")
+	fl.BoolVar(&f.sameClock, "same-clock", false, "the trace is on the clock of the samples, though the file does not say so")
 	fl.BoolVar(&f.estimate, "energy-estimate", false, "the trace is what a model said: the joules are energy_model")
 	fl.StringVar(&f.event, "energy-event", "", "take this event of the file, counted in a group with a sampled one, for energy")
 	fl.Float64Var(&f.scale, "energy-scale", 0, "joules per count of --energy-event (default: the scale that the file gives)")
@@ -71,6 +73,8 @@ func (f *convertFlags) check() error {
 	switch {
 	case f.energy != "" && f.event != "":
 		return usagef("--energy and --energy-event exclude each other")
+	case f.sameClock && f.energy == "":
+		return usagef("--same-clock belongs to --energy")
 	case f.estimate && f.energy == "":
 		return usagef("--energy-estimate belongs to --energy")
 	case f.event == "" && f.scale != 0:

@@ -67,7 +67,8 @@ func (c *conversion) scale() (float64, error) {
 
 // openTrace reads the energy trace.
 func (c *conversion) openTrace(path string) error {
-	if c.file.Info.Clock.Known {
+	// perf's own clock is read by nobody else: what looks like the same time is seconds off, and nothing would show it.
+	if !c.flags.sameClock {
 		if err := c.file.CheckClock(); err != nil {
 			return err
 		}
@@ -108,8 +109,7 @@ func (c *conversion) Energy(domain int, t int64, joules float64) {
 	}
 }
 
-// checkTimes refuses a trace of another time than the samples. Of a file that does not name its clock nothing
-// but the times themselves can tell.
+// checkTimes refuses a trace of another time than the samples.
 func (c *conversion) checkTimes(result *perfdata.Result, samples uint64) error {
 	if c.trace == nil || samples == 0 {
 		return nil
@@ -118,13 +118,6 @@ func (c *conversion) checkTimes(result *perfdata.Result, samples uint64) error {
 		return fmt.Errorf("%s: samples from %.3f to %.3f s on %v, energy of %s from %.3f to %.3f s: %w", c.path,
 			float64(result.First)/1e9, float64(result.Last)/1e9, c.file.Info.Clock, c.flags.energy,
 			float64(c.trace.first)/1e9, float64(c.trace.last)/1e9, perfdata.ErrClock)
-	}
-	if !c.file.Info.Clock.Known && c.file.Own == nil {
-		text := "the samples are on perf's own clock: joules are shared out right only if the times of the energy trace are on it too; " + adviceClock
-		c.remarks = append(c.remarks, text)
-		if c.flags.quiet {
-			fmt.Fprintf(os.Stderr, "energyprof: %s\n", text)
-		}
 	}
 	return nil
 }

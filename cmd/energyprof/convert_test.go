@@ -106,7 +106,7 @@ func convertCapture(t *testing.T, path string) {
 	var sums [2][]byte
 	for k := range sums {
 		summary := filepath.Join(dir, "out.json")
-		energyprof(t, 0, "convert", "-q", "--energy", csv, "-o", out, "--summary", summary, path)
+		energyprof(t, 0, "convert", "-q", "--energy", csv, "--same-clock", "-o", out, "--summary", summary, path)
 		p := readProfile(t, out)
 		energy := len(p.SampleType) - 1
 		if p.SampleType[energy].Type != "energy" {
