@@ -175,7 +175,7 @@ func Scenarios() []Scenario {
 					m.Functions[i].Burst = time.Duration(within(rng, 20, 50) * float64(time.Millisecond))
 				}
 			})},
-		{Name: "99 Hz", About: "sampled at 99 Hz", Claimed: true,
+		{Name: "99 Hz", About: "sampled at 99 Hz, which is slower than what runs changes (bursts of 2-30 ms)",
 			Make: but(func(_ *rand.Rand, _ *Machine, in *Instruments) { in.Hertz = 99 })},
 		{Name: "2 s", About: "a recording of 2 s", Claimed: true,
 			Make: but(func(_ *rand.Rand, _ *Machine, in *Instruments) { in.Duration = 2 * time.Second })},
