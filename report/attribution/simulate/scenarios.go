@@ -142,7 +142,7 @@ func Scenarios() []Scenario {
 		{Name: "5 % busy", About: "the same, 5 % busy", Claimed: true, Make: b(0.05)},
 		{Name: "100 % busy", About: "never idle, static power given", StaticGiven: true, Claimed: true,
 			Make: but(func(_ *rand.Rand, m *Machine, _ *Instruments) { m.Packages[0].Busy, m.Packages[0].Active = 1, 0 })},
-		{Name: "1 CPU", About: "1 CPU, 3 functions, 60 % busy", Claimed: true, Limits: Limits{Says: "cannot be told from what runs"},
+		{Name: "1 CPU", About: "1 CPU, 3 functions, 60 % busy", Claimed: true,
 			Make: but(func(rng *rand.Rand, m *Machine, _ *Instruments) {
 				m.Packages = []Package{{CPUs: 1, Busy: 0.6, Static: 10}}
 				m.Functions = functions(rng, 3)
