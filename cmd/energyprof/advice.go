@@ -35,6 +35,8 @@ func advice(err error) string {
 		return "raise the limit of open files with `ulimit -n`"
 	case errors.Is(err, perfdata.ErrClock):
 		return adviceClock
+	case errors.Is(err, errNoTimes):
+		return "`perf record -T` records them"
 	case errors.Is(err, pmu.ErrNoTracefs):
 		return "`sudo mount -t tracefs nodev /sys/kernel/tracing`"
 	case errors.Is(err, pmu.ErrNoPMU), errors.Is(err, pmu.ErrNoEvent):

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,9 @@ import (
 	"github.com/energyprof/energyprof/internal/perfdata"
 	"github.com/energyprof/energyprof/rapl"
 )
+
+// errNoTimes is a file whose samples cannot be joined with energy.
+var errNoTimes = errors.New("the samples have no times, and energy nobody to be shared out to")
 
 // traceFeed is an energy trace that is handed on as the samples go by.
 type traceFeed struct {
@@ -111,6 +115,9 @@ func (c *conversion) Energy(domain int, t int64, joules float64) {
 
 // checkTimes refuses a trace of another time than the samples.
 func (c *conversion) checkTimes(result *perfdata.Result, samples uint64) error {
+	if len(c.info.Domains) > 0 && samples > 0 && result.Last == 0 && c.file.Own == nil {
+		return fmt.Errorf("%s: %w", c.path, errNoTimes)
+	}
 	if c.trace == nil || samples == 0 {
 		return nil
 	}
