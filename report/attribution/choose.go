@@ -12,7 +12,9 @@ func (a *Attributor) regress(r *Result) {
 	histories := make([]*history, len(a.tracks))
 	found, responds, differ := false, false, false
 	for _, g := range a.groups {
-		g.history.finish()
+		g.history.finish() // of all first: after that all functions are known
+	}
+	for _, g := range a.groups {
 		for _, s := range g.history.series {
 			sol, ok := g.history.regress(s)
 			if !ok {

@@ -1,5 +1,7 @@
 package attribution
 
+import "slices"
+
 // slice is a stretch as the regression keeps it.
 type slice struct {
 	start, end int64
@@ -39,7 +41,7 @@ const fewPeriods = 3
 
 // row fills in the next interval, [from, to), from the slices that begin before
 // to, and returns those that begin later. The CPU time of units is in c.sum.
-func (c *cutter) row(from, to int64, slices []slice) (row, []slice) {
+func (c *cutter) row(from, to int64, all []slice) (row, []slice) {
 	w := row{ns: float64(to - from)}
 	c.spans = c.spans[:0]
 	kept := c.carried[:0]
@@ -50,21 +52,24 @@ func (c *cutter) row(from, to int64, slices []slice) (row, []slice) {
 		}
 	}
 	n := 0
-	for n < len(slices) && slices[n].start < to {
-		c.take(&w, slices[n], from, to)
-		if slices[n].end > to {
-			kept = append(kept, slices[n])
+	for n < len(all) && all[n].start < to {
+		c.take(&w, all[n], from, to)
+		if all[n].end > to {
+			kept = append(kept, all[n])
 		}
 		n++
 	}
 	c.carried = kept
 	w.active = active(c.spans)
-	return w, slices[n:]
+	return w, all[n:]
 }
 
 // take adds the part of a slice that lies in the interval.
 func (c *cutter) take(w *row, s slice, from, to int64) {
 	a, b := max(s.start, from), min(s.end, to)
+	if b < a {
+		return // it came too late
+	}
 	share := 1.0
 	if s.end > s.start {
 		share = float64(b-a) / float64(s.end-s.start)
@@ -108,15 +113,16 @@ func (c *cutter) take(w *row, s slice, from, to int64) {
 }
 
 // skip goes over the time before the first reading.
-func (c *cutter) skip(to int64, slices []slice) []slice {
+func (c *cutter) skip(to int64, all []slice) []slice {
+	c.carried = slices.DeleteFunc(c.carried, func(s slice) bool { return s.end <= to })
 	n := 0
-	for n < len(slices) && slices[n].start < to {
-		if s := slices[n]; s.end > to {
+	for n < len(all) && all[n].start < to {
+		if s := all[n]; s.end > to {
 			c.carried = append(c.carried, s)
 		}
 		n++
 	}
-	return slices[n:]
+	return all[n:]
 }
 
 // credit adds to what keys have run within the readings.

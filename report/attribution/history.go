@@ -17,8 +17,9 @@ type history struct {
 	changed   int   // slices that changes has seen
 	lag       int64 // ns by which the counter is behind the CPU time
 	lagKnown  bool
-	limit     int  // of slices, see maxSlices
-	silent    bool // readings stayed away for so long that slices were given up
+	limit     int   // of slices, see maxSlices
+	next      int   // number of slices at which settle has something to do again
+	settled   int64 // what is before has been processed
 }
 
 // seriesHistory is what a regression keeps of one series.
@@ -29,20 +30,29 @@ type seriesHistory struct {
 	cut      cutter
 	begun    bool // the time before the first reading has been skipped
 	taken    int  // slices of the group that are in rows or carried
+
+	open   row   // what the next row has so far; its entries are in cut.sum
+	inOpen int   // intervals that are in open
+	folded int64 // end of the part of the next interval that is in open
 }
 
-// maxSlices bounds the memory of slices: 20 MiB for each group. That is many
-// times what the lag needs.
+// maxSlices bounds the memory of slices: 16 MiB for each group, or what comes in
+// readingDelay if that is more and readings stay away. It is many times what the lag
+// needs.
 const maxSlices = 1 << 19
 
 func newHistory(g *group, f *functions, core []int32) *history {
 	h := &history{functions: f, limit: maxSlices, changes: changes{pairs: map[[2]int32]*pair{}}}
 	cpus := g.tracks[0].CPUs
 	for _, t := range g.tracks {
-		t.history = &seriesHistory{track: t, rows: rows{pooled: 1}, cut: newCutter(f, cpus, core)}
+		t.history = newSeriesHistory(t, newCutter(f, cpus, core))
 		h.series = append(h.series, t.history)
 	}
 	return h
+}
+
+func newSeriesHistory(t *track, c cutter) *seriesHistory {
+	return &seriesHistory{track: t, rows: rows{pooled: 1}, cut: c, folded: math.MinInt64}
 }
 
 // newCutter makes a cutter for the CPUs of a series. It asks for cores only where
@@ -68,10 +78,14 @@ func (c *cutter) probe() cutter {
 	return cutter{functions: c.functions, running: make([]running, len(c.running))}
 }
 
-// busy keeps a slice.
+// busy keeps a slice, without the part of it that comes too late.
 func (h *history) busy(s slice) {
+	if s.start < h.settled && s.end > s.start {
+		s.weight *= float64(max(0, s.end-h.settled)) / float64(s.end-s.start)
+		s.start = h.settled
+	}
 	switch {
-	case h.silent:
+	case s.weight == 0 || s.start < h.settled:
 	case s.key == KeyOther:
 		h.others = append(h.others, s)
 	default:
@@ -85,13 +99,18 @@ func (h *history) sort() {
 
 // settle makes rows of what is before until, when slices take too much memory.
 func (h *history) settle(until int64) {
-	if len(h.slices)+len(h.others) < h.limit || h.silent {
+	if len(h.slices)+len(h.others) < max(h.limit, h.next) {
 		return
 	}
 	h.process(until)
-	if len(h.slices)+len(h.others) > 4*h.limit {
-		h.silent, h.slices, h.others = true, nil, nil
+	if len(h.slices)+len(h.others) >= h.limit {
+		// A counter that fell silent must not cost memory.
+		for _, s := range h.series {
+			s.fold(h.slices, h.lag, until-readingDelay-h.lag)
+		}
+		h.forget()
 	}
+	h.next = len(h.slices) + len(h.others) + h.limit/2
 }
 
 // process makes rows of all intervals that end before until. No slice that begins
@@ -99,6 +118,7 @@ func (h *history) settle(until int64) {
 func (h *history) process(until int64) {
 	h.sort()
 	h.place(until)
+	h.settled = until
 	for h.changed < len(h.slices) && h.slices[h.changed].start < until {
 		switch s := h.slices[h.changed]; {
 		case s.key >= 0:
@@ -113,9 +133,16 @@ func (h *history) process(until int64) {
 	if !h.lagKnown {
 		h.lag, h.lagKnown = h.findLag(), true
 	}
-	done := h.changed
 	for _, s := range h.series {
 		s.process(h.slices, h.lag, until)
+	}
+	h.forget()
+}
+
+// forget lets go of the slices that nobody needs any more.
+func (h *history) forget() {
+	done := h.changed
+	for _, s := range h.series {
 		done = min(done, s.taken)
 	}
 	h.slices = h.slices[:copy(h.slices, h.slices[done:])]
@@ -133,24 +160,18 @@ func (s *seriesHistory) process(all []slice, lag, until int64) {
 	}
 	for n < len(s.readings) && s.readings[n].t-lag <= until {
 		r := s.readings[n]
-		left := all[s.taken:]
-		if !s.begun {
-			left = s.cut.skip(r.t-lag, left)
-			s.begun = true
-		} else {
-			var w row
+		if s.begun {
 			last := s.readings[n-1]
-			w, left = s.cut.row(last.t-lag, r.t-lag, left)
-			w.joules = r.joules - last.joules
-			s.rows.add(w, &s.cut.sum)
-			s.rows.divided += s.cut.divided / float64(s.rows.pooled)
-			s.cut.divided = 0
-			s.cut.sum.clear()
-			if len(s.rows.entries) > maxEntries {
-				s.rows.halve(&s.cut.sum)
+			s.take(all, max(last.t-lag, s.folded), r.t-lag)
+			s.open.joules += r.joules - last.joules
+			s.inOpen++
+			if s.inOpen >= s.rows.pooled {
+				s.close()
 			}
+		} else {
+			s.taken = len(all) - len(s.cut.skip(r.t-lag, all[s.taken:]))
+			s.begun = true
 		}
-		s.taken = len(all) - len(left)
 		n++
 	}
 	// The last reading is the beginning of the next row.
@@ -159,10 +180,44 @@ func (s *seriesHistory) process(all []slice, lag, until int64) {
 	}
 }
 
+// take adds what ran in [from, to) to the open row.
+func (s *seriesHistory) take(all []slice, from, to int64) {
+	w, left := s.cut.row(from, to, all[s.taken:])
+	s.taken = len(all) - len(left)
+	s.open.add(w)
+}
+
+// fold takes what is before until although the reading after it has not come.
+func (s *seriesHistory) fold(all []slice, lag, until int64) {
+	switch {
+	case !s.begun:
+		s.taken = len(all) - len(s.cut.skip(until, all[s.taken:]))
+	case until > max(s.folded, s.readings[0].t-lag):
+		s.take(all, max(s.folded, s.readings[0].t-lag), until)
+		s.folded = until
+	}
+}
+
+// close makes a row of what is open.
+func (s *seriesHistory) close() {
+	if s.inOpen == 0 {
+		return
+	}
+	s.rows.add(s.open, &s.cut.sum)
+	s.rows.divided += s.cut.divided / float64(s.rows.pooled)
+	s.cut.divided = 0
+	s.cut.sum.clear()
+	s.open, s.inOpen = row{}, 0
+	if s.rows.full() {
+		s.rows.halve(&s.cut.sum)
+	}
+}
+
 // finish makes the last rows.
 func (h *history) finish() {
-	if !h.silent {
-		h.process(math.MaxInt64)
+	h.process(math.MaxInt64)
+	for _, s := range h.series {
+		s.close()
 	}
 	h.slices, h.others = nil, nil
 }

@@ -35,9 +35,10 @@ func (h *history) findLag() int64 {
 	until := part[len(part)-1].start
 	step := (maxLag + period/2) / lagSteps
 	try := func(lag int64) float64 {
-		probe := seriesHistory{readings: slices.Clone(s.readings), rows: rows{pooled: 1}, cut: s.cut.probe()}
+		probe := newSeriesHistory(nil, s.cut.probe())
+		probe.readings = slices.Clone(s.readings)
 		probe.process(part, lag, until)
-		return h.unexplained(&probe)
+		return h.unexplained(probe)
 	}
 	atBest := try(best)
 	if math.IsInf(atBest, 1) {

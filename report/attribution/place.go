@@ -11,10 +11,9 @@ import (
 // exact, while what a sample saw is given to the time before it; so it is moved
 // half a period.
 func (h *history) place(until int64) {
-	n := 0
-	for n < len(h.others) && h.others[n].start < until {
-		n++
-	}
+	// The windows of one CPU may have come before earlier ones of another.
+	slices.SortStableFunc(h.others, func(a, b slice) int { return cmp.Compare(a.start, b.start) })
+	n, _ := slices.BinarySearchFunc(h.others, until, func(s slice, t int64) int { return cmp.Compare(s.start, t) })
 	if n == 0 {
 		return
 	}
@@ -33,7 +32,7 @@ func (h *history) place(until int64) {
 	early := h.period() / 2
 	var gaps [][2]int64
 	for _, w := range h.others[:n] {
-		w.start, w.end = max(0, w.start-early), max(0, w.end-early)
+		w.start, w.end = max(h.settled, w.start-early), max(h.settled, w.end-early)
 		gaps = gaps[:0]
 		var room int64
 		at := w.start

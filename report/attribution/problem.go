@@ -70,6 +70,9 @@ func newProblem(r *rows, m model, c *changes, pool int) *problem {
 			lost[i] += w.lost * 1e-9
 		}
 		for _, e := range r.entries[w.from:w.to] {
+			if t.unit[e.unit] == none {
+				continue // it ran for no time that counts
+			}
 			s := m.company.counted(float64(e.ns), float64(e.shared), float64(e.crowd)) * 1e-9
 			x[t.unit[e.unit]] += s
 			p.total[t.unit[e.unit]] += s

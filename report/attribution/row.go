@@ -20,7 +20,7 @@ type entry struct {
 type rows struct {
 	list    []row
 	entries []entry
-	// pooled is how many intervals were merged into each row, to bound memory.
+	// pooled is how many intervals make a row: more than one to bound memory.
 	pooled int
 	// divided is the sum over the edges of the variance, in ns^2, of what they
 	// divide of KeyOther.
@@ -28,10 +28,25 @@ type rows struct {
 }
 
 // maxEntries bounds the memory of a series: 16 MiB. Beyond it rows are merged in
-// pairs, so a recording of any length keeps half of this at least.
+// pairs, so a recording of any length keeps half of this at least. What has so many
+// functions that few rows are left keeps more.
 const maxEntries = 1 << 20
 
-// last is the newest row.
+// full tells whether the rows take too much memory. A row takes as much as three entries.
+func (r *rows) full() bool {
+	return len(r.entries)+3*len(r.list) > maxEntries && len(r.list) >= 4*fewestRows
+}
+
+// add adds the part of an interval.
+func (w *row) add(o row) {
+	w.ns += o.ns
+	w.joules += o.joules
+	w.active += o.active
+	w.other += o.other
+	w.lost += o.lost
+}
+
+// add appends a row, with the CPU time in sum.
 func (r *rows) add(w row, sum *unitSum) {
 	w.from = int32(len(r.entries))
 	for _, u := range sum.units {
@@ -54,11 +69,7 @@ func (r *rows) halve(sum *unitSum) {
 func (r *rows) merge(src *rows, i, j int, sum *unitSum) {
 	var w row
 	for _, o := range src.list[i:j] {
-		w.ns += o.ns
-		w.joules += o.joules
-		w.active += o.active
-		w.other += o.other
-		w.lost += o.lost
+		w.add(o)
 		for _, e := range src.entries[o.from:o.to] {
 			sum.add(e.unit, float64(e.ns), float64(e.shared), float64(e.crowd))
 		}

@@ -45,6 +45,9 @@ func (id *identified) cutIn(n int, whole prediction) (*identified, prediction, b
 				kept = append(kept, j)
 			}
 		}
+		if len(kept) == 0 {
+			return nil, by, false // nothing that its energy could belong to
+		}
 		fitted, ok := part.columns(kept).solve()
 		if !ok {
 			return nil, by, false
