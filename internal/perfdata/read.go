@@ -1,14 +1,22 @@
 package perfdata
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"time"
+
+	"github.com/energyprof/energyprof/perfring"
 )
 
 // DefaultMaxPending bounds the records that are held back for time order, in
 // bytes. The rings of a machine with 128 CPUs hold as much.
 const DefaultMaxPending = 128 << 20
+
+// maxLeap is how far, in ns, a time can be beyond all before it and still be believed where it is known to
+// be wrong at times.
+const maxLeap = uint64(time.Hour)
 
 // Read reads all records and hands them on in the order of their times. It can
 // be called once. What cannot be read is counted, and when the rest of the file
@@ -166,6 +174,13 @@ func (f *File) decompressed() error {
 	}
 }
 
+// growing tells of the records that kernels up to 6.18 make longer for each event that gets them, with nothing in what
+// is longer (perf_event_ksymbol_output and perf_event_bpf_output do not restore the size): the time at their end is none.
+func growing(rec []byte) bool {
+	kind := perfring.RecordType(binary.NativeEndian.Uint32(rec))
+	return kind == perfring.RecordKSymbol || kind == perfring.RecordBPFEvent
+}
+
 // kernel takes a record of the kernel, which ends where the window begins: it is
 // held until its time has come.
 func (f *File) kernel(rec []byte, w *window) {
@@ -182,6 +197,8 @@ func (f *File) kernel(rec []byte, w *window) {
 	case t == 0: // perf itself made it up, of what was there before
 		f.deliver(rec)
 		return
+	case f.youngest > 0 && t > f.youngest+maxLeap && growing(rec):
+		t = f.last
 	case t > math.MaxInt64: // in 292 years
 		f.result.Books.CountBad(-1, 1)
 		return
