@@ -63,6 +63,7 @@ func (f *fit) assemble() {
 	blocks := p.blocks
 	f.blocks = make([]block, blocks)
 	f.q = mat.NewSymDense(max(1, n), nil)
+	ran := make([]int, 0, n)
 	for i := range f.blocks {
 		b := &f.blocks[i]
 		b.a, b.b, b.sums = make([]float64, n*n), make([]float64, n), make([]float64, n)
@@ -73,15 +74,19 @@ func (f *fit) assemble() {
 			weighted += w * p.seconds[k]
 			b.energy += p.y[k]
 			b.rows++
+			ran = ran[:0] // most rows have few of the terms
 			for j, x := range row {
-				if x == 0 {
-					continue
+				if x != 0 {
+					ran = append(ran, j)
 				}
+			}
+			for i, j := range ran {
+				x := row[j]
 				b.sums[j] += x
 				b.b[j] += w * x * p.y[k]
 				wx := w * x
 				a := b.a[j*n:]
-				for l := j; l < n; l++ {
+				for _, l := range ran[i:] {
 					a[l] += wx * row[l]
 				}
 			}
