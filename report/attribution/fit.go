@@ -180,29 +180,13 @@ func (f *fit) reweight() {
 
 // covariance is that of the joules, from the scores of the blocks: how far each
 // block alone would move the solution (White 1980; the limit of a block
-// bootstrap). Terms at 0 have none. ok is false when the equations are singular.
-func (f *fit) covariance(free []bool) (cov *mat.SymDense, ok bool) {
-	p := f.problem
-	n := p.n
-	var index []int
-	for j := range n {
-		if free[j] {
-			index = append(index, j)
-		}
-	}
-	cov = mat.NewSymDense(max(1, n), nil)
-	m := len(index)
-	if m == 0 {
-		return cov, true
-	}
-	q := mat.NewSymDense(m, nil)
-	for i := range m {
-		for j := i; j < m; j++ {
-			q.SetSym(i, j, f.q.At(index[i], index[j]))
-		}
-	}
+// bootstrap), as if no term were held at 0. ok is false when the equations are
+// singular.
+func (f *fit) covariance() (cov *mat.SymDense, ok bool) {
+	m := f.problem.n
+	cov = mat.NewSymDense(m, nil)
 	var chol mat.Cholesky
-	if !chol.Factorize(q) {
+	if !chol.Factorize(f.q) {
 		return nil, false
 	}
 	ones := mat.NewVecDense(m, nil)
@@ -214,19 +198,19 @@ func (f *fit) covariance(free []bool) (cov *mat.SymDense, ok bool) {
 		return nil, false
 	}
 	z := mat.Dot(&u, ones)
-	nu := f.multiplier(index)
+	nu := f.multiplier()
 	moves := mat.NewDense(m, len(f.blocks), nil)
 	score, move := mat.NewVecDense(m, nil), mat.NewVecDense(m, nil)
 	for b := range f.blocks {
 		bl := &f.blocks[b]
 		excess := bl.energy
-		for j := range n {
+		for j := range m {
 			excess -= bl.sums[j] * f.joules[j]
 		}
-		for i, gi := range index {
-			s := bl.b[gi] - nu*bl.sums[gi]
-			for j := range n {
-				s -= bl.at(n, gi, j) * f.joules[j]
+		for i := range m {
+			s := bl.b[i] - nu*bl.sums[i]
+			for j := range m {
+				s -= bl.at(m, i, j) * f.joules[j]
 			}
 			score.SetVec(i, s)
 		}
@@ -242,23 +226,28 @@ func (f *fit) covariance(free []bool) (cov *mat.SymDense, ok bool) {
 	for i := range m {
 		for j := i; j < m; j++ {
 			v := mat.Dot(moves.RowView(i), moves.RowView(j)) * scale
-			cov.SetSym(index[i], index[j], v)
+			cov.SetSym(i, j, v)
 		}
 	}
 	return cov, true
 }
 
-// multiplier is that of the constraint that the joules add up to the energy.
-func (f *fit) multiplier(index []int) float64 {
-	var nu float64
+// multiplier is that of the constraint that the joules add up to the energy. Only
+// terms that are not held at 0 tell it: the others pull at their bound.
+func (f *fit) multiplier() float64 {
+	var nu, free float64
 	b := f.b()
-	for _, i := range index {
+	for i, ok := range f.free {
+		if !ok {
+			continue
+		}
+		free++
 		nu += b[i]
 		for j, x := range f.joules {
 			nu -= f.q.At(i, j) * x
 		}
 	}
-	return nu / float64(len(index))
+	return nu / max(1, free)
 }
 
 // freedom corrects a variance that was estimated from blocks for the terms that

@@ -70,7 +70,7 @@ func identify(r *rows, m model, c *changes, pool int) (*identified, bool) {
 		if !ok {
 			return nil, false
 		}
-		if id.cov, ok = f.covariance(allTrue(p.n)); !ok {
+		if id.cov, ok = f.covariance(); !ok {
 			return nil, false
 		}
 		if id.told.unit == nil {

@@ -135,7 +135,7 @@ func (s *solution) validate(r *rows, c *changes) {
 	f, solved := two.solve()
 	if solved {
 		a := &identified{fit: f, model: one, pool: s.each.pool, noBase: s.each.noBase, asOne: s.each.asOne, noAlone: s.each.noAlone}
-		if a.cov, solved = f.covariance(allTrue(two.n)); solved {
+		if a.cov, solved = f.covariance(); solved {
 			s.alike = a
 		}
 	}
@@ -156,12 +156,4 @@ func (s *solution) responds() bool {
 // differ tells whether functions have different powers, as far as predictions show.
 func (s *solution) differ() bool {
 	return s.each.model.terms.functions() > 1 && s.byEach.beats(s.byAlike)
-}
-
-func allTrue(n int) []bool {
-	b := make([]bool, n)
-	for i := range b {
-		b[i] = true
-	}
-	return b
 }

@@ -71,7 +71,7 @@ func (id *identified) cutIn(n int) (*identified, bool) {
 			return nil, false
 		}
 		piece := &identified{fit: fitted}
-		if piece.cov, ok = fitted.covariance(allTrue(len(kept))); !ok {
+		if piece.cov, ok = fitted.covariance(); !ok {
 			return nil, false
 		}
 		for a, e := range piece.errors() {
