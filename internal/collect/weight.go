@@ -7,23 +7,36 @@ type weighing struct {
 	event  int     // index in Options.Events; that of the clock when time itself is the weight
 	counts float64 // of its samples so far
 	ns     float64 // of the clock's samples so far
+	gap    float64 // ns between two samples of a CPU that is busy, lately
 	cpus   []int64 // by CPU: time of its last sample
 }
 
-// longestCount bounds the time over which the counts of a sample are spread: the event may not have happened at
-// all for a while before. Samples of a kilohertz lie closer, and intervals of energy are as long.
+// longestCount bounds the time over which the counts of a sample are spread. Samples of a kilohertz lie closer, and
+// intervals of energy are as long.
 const longestCount = 10_000_000
 
-// weigh gives the counts of a sample to attribution, spread over the time since the last one of its CPU.
+// weigh gives the counts of a sample to attribution, spread over the time since the last one of its CPU; but
+// not over much more than usual, since the CPU may have had nothing to do before.
 func (c *Collector) weigh(id int32, cpu int, time int64, counts uint64) {
 	w := &c.weighing
-	from := time - longestCount
+	from := time
 	if cpu >= 0 && cpu < maxCPU {
 		for cpu >= len(w.cpus) {
 			w.cpus = append(w.cpus, 0)
 		}
-		from = max(from, w.cpus[cpu])
-		w.cpus[cpu] = time
+		gap := max(0, time-w.cpus[cpu]) // a late one has no time of its own
+		if w.gap == 0 && gap < longestCount {
+			w.gap = float64(gap)
+		}
+		if usual := int64(2 * w.gap); gap <= usual {
+			from = time - gap
+		} else {
+			from = time - int64(w.gap)
+		}
+		if gap < longestCount {
+			w.gap += (float64(gap) - w.gap) / 16
+		}
+		w.cpus[cpu] = max(w.cpus[cpu], time)
 	}
 	w.counts += float64(counts)
 	c.energy.longest = max(c.energy.longest, longestCount)
