@@ -3,6 +3,7 @@ package attribution
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // outcome hands the joules of a solved series out.
@@ -78,9 +79,9 @@ func (o *outcome) eachKey(call func(key Key, unit int32, seconds float64)) {
 	}
 }
 
-// parts is how the joules of a term are divided: to its functions by the second,
-// to lost time and to others.
-func (o *outcome) parts(term int) (perSecond, lost, other float64) {
+// parts is how the joules of a term are divided: to its functions by the counted
+// second, to lost time and to others. whole is the counted seconds of all three.
+func (o *outcome) parts(term int) (whole, perSecond, lost, other float64) {
 	t := &o.model.terms
 	joules := o.joules[term]
 	lostHere := o.lostIn[term]
@@ -93,11 +94,11 @@ func (o *outcome) parts(term int) (perSecond, lost, other float64) {
 	if t.other == term {
 		otherHere = o.other
 	}
-	whole := o.sums[term] + lostHere + otherHere
+	whole = o.sums[term] + lostHere + otherHere
 	if whole <= 0 {
-		return 0, 0, 0
+		return 0, 0, 0, 0
 	}
-	return joules / whole, joules * lostHere / whole, joules * otherHere / whole
+	return whole, joules / whole, joules * lostHere / whole, joules * otherHere / whole
 }
 
 // result is the series, shared out.
@@ -108,7 +109,7 @@ func (o *outcome) result(keys int) SeriesResult {
 	span := o.problem.span
 	r.Baseline = o.model.watts * span
 	r.Active, r.Other, r.Lost, r.Idle, r.Unattributed = 0, 0, 0, 0, 0
-	rates := make([]float64, o.problem.n)
+	rates, wholes := make([]float64, o.problem.n), make([]float64, o.problem.n)
 	for j := range o.problem.n {
 		switch j {
 		case t.base:
@@ -119,11 +120,11 @@ func (o *outcome) result(keys int) SeriesResult {
 				r.ActiveWatts = r.Active / s
 			}
 		default:
-			perSecond, lost, other := o.parts(j)
-			rates[j] = perSecond
+			var lost, other float64
+			wholes[j], rates[j], lost, other = o.parts(j)
 			r.Lost += lost
 			r.Other += other
-			if perSecond == 0 && lost == 0 && other == 0 {
+			if wholes[j] == 0 {
 				r.Unattributed += o.joules[j]
 			}
 		}
@@ -137,14 +138,41 @@ func (o *outcome) result(keys int) SeriesResult {
 			r.ByKey[key] += s * o.counted[u] * rates[t.unit[u]]
 		}
 	})
-	r.Functions = o.powers(rates)
+	r.Functions = o.powers(rates, wholes)
 	return r
 }
 
+// portion is the part of a term's joules that is a function's.
+type portion struct {
+	term    int32
+	seconds float64
+	part    float64
+}
+
+// portions appends those of a function: one for each term that its units on types of
+// core have.
+func (o *outcome) portions(list []portion, f int, wholes []float64) []portion {
+	types := int(o.functions.types)
+	for u := f * types; u < (f+1)*types; u++ {
+		term := o.model.terms.unit[u]
+		if o.unit[u] == 0 || term == none {
+			continue
+		}
+		i := slices.IndexFunc(list, func(p portion) bool { return p.term == term })
+		if i < 0 {
+			i, list = len(list), append(list, portion{term: term})
+		}
+		list[i].seconds += o.unit[u]
+		if wholes[term] > 0 {
+			list[i].part += o.unit[u] * o.counted[u] / wholes[term]
+		}
+	}
+	return list
+}
+
 // powers is what is known of each function.
-func (o *outcome) powers(rates []float64) []FunctionPower {
+func (o *outcome) powers(rates, wholes []float64) []FunctionPower {
 	t := &o.model.terms
-	sd := o.sd
 	members := make([]int, o.problem.n) // functions by term
 	if t.other != none {
 		members[t.other]++
@@ -152,40 +180,28 @@ func (o *outcome) powers(rates []float64) []FunctionPower {
 	if t.lost != none {
 		members[t.lost]++
 	}
-	types := int(o.functions.types)
 	powers := make([]FunctionPower, len(o.functions.pools))
+	var list []portion
 	for f := range powers {
-		before := int32(none)
-		for u := f * types; u < (f+1)*types; u++ {
-			if term := t.unit[u]; o.unit[u] > 0 && term != none && term != before {
-				members[term]++
-				before = term
-			}
+		list = o.portions(list[:0], f, wholes)
+		for _, p := range list {
+			members[p.term]++
 		}
 	}
 	for f := range powers {
 		p := &powers[f]
 		p.Group = none
 		var variance float64
-		for u := f * types; u < (f+1)*types; u++ {
-			term := t.unit[u]
-			if o.unit[u] == 0 || term == none {
-				continue
+		list = o.portions(list[:0], f, wholes)
+		for _, m := range list {
+			p.Seconds += m.seconds
+			p.Joules += m.part * wholes[m.term] * rates[m.term]
+			if members[m.term] > 1 {
+				p.Group = m.term
 			}
-			joules := o.unit[u] * o.counted[u] * rates[term]
-			p.Seconds += o.unit[u]
-			p.Joules += joules
-			if members[term] > 1 {
-				p.Group = int32(term)
-			}
-			share := 0.0 // of the term's joules
-			if s := o.sums[term]; s > 0 {
-				share = o.unit[u] * o.counted[u] / s
-			}
-			whole := o.joules[term]
 			// The error of the power, and that of the seconds.
-			e := share * sd[term]
-			variance += e*e + share*share*whole*whole*o.problem.noise.At(int(term), int(term))
+			e, ofSeconds := o.sd[m.term], o.joules[m.term]*math.Sqrt(o.problem.noise.At(int(m.term), int(m.term)))
+			variance += m.part * m.part * (e*e + ofSeconds*ofSeconds)
 		}
 		half := halfWidth * math.Sqrt(variance)
 		p.Low, p.High = max(0, p.Joules-half), p.Joules+half
