@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +20,11 @@ import (
 // names says where the names of functions may come from: files of this machine that are those that were mapped, and
 // the running kernel if it is the one that was recorded.
 func (c *conversion) names(opt *collect.Options) {
-	opt.Resolver = symbol.New(symbol.Options{})
+	cache := ""
+	if home := os.Getenv("HOME"); filepath.IsAbs(home) {
+		cache = filepath.Join(home, ".debug")
+	}
+	opt.Resolver = symbol.New(symbol.Options{Cache: cache})
 	// perf maps outlive their processes; like perf, those of this user are taken.
 	if host, err := os.Hostname(); err == nil && (c.file.Info.Hostname == "" || c.file.Info.Hostname == host) {
 		uid := uint32(os.Geteuid())

@@ -45,6 +45,9 @@ func (r *Resolver) places(m Mapping) []place {
 		direct(proc+"/exe", false, true)
 	}
 	below(r.opt.Root, name, deleted || m.PID > 0 && !r.sameRoot(proc))
+	if r.opt.Cache != "" && len(m.BuildID) > 2 {
+		direct(filepath.Join(r.opt.Cache, ".build-id", m.BuildID[:2], m.BuildID[2:], "elf"), false, true)
+	}
 	return all
 }
 

@@ -299,3 +299,41 @@ func TestCopies(t *testing.T) {
 		t.Errorf("binaries %p %p %p, want the first two the same", all[0], all[1], all[2])
 	}
 }
+
+// What perf copied away under a build id is found when the file itself is gone, and only under that id.
+func TestCache(t *testing.T) {
+	bin := buildWait(t, "-Wl,--build-id")
+	id := open(t, bin).BuildID
+	if id == "" {
+		t.Skip("the linker writes no build ids")
+	}
+	m := mapped(t, bin)
+	m.File, m.BuildID = filepath.Join(t.TempDir(), "gone"), id
+	m.Major, m.Minor, m.Inode = 0, 0, 0
+	cache := t.TempDir()
+	keep := func(id string) {
+		data, err := os.ReadFile(bin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(cache, ".build-id", id[:2], id[2:], "elf"), string(data))
+	}
+	r := New(Options{Cache: cache})
+	defer r.Close()
+	if _, err := r.Open(m); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("found in an empty cache: %v", err)
+	}
+	keep(id)
+	b, err := r.Open(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.BuildID != id || b.Unverified {
+		t.Errorf("build id %s, unverified %v", b.BuildID, b.Unverified)
+	}
+	m.BuildID = "00" + id[2:]
+	keep(m.BuildID)
+	if _, err := r.Open(m); !errors.Is(err, ErrReplaced) {
+		t.Errorf("a copy with another build id: %v", err)
+	}
+}

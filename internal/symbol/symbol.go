@@ -38,6 +38,7 @@ type Options struct {
 	Sys    string // "/sys"
 	Root   string // "/": where the paths of mappings and /tmp are looked up once a process is gone
 	Debug  string // "/usr/lib/debug": separate debug files below .build-id
+	Cache  string // where perf keeps copies of what it recorded ("$HOME/.debug"), by build id; "" is not looked at
 	Limits Limits
 }
 
