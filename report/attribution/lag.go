@@ -1,13 +1,17 @@
 package attribution
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
 
 const (
-	// lagSlices is how much of the beginning of a recording shows the lag.
-	lagSlices = 50_000
+	// The beginning of a recording shows the lag: so many slices, or as many as there
+	// are in lagRows intervals where many CPUs run, up to a bound.
+	lagSlices     = 50_000
+	lagRows       = 200
+	mostLagSlices = 4 * lagSlices
 	// maxLag is beyond the lag of any counter that is known, ns. RAPL is updated
 	// about every 1 ms (Intel SDM volume 3B, section 16.10).
 	maxLag = 5_000_000
@@ -28,10 +32,15 @@ func (h *history) findLag() int64 {
 			s = o
 		}
 	}
-	part := h.slices[:min(len(h.slices), lagSlices)]
-	if len(part) == 0 {
+	if len(h.slices) == 0 {
 		return best
 	}
+	n := lagSlices
+	if len(s.readings) > lagRows {
+		in, _ := slices.BinarySearchFunc(h.slices, s.readings[lagRows].t, func(s slice, t int64) int { return cmp.Compare(s.start, t) })
+		n = max(n, min(in, mostLagSlices))
+	}
+	part := h.slices[:min(n, len(h.slices))]
 	until := part[len(part)-1].start
 	step := (maxLag + period/2) / lagSteps
 	try := func(lag int64) float64 {
