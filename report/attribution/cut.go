@@ -1,6 +1,9 @@
 package attribution
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // slice is a stretch as the regression keeps it.
 type slice struct {
@@ -15,12 +18,14 @@ type slice struct {
 // interval.
 type cutter struct {
 	functions *functions
-	cpus      []int     // of the series
-	core      []int32   // by CPU; nil: every CPU is one
+	cpus      int       // of the series; 0 in a try, which does not ask what runs beside what
+	siblings  [][]int32 // by CPU: the other hardware threads of its core; nil if there are none
 	running   []running // by CPU
 	carried   []slice
 	sum       unitSum
-	spans     []span // of the row
+	spans     []span   // of the row
+	ran       []sample // of the row
+	ends      []sampleEnd
 
 	divided   float64   // ns^2, variance of what the edges divide of KeyOther
 	lost      []float64 // ns by unit: part of KeyLost that is taken for the unit's
@@ -43,7 +48,7 @@ const fewPeriods = 3
 // to, and returns those that begin later. The CPU time of units is in c.sum.
 func (c *cutter) row(from, to int64, all []slice) (row, []slice) {
 	w := row{ns: float64(to - from)}
-	c.spans = c.spans[:0]
+	c.spans, c.ran = c.spans[:0], c.ran[:0]
 	kept := c.carried[:0]
 	for _, s := range c.carried {
 		c.take(&w, s, from, to)
@@ -61,6 +66,7 @@ func (c *cutter) row(from, to int64, all []slice) (row, []slice) {
 	}
 	c.carried = kept
 	w.active = active(c.spans)
+	c.crowd()
 	return w, all[n:]
 }
 
@@ -82,8 +88,7 @@ func (c *cutter) take(w *row, s slice, from, to int64) {
 		if r := &c.running[s.cpu]; r.known && r.end >= from && a-r.end < r.period/2 {
 			began = min(a, r.end) // the timer was a little late
 		}
-		shared, crowd := c.meet(s, unit, a, b)
-		c.sum.add(unit, ns, shared, crowd)
+		c.sum.add(unit, ns, c.meet(s, unit, a, b), 0)
 		c.spans = append(c.spans, span{began, b, 0})
 		return
 	}
@@ -138,26 +143,64 @@ func (c *cutter) credit(s slice, ns float64) {
 }
 
 // meet notes what runs, and returns for how long of [a, b) another hardware thread
-// of the core ran, and the time in which other CPUs ran by the part of them, as far as
-// is known by now; the others are told as well.
-func (c *cutter) meet(s slice, unit int32, a, b int64) (shared, crowd float64) {
-	for _, d := range c.cpus {
-		r := &c.running[d]
-		if r.end <= a || d == int(s.cpu) {
-			continue
-		}
-		both := float64(min(b, r.end) - a)
-		beside := both / float64(len(c.cpus)-1)
-		crowd += beside
-		if c.core != nil && c.core[d] == c.core[s.cpu] {
-			shared += both
-			c.sum.add(r.unit, 0, both, beside)
-		} else {
-			c.sum.add(r.unit, 0, 0, beside)
+// of the core ran, as far as is known by now; the others are told as well.
+func (c *cutter) meet(s slice, unit int32, a, b int64) (shared float64) {
+	if c.siblings != nil {
+		for _, d := range c.siblings[s.cpu] {
+			if r := &c.running[d]; r.end > a {
+				both := float64(min(b, r.end) - a)
+				shared += both
+				c.sum.add(r.unit, 0, both, 0)
+			}
 		}
 	}
+	if c.cpus > 1 {
+		c.ran = append(c.ran, sample{from: a, to: b, unit: unit})
+	}
 	c.running[s.cpu] = running{true, unit, b, s.end - s.start}
-	return shared, crowd
+	return shared
+}
+
+// sample is a stretch of a row in which a CPU ran a unit. before is the CPU time of
+// all until its start, ns.
+type sample struct {
+	from, to int64
+	before   int64
+	unit     int32
+}
+
+type sampleEnd struct {
+	to     int64
+	sample int32
+}
+
+// crowd adds to what ran in a row the time in which other CPUs ran, by the part of
+// them. The samples are in the order of their starts; at each edge the CPU time of
+// all so far is known.
+func (c *cutter) crowd() {
+	c.ends = c.ends[:0]
+	for i, s := range c.ran {
+		c.ends = append(c.ends, sampleEnd{s.to, int32(i)})
+	}
+	slices.SortFunc(c.ends, func(a, b sampleEnd) int { return cmp.Or(cmp.Compare(a.to, b.to), cmp.Compare(a.sample, b.sample)) })
+	var running, all, at int64
+	pass := func(t int64) {
+		all += running * (t - at)
+		at = t
+	}
+	next := 0
+	for _, e := range c.ends {
+		for next < len(c.ran) && c.ran[next].from <= e.to {
+			pass(c.ran[next].from)
+			c.ran[next].before = all
+			running++
+			next++
+		}
+		pass(e.to)
+		running--
+		s := &c.ran[e.sample]
+		c.sum.add(s.unit, 0, 0, float64(all-s.before-(s.to-s.from))/float64(c.cpus-1))
+	}
 }
 
 func (c *cutter) addLost(unit int32, ns float64) {

@@ -55,22 +55,25 @@ func newSeriesHistory(t *track, c cutter) *seriesHistory {
 	return &seriesHistory{track: t, rows: rows{pooled: 1}, cut: c, folded: math.MinInt64}
 }
 
-// newCutter makes a cutter for the CPUs of a series. It asks for cores only where
-// some of them have several hardware threads.
+// newCutter makes a cutter for the CPUs of a series.
 func newCutter(f *functions, cpus []int, core []int32) cutter {
 	last := cpus[len(cpus)-1]
-	threads := false
-	if len(core) > last {
-		seen := map[int32]bool{}
-		for _, cpu := range cpus {
-			threads = threads || seen[core[cpu]]
-			seen[core[cpu]] = true
-		}
+	c := cutter{functions: f, cpus: len(cpus), running: make([]running, last+1)}
+	if len(core) <= last {
+		return c
 	}
-	if !threads {
-		core = nil
+	threads := map[int32][]int32{} // by core
+	for _, cpu := range cpus {
+		threads[core[cpu]] = append(threads[core[cpu]], int32(cpu))
 	}
-	return cutter{functions: f, cpus: cpus, core: core, running: make([]running, last+1)}
+	if len(threads) == len(cpus) {
+		return c
+	}
+	c.siblings = make([][]int32, last+1)
+	for _, cpu := range cpus {
+		c.siblings[cpu] = slices.DeleteFunc(slices.Clone(threads[core[cpu]]), func(d int32) bool { return int(d) == cpu })
+	}
+	return c
 }
 
 // probe is a cutter for a try, which does not ask what runs beside what.

@@ -37,7 +37,7 @@ func (h *history) regress(s *seriesHistory) (*solution, bool) {
 	if best == nil {
 		return nil, false
 	}
-	if found, ok := best.findCompany(r, &h.changes, len(s.cut.cpus), s.cut.core != nil); ok {
+	if found, ok := best.findCompany(r, &h.changes, s.cut.cpus, s.cut.siblings != nil); ok {
 		m := best.model
 		m.company = found
 		if again, ok := identify(r, m, &h.changes, best.pool); ok {
