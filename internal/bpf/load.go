@@ -25,11 +25,15 @@ var object []byte
 var (
 	ErrPermission = errors.New("this user may not load BPF programs")
 	ErrNoBTF      = errors.New("the kernel does not describe its types (CONFIG_DEBUG_INFO_BTF)")
+	ErrLockdown   = errors.New("the kernel is in lockdown (confidentiality), which lets no BPF program read it")
 	ErrTooOld     = errors.New("the kernel is too old for the BPF programs (they need Linux 5.10)")
 )
 
 // kernelBTF is where the kernel describes its types.
 const kernelBTF = "/sys/kernel/btf/vmlinux"
+
+// lockdown has the modes of lockdown, the one in force in brackets.
+const lockdown = "/sys/kernel/security/lockdown"
 
 // New loads the programs and follows tasks from now on; there is no account
 // before Start. The caller closes the Account.
@@ -48,6 +52,9 @@ func New() (*Account, error) {
 	}
 	if err != nil {
 		a.Close()
+		if confidential(lockdown) {
+			return nil, ErrLockdown
+		}
 		return nil, reason(err)
 	}
 	return a, nil
@@ -102,6 +109,13 @@ func withLockedMemory(load func() error, err error) error {
 	}
 	defer unix.Prlimit(0, unix.RLIMIT_MEMLOCK, &limit, nil)
 	return load()
+}
+
+// confidential tells whether the kernel may not be read. It then refuses the
+// helpers that read it, which the verifier's message takes for an unknown function.
+func confidential(lockdown string) bool {
+	modes, err := os.ReadFile(lockdown)
+	return err == nil && bytes.Contains(modes, []byte("[confidentiality]"))
 }
 
 // reason says in one sentence why there is no account.
