@@ -118,13 +118,16 @@ func withoutModifiers(name string) string {
 	return name[:i]
 }
 
+// staticIncluded is the note on joules of CPU time without any baseline.
+const staticIncluded = "joules of functions include static power: no baseline was given (--baseline WATTS or measure)"
+
 // notes says what a reader of the joules must know of how they were shared out in the end.
 func (f *attributionFlags) notes(rec *report.Recording) []string {
 	if len(rec.Data.Columns) == 0 || !rec.Data.Measured || f.baseline != baselineAuto || rec.Attribution.Method != attribution.Proportional ||
 		slices.Contains(rec.Attribution.BaselineFitted, true) {
 		return nil
 	}
-	return []string{"joules of functions include static power: no baseline was given (--baseline WATTS or measure)"}
+	return []string{staticIncluded}
 }
 
 // cores tells attribution which CPUs are hardware threads of one core, and on a hybrid machine of which type it is.

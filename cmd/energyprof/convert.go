@@ -38,7 +38,7 @@ func newConvert() *cobra.Command {
 		Long: "Convert reads what perf record wrote (- is standard input), or record --perf-data, and writes\n" +
 			"the profile that a recording would have written. Energy comes from an energy trace\n" +
 			"(record --energy-trace) on the clock of the samples (perf record -k CLOCK_MONOTONIC), or from\n" +
-			"the file itself: perf record -a -e '{cpu-clock,power/energy-pkg/}:S'.\n\n" +
+			"the file itself: perf record -a -e '{cpu-clock,power/energy-pkg/}:SGH'.\n\n" +
 			"Nothing is looked up in /proc. Files of this machine give names to functions where they are those\n" +
 			"that were mapped; the running kernel does where it is the one that was recorded.",
 		Example: "  energyprof convert perf.data\n  energyprof convert perf.data --energy trace.csv -o app.pb.gz --summary app.json\n  perf record -o - -g -- ./app | energyprof convert -",
@@ -192,7 +192,12 @@ func (c *conversion) describeOwn(rec *report.Recording, own *perfdata.Own) {
 	rec.Tool = own.Tool
 	rec.Data.Start, rec.Data.Duration, rec.Data.Period = own.Start, own.Duration, own.Period
 	rec.Throttled, rec.BadRecords = own.Throttled, own.BadRecords
-	rec.Notes = append(rec.Notes, own.Notes...)
+	for _, n := range own.Notes {
+		if c.shared && n == staticIncluded {
+			continue // said anew if it is so with these flags, too
+		}
+		rec.Notes = append(rec.Notes, n)
+	}
 	rec.Data.Comments = slices.Clone(own.Comments)
 	if own.Command != nil {
 		rec.Command = &report.Command{Args: own.Command.Args, ExitCode: own.Command.ExitCode, Signal: own.Command.Signal}

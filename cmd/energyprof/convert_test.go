@@ -158,6 +158,18 @@ func TestConvertOwnRecording(t *testing.T) {
 	}
 }
 
+// A note on how the recording shared energy out is not one on how a conversion does otherwise.
+func TestConvertOwnNotes(t *testing.T) {
+	own := &perfdata.Own{Notes: []string{"lost", staticIncluded}}
+	for shared, want := range map[bool][]string{false: own.Notes, true: {"lost"}} {
+		var rec report.Recording
+		(&conversion{shared: shared}).describeOwn(&rec, own)
+		if d := cmp.Diff(want, rec.Notes); d != "" {
+			t.Errorf("shared out otherwise %v: notes (-want +got):\n%s", shared, d)
+		}
+	}
+}
+
 func readSummary(t *testing.T, path string) report.Summary {
 	t.Helper()
 	b, err := os.ReadFile(path)
