@@ -19,6 +19,8 @@ type changes struct {
 	periods, samples float64 // sum of the lengths of samples, ns, and their number
 
 	starts, alone []float64 // by unit: changes from idle, and those with no other CPU busy
+
+	list []change // see sorted
 }
 
 // pair is how often one of two units follows the other: in the next sample, and in
@@ -176,16 +178,18 @@ type change struct {
 }
 
 // sorted lists the pairs in an order that does not change from run to run, since
-// sums of floating point numbers depend on it.
+// sums of floating point numbers depend on it. No sample may come after the first call.
 func (c *changes) sorted() []change {
-	var list []change
+	if len(c.list) > 0 {
+		return c.list
+	}
 	for k, p := range c.pairs {
 		if p.near > 0 {
-			list = append(list, change{k[0], k[1], p.weight2, p.error()})
+			c.list = append(c.list, change{k[0], k[1], p.weight2, p.error()})
 		}
 	}
-	slices.SortFunc(list, func(a, b change) int {
+	slices.SortFunc(c.list, func(a, b change) int {
 		return cmp.Or(cmp.Compare(a.before, b.before), cmp.Compare(a.after, b.after))
 	})
-	return list
+	return c.list
 }

@@ -45,6 +45,9 @@ func (a *Attributor) regress(r *Result) {
 	}
 	for i, s := range solutions {
 		if s == nil {
+			if r.Series[i].Joules > 0 {
+				note("%v: there are too few intervals of energy for a regression: its joules are shared by CPU time", r.Series[i].Series)
+			}
 			continue
 		}
 		id := s.each

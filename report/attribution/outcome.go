@@ -33,7 +33,7 @@ func newOutcome(id *identified, s *seriesHistory, f *functions) *outcome {
 	for u := range o.counted {
 		o.counted[u] = 1
 		if ns[u] > 0 {
-			o.counted[u] = max(0, id.model.company.counted(ns[u], shared[u], crowd[u])/ns[u])
+			o.counted[u] = id.model.company.counted(ns[u], shared[u], crowd[u]) / ns[u]
 		}
 	}
 	o.lostIn = make([]float64, id.problem.n)

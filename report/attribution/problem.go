@@ -34,9 +34,10 @@ type company struct {
 	crowd  float64 // while all other CPUs run; in proportion while some do
 }
 
-// counted is what the seconds of an entry count.
+// counted is what the seconds of an entry count: never less than nothing, which
+// several threads of a core could make of it.
 func (c company) counted(ns, shared, crowd float64) float64 {
-	return ns + c.shared*shared + c.crowd*crowd
+	return max(0, ns+c.shared*shared+c.crowd*crowd)
 }
 
 // newProblem makes the equations of rows, so many of which are summed to one.

@@ -22,6 +22,9 @@ type solution struct {
 // fewestRows is how many intervals a regression needs.
 const fewestRows = 24
 
+// maxCells bounds the memory of a problem, which is intervals times terms: 32 MiB.
+const maxCells = 1 << 22
+
 // regress fits a series. ok is false when its intervals are too few or say nothing.
 func (h *history) regress(s *seriesHistory) (*solution, bool) {
 	r := &s.rows
@@ -33,7 +36,9 @@ func (h *history) regress(s *seriesHistory) (*solution, bool) {
 		span += w.ns * 1e-9
 	}
 	watts := min(s.track.watts, s.joules()/span)
-	best := h.bestPool(s, watts, int(math.Ceil(fewestPeriods*h.changes.period()*float64(len(r.list))/span)))
+	least := fewestPeriods * h.changes.period() * float64(len(r.list)) / span
+	cells := float64(len(r.list) * min(maxTerms, h.functions.units()+maxPools))
+	best := h.bestPool(s, watts, int(math.Ceil(max(least, cells/maxCells))))
 	if best == nil {
 		return nil, false
 	}

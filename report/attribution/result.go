@@ -7,8 +7,9 @@ type Result struct {
 	// UncoveredSeconds is CPU time on CPUs that belong to no series.
 	UncoveredSeconds float64
 	// Validation is nil without a regression, or with too few intervals for one.
+	// It is that of the method, over the series that a regression was made of.
 	Validation *Validation
-	// Notes say what could not be told, one sentence each.
+	// Notes say what could not be told, and what a reader must know of the model, one sentence each.
 	Notes []string
 }
 
@@ -21,14 +22,15 @@ type Validation struct {
 
 // FunctionPower is what a regression found out about a function in one series.
 type FunctionPower struct {
-	Seconds float64 // CPU time
-	Joules  float64
+	Seconds float64 // CPU time, as Busy was told it, within the readings
+	Joules  float64 // of its own time: the sum of ByKey over its keys
 	// Low and High are the 95 % interval of Joules: of the function when Group is
 	// negative, else of its share, by CPU time, in those of its group.
 	Low, High float64
 	Watts     float64 // Joules per second of CPU time
 	// Group is negative for a function that was told apart; functions of equal
-	// Group share one power, since their intervals do not tell them apart.
+	// Group in a series share one power there, with each other, with KeyOther or
+	// with KeyLost, since their intervals do not tell them apart.
 	Group int32
 }
 
@@ -42,17 +44,17 @@ type SeriesResult struct {
 
 	ByKey        []float64 // index = key; as long for every series, up to the largest key seen
 	Baseline     float64   // static power
-	Active       float64   // what any running CPU costs; no method here tells it apart, so 0
+	Active       float64   // regression: what any running CPU costs; 0 where that is not told apart
 	Other        float64   // KeyOther: processes that were not sampled
 	Lost         float64   // KeyLost: samples that were lost
-	Unattributed float64   // energy that nothing explains; no method here leaves any, so 0
+	Unattributed float64   // energy that nothing explains
 	Idle         float64   // method share: CPU time that nobody used
 
 	// Functions is by function id (see Options.Function), nil without a regression.
 	Functions []FunctionPower
 
-	BaselineWatts  float64 // as given, or fitted
-	BaselineFitted bool
+	BaselineWatts  float64 // as given or fitted; of a regression no more than there was
+	BaselineFitted bool    // by a regression
 	ActiveWatts    float64 // while any CPU runs; 0 where it is not told apart
 	BusySeconds    float64 // CPU time of all keys within the readings
 	OutsideSeconds float64 // CPU time before the first or after the last reading, or late: it earned no joules

@@ -75,7 +75,7 @@ func (a *Attributor) Busy(key Key, cpu int, start, end int64, weight float64) er
 // Advance says that no later Busy starts before t nanoseconds. The intervals
 // that end at or before t are shared out and forgotten. A t that is not later
 // than an earlier one changes nothing. Between two calls memory grows by 32
-// bytes a Busy, so call it every second or so.
+// bytes a Busy, and as much again for a regression, so call it every second or so.
 func (a *Attributor) Advance(t int64) {
 	if t <= a.advanced {
 		return

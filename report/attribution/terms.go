@@ -110,7 +110,7 @@ func (t *terms) join(a, b int) {
 	t.remove(b)
 }
 
-// drop leaves out the term of the static power or of the active package.
+// drop leaves out a term that has no units, or whose units count for nothing.
 func (t *terms) drop(a int) {
 	if t.base == a {
 		t.base = none
@@ -121,7 +121,8 @@ func (t *terms) drop(a int) {
 	t.remove(a)
 }
 
-// remove closes the gap of a number that is not used any more.
+// remove closes the gap of a number that is not used any more; units that still have
+// it are left without a term.
 func (t *terms) remove(a int) {
 	t.n--
 	for _, p := range []*int{&t.base, &t.active, &t.other, &t.lost} {
@@ -130,7 +131,10 @@ func (t *terms) remove(a int) {
 		}
 	}
 	for u := range t.unit {
-		if t.unit[u] > int32(a) {
+		switch {
+		case t.unit[u] == int32(a):
+			t.unit[u] = none
+		case t.unit[u] > int32(a):
 			t.unit[u]--
 		}
 	}
