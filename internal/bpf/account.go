@@ -39,6 +39,7 @@ const (
 	kindBits = 2
 	kindMask = 1<<kindBits - 1
 	other    = 1
+	target   = 2
 	unknown  = 3
 )
 
@@ -191,6 +192,22 @@ func (a *Account) Ran() int64 {
 		ns += a.cpus[i].target.Load()
 	}
 	return int64(min(ns, math.MaxInt64))
+}
+
+// RanOn is what the target has run on each CPU, in ns. A CPU that the target is on
+// is interrupted for it, so that it is exact up to now, or after Stop up to that.
+func (a *Account) RanOn() ([]int64, error) {
+	ns := make([]int64, len(a.cpus))
+	for cpu := range a.cpus {
+		c := &a.cpus[cpu]
+		if a.switched != nil && c.state.Load()&kindMask == target {
+			if err := a.settle(cpu); err != nil {
+				return nil, err
+			}
+		}
+		ns[cpu] = int64(min(c.target.Load(), math.MaxInt64))
+	}
+	return ns, nil
 }
 
 // Overflow is how many tasks of the target found no room in the table of

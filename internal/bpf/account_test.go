@@ -223,6 +223,14 @@ func TestDescendants(t *testing.T) {
 	if ran == 0 || ran < used*9/10-10*time.Millisecond {
 		t.Errorf("the target and its children ran %v, by getrusage %v", ran, used)
 	}
+	var sum time.Duration
+	on, err := a.RanOn()
+	for _, ns := range on {
+		sum += time.Duration(ns)
+	}
+	if err != nil || sum != ran {
+		t.Errorf("on all CPUs %v, by CPU %v: %v", ran, sum, err)
+	}
 	if n := a.Overflow(); n != 0 {
 		t.Errorf("%d tasks too many", n)
 	}

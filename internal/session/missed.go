@@ -11,10 +11,12 @@ import (
 // keep pace, or because tasks ended before their first period was over. No
 // record says how much it was.
 //
-// Of a task's events the kernel knows it: the time for which the event was
-// scheduled (time_running) less what its samples and LOST records stand for.
-// A CPU's event is always scheduled, idle or not, so there only the stretches
-// from THROTTLE to UNTHROTTLE tell.
+// What the target ran the scheduler's account knows, or else the kernel of a
+// task's events: the time for which they were scheduled (time_running), without
+// what a task still runs after they were taken from it at its end. Less what the
+// samples and LOST records stand for it is what was missed. A CPU's event is
+// always scheduled, idle or not, so there only the stretches from THROTTLE to
+// UNTHROTTLE tell.
 type missed struct {
 	throttled map[int]int64 // by CPU, system-wide: since when the clock is throttled
 	stale     bool          // throttled since the last look at the counters
@@ -24,6 +26,9 @@ type missed struct {
 	accounted map[int]int64 // by CPU: ns of samples and losses delivered so far
 	reported  map[int]int64 // by CPU: ns given to the sink so far
 	period    int64         // ns that a clock sample stands for
+	known     int64         // what the target had run at the last look, on all CPUs
+	alive     int64         // threads of the target, as far as records tell
+	before    []int64       // by CPU: what the account has of the target from before the sampling
 }
 
 // A timer of more than this many samples per second may fall behind without
@@ -35,15 +40,18 @@ const leastMissed = 4
 
 // What is missing without a special reason counts from this share of the CPU
 // time on. Each task can have run for up to a period since its last sample, so
-// a look during the recording is patient: what a later sample makes up for
-// cannot be taken back.
+// a look during the recording is patient by a period for each that lives, or by
+// looseShare where that is less: what a later sample makes up for cannot be taken
+// back. It is no more patient than that since what is missing gets its part of the
+// energy only if it is told soon.
 const (
 	looseShare = 10
 	finalShare = 100
 )
 
-// Without a special reason the counters are read every lookEvery, and only if
-// they are few: each costs an interrupt of the CPU on which its task runs.
+// Without an account or a special reason the counters are read every lookEvery,
+// and only if they are few: each costs an interrupt of the CPU on which its task
+// runs.
 const (
 	lookEvery = int64(time.Second)
 	fewEvents = 256
@@ -56,6 +64,10 @@ func newMissed(clock Event) missed {
 // count keeps the account of one record of the clock.
 func (m *missed) count(r *recording, rec perfring.Record, cpu int) {
 	switch rec := rec.(type) {
+	case *perfring.Fork:
+		m.alive++
+	case *perfring.Exit:
+		m.alive = max(0, m.alive-1)
 	case *perfring.Sample:
 		m.period = int64(rec.Period)
 		m.accounted[cpu] += m.period
@@ -77,12 +89,13 @@ func (m *missed) count(r *recording, rec perfring.Record, cpu int) {
 // systemWide tells whether the events are those of whole CPUs.
 func (r *recording) systemWide() bool { return r.opt.All || r.targets != nil && r.targets.everyone }
 
-// look compares the kernel's account with ours. ran is what the clock events had
-// run, by CPU, at the time to; all records before it have been delivered.
+// look compares the kernel's account with ours. ran is what the target had run,
+// by CPU, at the time to; all records before it have been delivered.
 func (m *missed) look(r *recording, ran map[int]int64, to int64, final bool) {
 	from := max(m.lookedTo, r.result.Start)
-	m.lookedTo = to
+	m.lookedTo, m.known = to, 0
 	for cpu, ns := range ran {
+		m.known += ns
 		rest := ns - m.accounted[cpu] - m.reported[cpu]
 		least := leastMissed * m.period
 		switch {
@@ -90,7 +103,7 @@ func (m *missed) look(r *recording, ran map[int]int64, to int64, final bool) {
 		case final:
 			least = max(least, ns/finalShare)
 		default:
-			least = max(least, ns/looseShare)
+			least += min(m.alive*m.period, ns/looseShare)
 		}
 		if rest <= least || to <= from {
 			continue
@@ -100,9 +113,21 @@ func (m *missed) look(r *recording, ran map[int]int64, to int64, final bool) {
 	}
 }
 
-// ranNow reads for how long the clock events have been scheduled, by CPU.
+// ranNow is what the target has run while it was sampled, by CPU: by the account,
+// or else the time for which the clock events have been scheduled.
 func (r *recording) ranNow() map[int]int64 {
 	ran := make(map[int]int64)
+	if a := r.busy.account; a != nil {
+		if on, err := a.RanOn(); err == nil {
+			for cpu, ns := range on {
+				if cpu < len(r.missed.before) {
+					ns -= r.missed.before[cpu]
+				}
+				ran[cpu] = ns
+			}
+			return ran
+		}
+	}
 	for _, e := range r.events {
 		if e.index != 0 {
 			continue
@@ -135,8 +160,13 @@ func (r *recording) watchful(now int64) bool {
 	switch {
 	case r.systemWide():
 		return false
-	case r.missed.stale || r.partial() || r.hasty():
+	case r.missed.stale || r.partial() || r.hasty() || r.busy.account != nil:
 		return true
+	case len(r.events) > fewEvents:
+		return false
+	case r.busy.stat.on:
+		// Others are what is left of a window: what was missed in it is told with it.
+		return r.busy.stat.at > r.missed.readAt
 	}
-	return len(r.events) <= fewEvents && now-r.missed.readAt >= lookEvery
+	return now-r.missed.readAt >= lookEvery
 }

@@ -5,6 +5,9 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/energyprof/energyprof/perfring"
 )
 
 // TestExcludedTimeIsAccounted records the user code of a program that lives in
@@ -29,5 +32,44 @@ func TestExcludedTimeIsAccounted(t *testing.T) {
 	}
 	if !found {
 		t.Errorf("notes %v do not say where the rest is", result.Notes)
+	}
+}
+
+// What is missing is told in the window in which it ran, not all at the end, as
+// soon as it is more than living threads can still make up for.
+func TestMissedIsToldSoon(t *testing.T) {
+	const ms = int64(time.Millisecond)
+	sink := &recorder{}
+	r := &recording{sink: sink, opt: Options{Events: []Event{{Frequency: 1000}}}}
+	r.missed = newMissed(r.opt.Events[0])
+	clock := &perfring.Sample{Period: uint64(ms)}
+	var ran int64
+	tick := func(sampled int) {
+		for range sampled {
+			r.missed.count(r, clock, 0)
+		}
+		ran += 250 * ms
+		r.missed.look(r, map[int]int64{0: ran}, ran, false)
+	}
+	const threads = 3
+	for range threads {
+		r.missed.count(r, &perfring.Fork{}, 0)
+	}
+	tick(250 - leastMissed - threads)
+	if sink.missed != 0 {
+		t.Errorf("%d ns missed that threads may still be sampled for", sink.missed)
+	}
+	for range threads {
+		r.missed.count(r, &perfring.Exit{}, 0)
+	}
+	tick(250)
+	if want := (leastMissed + threads) * ms; sink.missed != want {
+		t.Errorf("%d ns missed of threads that ended, want %d", sink.missed, want)
+	}
+	for range 100 {
+		tick(200)
+	}
+	if want := (leastMissed + threads + 100*50) * ms; sink.missed != want {
+		t.Errorf("%d ns missed altogether, want %d", sink.missed, want)
 	}
 }

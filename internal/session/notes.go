@@ -14,7 +14,7 @@ func (r *recording) noteMissed() {
 	for _, ns := range r.missed.accounted {
 		accounted += ns
 	}
-	ran := r.result.Ran
+	ran := max(r.result.Ran, time.Duration(r.missed.known))
 	unseen := ran - time.Duration(accounted)
 	if r.systemWide() || unseen < ran/finalShare || unseen < unsampled {
 		return

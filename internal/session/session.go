@@ -240,6 +240,10 @@ func (r *recording) beginSampling() error {
 			return err
 		}
 	}
+	if r.busy.account != nil {
+		// What ran while events were being enabled was not to be sampled yet.
+		r.missed.before, _ = r.busy.account.RanOn()
+	}
 	return nil
 }
 
@@ -264,6 +268,10 @@ func (r *recording) stop() {
 			r.note(NoteEnergy, "the last energy reading failed: %v", err)
 		}
 	}
+	var ran map[int]int64
+	if r.busy.account != nil && !r.systemWide() {
+		ran = r.ranNow() // before what runs while events are being disabled
+	}
 	for _, e := range r.events {
 		e.Disable()
 	}
@@ -271,10 +279,10 @@ func (r *recording) stop() {
 	for _, c := range r.rings {
 		r.drainRing(c)
 	}
-	if !r.systemWide() {
-		r.ran = r.ranNow()
+	if ran == nil && !r.systemWide() {
+		ran = r.ranNow()
 	}
-	r.horizon = r.result.End
+	r.horizon, r.ran = r.result.End, ran
 	r.deliver(math.MaxInt64)
 	r.settleLosses()
 	r.noteMissed()
