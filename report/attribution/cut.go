@@ -21,6 +21,7 @@ type cutter struct {
 	cpus      int       // of the series; 0 in a try, which does not ask what runs beside what
 	siblings  [][]int32 // by CPU: the other hardware threads of its core; nil if there are none
 	running   []running // by CPU
+	rate      float64   // see history.rate
 	carried   []slice
 	sum       unitSum
 	spans     []span   // of the row
@@ -106,15 +107,20 @@ func (c *cutter) take(w *row, s slice, from, to int64) {
 		if whole := s.end - s.start; s.end > to && whole <= to-from {
 			// Divided at the edge as if it were spread evenly. If it ran in one piece,
 			// anywhere, the part before the edge errs by this variance or so.
-			u := min(1, s.weight/float64(whole))
+			u := c.likely(s)
 			less := float64(min(to-s.start, s.end-to))
 			c.divided += u * (1 - u) * less * less / 2
 		}
 	}
 	// It ran at some time of the slice, who knows when.
 	if b > a {
-		c.spans = append(c.spans, span{a, b, 1 - min(1, s.weight/float64(s.end-s.start))})
+		c.spans = append(c.spans, span{a, b, 1 - c.likely(s)})
 	}
+}
+
+// likely is the probability that at an instant of a slice the CPU ran.
+func (c *cutter) likely(s slice) float64 {
+	return min(1, s.weight/(c.rate*float64(s.end-s.start)))
 }
 
 // skip goes over the time before the first reading.

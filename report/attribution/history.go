@@ -78,7 +78,7 @@ func newCutter(f *functions, cpus []int, core []int32) cutter {
 
 // probe is a cutter for a try, which does not ask what runs beside what.
 func (c *cutter) probe() cutter {
-	return cutter{functions: c.functions, running: make([]running, len(c.running))}
+	return cutter{functions: c.functions, running: make([]running, len(c.running)), rate: c.rate}
 }
 
 // busy keeps a slice, without the part of it that comes too late.
@@ -122,13 +122,17 @@ func (h *history) process(until int64) {
 	h.sort()
 	h.place(until)
 	h.settled = until
+	rate := h.rate()
+	for _, s := range h.series {
+		s.cut.rate = rate
+	}
 	for h.changed < len(h.slices) && h.slices[h.changed].start < until {
 		switch s := h.slices[h.changed]; {
 		case s.key >= 0:
 			h.changes.sample(s, h.functions.unit(h.functions.of(s.key), s.cpu))
 		case s.key == KeyLost:
 			h.changes.miss(s)
-		case s.weight > 0.5*float64(s.end-s.start):
+		case s.weight > 0.5*rate*float64(s.end-s.start):
 			h.changes.other(s)
 		}
 		h.changed++

@@ -87,6 +87,27 @@ func (h *history) period() int64 {
 	return sum / max(n, 1)
 }
 
+// rate is what a busy ns weighs: 1, or the counts of an event that was put in the
+// place of time. Samples of a clock weigh a little more or less than the time since the one
+// before.
+func (h *history) rate() float64 {
+	var weight, length float64
+	n := 0
+	for _, s := range h.slices {
+		if s.key >= 0 && s.end > s.start {
+			weight += s.weight
+			length += float64(s.end - s.start)
+			if n++; n == 1000 {
+				break
+			}
+		}
+	}
+	if r := weight / max(length, 1); r > 0 && (r < 0.8 || r > 1.25) {
+		return r
+	}
+	return 1
+}
+
 // unexplained is the mean square of what a plain regression leaves of the energies.
 func (h *history) unexplained(s *seriesHistory) float64 {
 	const fewest = 50

@@ -30,6 +30,7 @@ func (h *history) place(until int64) {
 		longest = max(longest, s.end-s.start)
 	}
 	early := h.period() / 2
+	rate := h.rate()
 	var gaps [][2]int64
 	for _, w := range h.others[:n] {
 		w.start, w.end = max(h.settled, w.start-early), max(h.settled, w.end-early)
@@ -56,7 +57,7 @@ func (h *history) place(until int64) {
 		gap(w.end)
 		rest := w.weight
 		for _, g := range gaps {
-			ns := min(w.weight/float64(room), 1) * float64(g[1]-g[0])
+			ns := min(w.weight/float64(room), rate) * float64(g[1]-g[0])
 			h.slices = append(h.slices, slice{g[0], g[1], ns, KeyOther, w.cpu})
 			rest -= ns
 		}

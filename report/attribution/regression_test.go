@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"gonum.org/v1/gonum/mat"
 	"pgregory.net/rapid"
 )
@@ -224,16 +225,23 @@ func TestChangeError(t *testing.T) {
 	}
 }
 
-// Others ran where the samples of their CPU leave room, half a period early.
+// Others ran where the samples of their CPU leave room, half a period early. The
+// weights are times or the counts of another event.
 func TestPlace(t *testing.T) {
-	h := &history{slices: []slice{{2 * ms, 4 * ms, 2 * ms, 0, 0}, {6 * ms, 8 * ms, 2 * ms, 1, 0}}}
-	h.others = []slice{{1 * ms, 11 * ms, 3 * ms, KeyOther, 0}, {1 * ms, 11 * ms, 10 * ms, KeyOther, 1}}
-	h.place(20 * ms)
-	want := []slice{
-		{0, 2 * ms, ms, KeyOther, 0}, {0, 10 * ms, 10 * ms, KeyOther, 1},
-		{2 * ms, 4 * ms, 2 * ms, 0, 0}, {4 * ms, 6 * ms, ms, KeyOther, 0}, {6 * ms, 8 * ms, 2 * ms, 1, 0}, {8 * ms, 10 * ms, ms, KeyOther, 0},
-	}
-	if diff := cmp.Diff(want, h.slices, cmp.AllowUnexported(slice{})); diff != "" {
-		t.Error(diff)
+	for _, rate := range []float64{1, 3, 1e-3} {
+		h := &history{slices: []slice{{2 * ms, 4 * ms, 2 * ms * rate, 0, 0}, {6 * ms, 8 * ms, 2 * ms * rate, 1, 0}}}
+		h.others = []slice{{1 * ms, 11 * ms, 3 * ms * rate, KeyOther, 0}, {1 * ms, 11 * ms, 10 * ms * rate, KeyOther, 1}}
+		h.place(20 * ms)
+		want := []slice{
+			{0, 2 * ms, ms * rate, KeyOther, 0}, {0, 10 * ms, 10 * ms * rate, KeyOther, 1},
+			{2 * ms, 4 * ms, 2 * ms * rate, 0, 0}, {4 * ms, 6 * ms, ms * rate, KeyOther, 0}, {6 * ms, 8 * ms, 2 * ms * rate, 1, 0}, {8 * ms, 10 * ms, ms * rate, KeyOther, 0},
+		}
+		if diff := cmp.Diff(want, h.slices, cmp.AllowUnexported(slice{}), cmpopts.EquateApprox(1e-12, 0)); diff != "" {
+			t.Errorf("%v a ns: %s", rate, diff)
+		}
+		c := cutter{rate: rate}
+		if p := c.likely(h.slices[0]); math.Abs(p-0.5) > 1e-12 {
+			t.Errorf("%v a ns: likely by %v, want 0.5", rate, p)
+		}
 	}
 }
