@@ -10,7 +10,7 @@ import (
 func (a *Attributor) regress(r *Result) {
 	solutions := make([]*solution, len(a.tracks))
 	histories := make([]*history, len(a.tracks))
-	found, responds, differ := false, false, false
+	found, validated, responds, differ := false, false, false, false
 	for _, g := range a.groups {
 		g.history.finish() // of all first: after that all functions are known
 	}
@@ -23,6 +23,7 @@ func (a *Attributor) regress(r *Result) {
 			i := s.track.index
 			solutions[i], histories[i] = sol, g.history
 			found = true
+			validated = validated || sol.validated
 			responds = responds || sol.validated && sol.responds()
 			differ = differ || sol.validated && sol.responds() && sol.differ()
 		}
@@ -34,6 +35,10 @@ func (a *Attributor) regress(r *Result) {
 		return
 	}
 	r.Validation = validation(solutions, differ || a.method == Regression)
+	if a.method == Auto && !validated {
+		note("one half of the recording does not tell enough to predict the other: joules are shared by CPU time")
+		return
+	}
 	if a.method == Auto && !responds {
 		note("the energy does not depend on what runs, as far as the recording shows: joules are shared by CPU time")
 		return

@@ -232,6 +232,22 @@ func TestHalve(t *testing.T) {
 	}
 }
 
+// Where samples are far apart against what runs, the simpler models are damped like the
+// regression, and there is a validation.
+func TestCoarse(t *testing.T) {
+	a := mustNew(t, Options{Method: Auto}, Series{"package", 0, []int{0, 1}})
+	e := 0.0
+	for k := range int64(12000) {
+		read(t, a, 0, k*10*ms, e)
+		e += 0.05 + interval10(t, a, k, 0, 0) + interval10(t, a, k, 1, 3)
+	}
+	r := a.Finish()
+	checkParts(t, r)
+	if r.Validation == nil || r.Method != Regression {
+		t.Errorf("%s with the validation %v", r.Method, r.Validation)
+	}
+}
+
 // A function whose seconds on two types of core are one term has the error of the term,
 // and its part of it where some of the term was lost.
 func TestPowers(t *testing.T) {

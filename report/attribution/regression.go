@@ -125,6 +125,7 @@ func (s *solution) validate(r *rows, c *changes) {
 	one := s.each.model
 	one.terms = t.alike()
 	two := newProblem(r, one, c, s.each.pool)
+	two.noise.ScaleSym(s.each.damping, two.noise)
 	bare, timeOnly := two, two
 	if k := one.terms.n; k > 1 {
 		bare = two.columns([]int{k - 1})

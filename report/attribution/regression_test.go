@@ -57,26 +57,33 @@ func drawRecording(t *rapid.T) recording {
 	for c := range cpus {
 		at := rapid.Int64Range(0, ms).Draw(t, "phase")
 		pattern := rapid.SliceOfN(rapid.IntRange(-3, keys-1), 1, 30).Draw(t, "pattern")
+		weight := rapid.SampledFrom([]float64{ms, ms, 3 * ms, 0}).Draw(t, "weight")
 		for i := 0; at+ms < end; i++ {
 			if k := pattern[i%len(pattern)]; k >= -2 {
-				span(slice{at, at + ms, ms, Key(k), int32(c)})
+				span(slice{at, at + ms, weight, Key(k), int32(c)})
 			}
 			at += ms
 		}
 	}
 	slices.SortStableFunc(r.busy, func(a, b slice) int { return int(a.start - b.start) })
 	static := rapid.SampledFrom([]float64{0, 7}).Draw(t, "static")
+	packages := [][]int{all}
+	if cpus > 1 && rapid.Bool().Draw(t, "packages") {
+		packages = [][]int{all[:1], all[1:]}
+	}
 	for _, domain := range []string{"package", "dram"}[:rapid.IntRange(1, 2).Draw(t, "domains")] {
-		r.series = append(r.series, Series{domain, 0, all})
-		r.opt.BaselineWatts = append(r.opt.BaselineWatts, rapid.SampledFrom([]float64{math.NaN(), 0, 7, 1e6}).Draw(t, "baseline"))
-		scale := rapid.SampledFrom([]float64{1, 0, 0.1}).Draw(t, "scale")
-		rs := []reading{}
-		var sum float64
-		for k, joules := range energy {
-			sum += scale*joules + static*float64(step)*1e-9
-			rs = append(rs, reading{int64(k) * step, sum})
+		for i, set := range packages {
+			r.series = append(r.series, Series{domain, i, set})
+			r.opt.BaselineWatts = append(r.opt.BaselineWatts, rapid.SampledFrom([]float64{math.NaN(), 0, 7, 1e6}).Draw(t, "baseline"))
+			scale := rapid.SampledFrom([]float64{1, 0, 0.1}).Draw(t, "scale")
+			rs := []reading{}
+			var sum float64
+			for k, joules := range energy {
+				sum += scale*joules + static*float64(step)*1e-9
+				rs = append(rs, reading{int64(k) * step, sum})
+			}
+			r.readings = append(r.readings, rs)
 		}
-		r.readings = append(r.readings, rs)
 	}
 	return r
 }
