@@ -106,6 +106,9 @@ func (f *fit) assemble() {
 			}
 		}
 	}
+	for j := range n {
+		f.q.SetSym(j, j, f.q.At(j, j)*(1+p.ridge))
+	}
 }
 
 func (f *fit) b() []float64 {

@@ -17,6 +17,7 @@ type problem struct {
 	span    float64       // s, the sum of seconds
 	noise   *mat.SymDense // covariance of the errors in all of x, summed
 	blocks  int           // that the rows are divided into
+	ridge   float64       // part by which the squares of the columns are enlarged, so that there is a solution
 }
 
 // model is what the equations of a series are made with.
