@@ -40,6 +40,7 @@ func (f *File) Read(sink Sink) (*Result, error) {
 	if f.Own != nil {
 		err = f.replay()
 	} else {
+		f.noteStacks()
 		err = f.records()
 		f.zip.stop()
 		f.hold.flush(math.MaxUint64, f.deliver)
@@ -50,6 +51,18 @@ func (f *File) Read(sink Sink) (*Result, error) {
 	f.result.Late = f.hold.late
 	f.result.Notes = f.notes.all()
 	return &f.result, err
+}
+
+// noteStacks says where callers in user code are only to be had from a copy of the stack (perf record
+// --call-graph dwarf), which is not unwound here.
+func (f *File) noteStacks() {
+	const alone = perfring.FlagExcludeCallchainUser
+	for i := range f.Events {
+		a := &f.Events[i].Attr
+		if a.SampleFormat&perfring.SampleStackUser != 0 && (a.SampleFormat&perfring.SampleCallchain == 0 || a.Flags&alone != 0) {
+			f.notes.add("stacks of user code are copies of memory (--call-graph dwarf), of which the callers are not known: --call-graph fp records them")
+		}
+	}
 }
 
 // records reads until the end, or to where nothing more can be found.
