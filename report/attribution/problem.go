@@ -49,7 +49,7 @@ func newProblem(r *rows, m model, c *changes, pool int) *problem {
 	p := &problem{n: n, total: make([]float64, n), blocks: max(1, min(maxBlocks, k/2))}
 	p.x, p.y = make([]float64, k*n), make([]float64, k)
 	p.seconds, p.busy = make([]float64, k), make([]float64, k)
-	lost := make([]float64, k)
+	lost, missing := make([]float64, k), make([]float64, k)
 	functions := 0.0
 	for i, w := range r.list {
 		i = min(i/pool, k-1)
@@ -66,6 +66,7 @@ func newProblem(r *rows, m model, c *changes, pool int) *problem {
 			x[t.other] += w.other * 1e-9
 		}
 		p.busy[i] += (w.other + w.lost) * 1e-9
+		missing[i] += w.lost * 1e-9
 		if t.lost != none {
 			x[t.lost] += w.lost * 1e-9
 		} else {
@@ -112,7 +113,7 @@ func newProblem(r *rows, m model, c *changes, pool int) *problem {
 	p.trust = make([]float64, k)
 	for i := range p.trust {
 		p.trust[i] = 1
-		if t.lost != none && p.x[i*n+t.lost]*p.total[t.lost] > muchLost*p.busy[i] {
+		if t.lost != none && missing[i] > muchLost*p.busy[i] {
 			p.trust[i] = lostTrust
 		}
 	}
