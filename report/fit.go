@@ -97,7 +97,7 @@ func (r *Recording) intervals() map[rowID]interval {
 			in.below = math.Hypot(in.below, share*max(0, power.Joules-power.Low))
 			in.above = math.Hypot(in.above, share*max(0, power.High-power.Joules))
 			group := groups[groupID{c, power.Group}]
-			if before, ok := most[p.row]; group != "" && (!ok || own.joules[c] > before) {
+			if before, ok := most[p.row]; !ok || own.joules[c] > before {
 				in.group, most[p.row] = group, own.joules[c]
 			}
 		}

@@ -95,6 +95,9 @@ func (f *convertFlags) run(path string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
+	if err := f.spareInputs(path); err != nil {
+		return err
+	}
 	// Main lets the heap grow fourfold, which is nothing beside a live recording; the stacks of a large file are
 	// not. A quarter of a million of them fit in.
 	debug.SetMemoryLimit(maxConvertMemory)
@@ -135,6 +138,22 @@ func (f *convertFlags) run(path string) error {
 		rec.Summary().Text(os.Stderr, terminalWidth(os.Stderr))
 		name := printable(f.output)
 		fmt.Fprintf(os.Stderr, "profile: %s (energyprof report %s, go tool pprof -http=: %s)\n", name, name, name)
+	}
+	return nil
+}
+
+// spareInputs refuses to write over what is read.
+func (f *convertFlags) spareInputs(path string) error {
+	for _, in := range []string{path, f.energy} {
+		read, err := os.Stat(in)
+		if err != nil {
+			continue // whatever is wrong with it is said when it is opened
+		}
+		for _, out := range []wantedFile{{"-o", f.output}, {"--summary", f.summary}} {
+			if written, err := os.Stat(out.path); err == nil && os.SameFile(read, written) && !isSpecial(out.path) {
+				return usagef("%s %s is what is read: it would be lost", out.flag, out.path)
+			}
+		}
 	}
 	return nil
 }

@@ -122,9 +122,9 @@ func (c *conversion) checkTimes(result *perfdata.Result, samples uint64) error {
 		return nil
 	}
 	if result.Last < c.trace.first || result.First > c.trace.last {
-		return fmt.Errorf("%s: samples from %.3f to %.3f s on %v, energy of %s from %.3f to %.3f s: %w", c.path,
+		return fmt.Errorf("%s: samples from %.3f to %.3f s on %v, but energy of %s from %.3f to %.3f s: it is of another time, boot or clock", c.path,
 			float64(result.First)/1e9, float64(result.Last)/1e9, c.file.Info.Clock, c.flags.energy,
-			float64(c.trace.first)/1e9, float64(c.trace.last)/1e9, perfdata.ErrClock)
+			float64(c.trace.first)/1e9, float64(c.trace.last)/1e9)
 	}
 	return nil
 }

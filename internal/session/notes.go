@@ -55,7 +55,7 @@ func (r *recording) noteNothing() {
 // (perf_event_exit_task in begin_new_exec), without any record.
 func (r *recording) noteIdentity(used time.Duration) {
 	whole := r.opt.Delay == 0 && r.opt.Duration == 0
-	ran := r.result.Ran
+	ran := max(r.result.Ran, time.Duration(r.missed.known)) // the scheduler's account sees tasks to their end
 	if unseen := used - ran; whole && unseen > 10*unsampled && unseen > used/10 {
 		r.note(NoteIdentity, "the command and its children used %.3f s of CPU time, and the kernel let us follow %.3f s of it: not where a program changes its user or gains rights (setuid, sudo)", used.Seconds(), ran.Seconds())
 	}

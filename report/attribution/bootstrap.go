@@ -9,10 +9,11 @@ import (
 
 const (
 	replicates = 300
-	// How far off, in part, the correction for the errors of the columns may be.
-	correctionError = 0.25
-	// Half a 95 % interval in standard errors that come from 64 blocks (Student's t).
-	halfWidth = 2.0
+	// How far off, in part, a small correction for the errors of the columns may be;
+	// one that moves more is less certain.
+	correctionError = 0.2
+	// Half a 95 % interval in standard errors.
+	halfWidth = 1.96
 )
 
 // errors is the standard error of the joules of each term: that of the energies and
@@ -22,8 +23,9 @@ func (id *identified) errors() []float64 {
 		return id.known
 	}
 	sd := id.bootstrap()
+	part := correctionError + id.correction()
 	for j, plain := range id.uncorrected() {
-		e := correctionError * (plain - id.joules[j])
+		e := part * (plain - id.joules[j])
 		sd[j] = math.Sqrt(sd[j]*sd[j] + e*e)
 	}
 	return sd

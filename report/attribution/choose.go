@@ -57,7 +57,10 @@ func (a *Attributor) regress(r *Result) {
 		}
 		id := s.each
 		switch {
-		case a.method == Regression || s.alike == nil:
+		case a.method == Regression:
+		case !s.validated:
+			note("%v: one half of the recording does not tell enough to predict the other: its joules are shared by CPU time", r.Series[i].Series)
+			continue
 		case !s.responds():
 			id = s.alike.still()
 		case !s.differ():

@@ -263,8 +263,8 @@ func TestPowers(t *testing.T) {
 		lost float64
 		want FunctionPower
 	}{
-		{0, FunctionPower{Seconds: 3, Joules: 10, Low: 8, High: 12, Watts: 10. / 3, Group: none}},
-		{3, FunctionPower{Seconds: 3, Joules: 5, Low: 4, High: 6, Watts: 5. / 3, Group: none}},
+		{0, FunctionPower{Seconds: 3, Joules: 10, Low: 8.04, High: 11.96, Watts: 10. / 3, Group: none}},
+		{3, FunctionPower{Seconds: 3, Joules: 5, Low: 4.02, High: 5.98, Watts: 5. / 3, Group: none}},
 	} {
 		o.lostIn[0] = tt.lost
 		whole, rate, _, _ := o.parts(0)

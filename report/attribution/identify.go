@@ -21,21 +21,34 @@ const (
 	maxActiveShare = 0.02
 )
 
+// neverIdle is the part of the time from which on a package counts as always awake.
+const neverIdle = 0.998
+
 // identified is a fit whose terms the data can tell apart, and what had to be done
 // for that.
 type identified struct {
 	*fit
-	model   model
-	pool    int // intervals that were summed to one
-	cov     *mat.SymDense
-	noBase  bool // the static power could not be told from the functions
-	asOne   bool // the power of an active package could not be told from the static power
-	noAlone bool // the power of an active package could not be told from the functions
+	givenUp
+	model model
+	pool  int // intervals that were summed to one
+	cov   *mat.SymDense
 
 	known   []float64 // standard errors, where the fit is one of segments
 	told    terms     // before functions were joined for being uncertain
+	untold  givenUp   // by then
 	damping float64   // part of the correction for the errors of the columns that is made
 	coarse  bool      // it is less than 1
+}
+
+// givenUp is what could not be told.
+type givenUp struct {
+	noBase  bool // the static power from the functions
+	asOne   bool // the power of an active package from the static power
+	noAlone bool // the power of an active package from the functions
+}
+
+func (g *givenUp) add(o givenUp) {
+	g.noBase, g.asOne, g.noAlone = g.noBase || o.noBase, g.asOne || o.asOne, g.noAlone || o.noAlone
 }
 
 // identify fits, and joins or drops terms until the data tell apart what is left.
@@ -74,7 +87,7 @@ func identify(r *rows, m model, c *changes, pool int) (*identified, bool) {
 			return nil, false
 		}
 		if id.told.unit == nil {
-			id.told = t.clone()
+			id.told, id.untold = t.clone(), id.givenUp
 		}
 		if !id.joinUncertain() {
 			return id, true
@@ -235,6 +248,8 @@ func (id *identified) joinUncertain() bool {
 		// Where it is not there, its fit can only err upwards.
 		absent := id.joules[a] < 2*sd(a)
 		if unclear := sd(a) > max(maxActiveError*both, maxActiveShare*id.problem.energy); absent || unclear {
+			// A package that is never idle does not show it, however sure the fit is.
+			unclear = unclear || id.problem.total[a] > neverIdle*id.problem.span
 			id.asOne = id.asOne || unclear && t.base != none
 			id.noAlone = id.noAlone || unclear && t.base == none
 			t.drop(a)

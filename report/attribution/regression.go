@@ -46,7 +46,7 @@ func (h *history) regress(s *seriesHistory) (*solution, bool) {
 		m := best.model
 		m.company = found
 		if again, ok := identify(r, m, &h.changes, best.pool); ok {
-			again.noBase, again.asOne, again.noAlone = again.noBase || best.noBase, again.asOne || best.asOne, again.noAlone || best.noAlone
+			again.add(best.givenUp)
 			best = again
 		}
 	}
@@ -59,19 +59,21 @@ func (h *history) regress(s *seriesHistory) (*solution, bool) {
 func (h *history) bestPool(s *seriesHistory, watts float64, least int) *identified {
 	r, ran := &s.rows, s.ran()
 	var best *identified
-	var told *terms // what the first try, with the most intervals, could tell apart
+	var first *identified // has the most intervals; what it cannot tell apart for noise, others tell by chance
 	for _, pool := range pools(len(r.list), least) {
 		m := model{watts: watts,
 			terms: chooseTerms(h.functions, ran, s.other(), s.lost(), len(r.list)/pool, s.track.fitted, true)}
-		if told != nil && told.n <= m.terms.n {
-			m.terms = *told
+		var untold givenUp
+		if first != nil && first.told.n <= m.terms.n {
+			m.terms, untold = first.told, first.untold
 		}
 		id, ok := identify(r, m, &h.changes, pool)
 		if !ok {
 			continue
 		}
-		if told == nil {
-			told = &id.told
+		id.add(untold)
+		if first == nil {
+			first = id
 		}
 		if best == nil || id.betterThan(best) {
 			best = id
@@ -140,7 +142,7 @@ func (s *solution) validate(r *rows, c *changes) {
 	s.byTime, ok[3] = timeOnly.crossValidate(given)
 	f, solved := two.solve()
 	if solved {
-		a := &identified{fit: f, model: one, pool: s.each.pool, noBase: s.each.noBase, asOne: s.each.asOne, noAlone: s.each.noAlone}
+		a := &identified{fit: f, model: one, pool: s.each.pool, givenUp: s.each.givenUp}
 		if a.cov, solved = f.covariance(); solved {
 			s.alike = a
 		}

@@ -2,6 +2,7 @@ package attribution
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/mat"
 )
@@ -29,9 +30,16 @@ func (p prediction) error() float64 {
 // of their squared errors, block by block, is twice its standard error or more.
 func (p prediction) beats(o prediction) bool {
 	n := float64(len(p.square))
+	// A few blocks in which something went wrong with the samples must not decide.
+	sizes := make([]float64, len(p.square))
+	for b := range sizes {
+		sizes[b] = math.Abs(o.square[b] - p.square[b])
+	}
+	slices.Sort(sizes)
+	limit := outlier * sizes[len(sizes)/2]
 	var sum, squares float64
 	for b := range p.square {
-		d := o.square[b] - p.square[b]
+		d := max(-limit, min(limit, o.square[b]-p.square[b]))
 		sum += d
 		squares += d * d
 	}
@@ -39,6 +47,9 @@ func (p prediction) beats(o prediction) bool {
 	variance := (squares/n - mean*mean) / (n - 1)
 	return mean > 0 && mean*mean > 4*variance
 }
+
+// outlier is how many times the median difference of a block counts at most.
+const outlier = 5
 
 // crossValidate fits each half of the blocks, every other one, and predicts the
 // rows of the other half. ok is false when a half does not determine the fit.

@@ -65,7 +65,7 @@ type MethodErrors struct {
 type Watts struct {
 	Apart       float64 // part of the packages in which it was told apart
 	Mean, Worst float64 // NaN if it never was
-	// Clear are the errors where an oracle tells it to 5 % (95 % interval), Of
+	// Clear are the errors where an oracle tells it to 5 % with three standard deviations, Of
 	// how many packages these are.
 	Clear float64
 	Of    float64

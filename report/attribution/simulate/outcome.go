@@ -41,7 +41,7 @@ func (w *wattErrors) add(got, want, oracle float64, told bool) {
 	if told {
 		w.all = append(w.all, e)
 	}
-	if Normal95*oracle < 0.05*want {
+	if 3*oracle < 0.05*want {
 		w.of++
 		w.clear = append(w.clear, e)
 	}

@@ -198,7 +198,7 @@ func Scenarios() []Scenario {
 			})},
 		{Name: "others", About: "a third of the CPU time is of processes that are not sampled, known by 4.2 ms", Claimed: true,
 			Make: but(func(rng *rand.Rand, m *Machine, _ *Instruments) { addOthers(rng, m, 1) })},
-		{Name: "others by 10 ms", About: "the same, known by 10 ms, in step with the readings", Claimed: true,
+		{Name: "others by 10 ms", About: "the same, known by 10 ms, in step with the readings: coarser than what a recording knows",
 			Make: but(func(rng *rand.Rand, m *Machine, in *Instruments) {
 				addOthers(rng, m, 1)
 				in.OthersEvery = 10 * time.Millisecond

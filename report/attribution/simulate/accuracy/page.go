@@ -35,7 +35,7 @@ assumptions of the regression do not hold are marked: it claims nothing there, a
 Relative error of the joules of a function in a recording, over all packages, in %%: mean / worst. The worst is that of
 all functions in all recordings; functions with less than 2 %% of the CPU time do not count. *Oracle* is what an
 estimator would err that is told exact run times, the lag and the covariance of the errors (generalised least
-squares); it is the limit of what can be known from these recordings. *Auto* is what ` + "`--method auto`" + ` gives.
+squares); it is the limit of what can be known from these recordings. *Auto* is what ` + "`--attribution auto`" + ` gives.
 
 The limit of the worst error holds for functions that an oracle tells that well, with three standard deviations:
 *worst of those* is their worst error, and in brackets the part of the functions that they are. (With 5 %% of noise,
