@@ -119,7 +119,7 @@ func withoutModifiers(name string) string {
 }
 
 // staticIncluded is the note on joules of CPU time without any baseline.
-const staticIncluded = "joules of functions include static power: no baseline was given (--baseline WATTS or measure)"
+const staticIncluded = "joules of functions include static power: no baseline was given (--baseline WATTS, or record --baseline measure)"
 
 // notes says what a reader of the joules must know of how they were shared out in the end.
 func (f *attributionFlags) notes(rec *report.Recording) []string {

@@ -75,7 +75,7 @@ const staticHead = `
 ## Static power and power of an active package
 
 Mean / worst relative error in %% of the fitted watts, where the result tells them apart (*told*: in which part of
-the packages); *clear*: mean error where an oracle's 95 %% interval is within 5 %%, and in which part of the packages
+the packages); *clear*: mean error where an oracle tells it to 5 %% with three standard deviations, and in which part of the packages
 that is.
 
 | scenario | static told | static | clear | active told | active | clear |
