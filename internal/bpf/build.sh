@@ -4,5 +4,5 @@ set -eu
 cd "$(dirname "$0")"
 clang=${CLANG:-$(command -v clang || command -v clang-14)}
 strip=${LLVM_STRIP:-$(command -v llvm-strip || command -v llvm-strip-14)}
-"$clang" -O2 -g -Wall -Wextra -Wno-unused-parameter -target bpfel -mcpu=v2 -c sched.bpf.c -o sched.bpf.o
+"$clang" -O2 -g -Wall -Wextra -Wno-unused-parameter -target bpfel -mcpu=v2 -fdebug-prefix-map="$PWD"=internal/bpf -c sched.bpf.c -o sched.bpf.o
 "$strip" -g sched.bpf.o
