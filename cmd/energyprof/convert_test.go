@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -152,7 +153,12 @@ func TestConvertOwnRecording(t *testing.T) {
 		if live.TimeNanos != again.TimeNanos || live.DurationNanos != again.DurationNanos {
 			t.Errorf("%v: start and duration %d %d, recorded %d %d", target, again.TimeNanos, again.DurationNanos, live.TimeNanos, live.DurationNanos)
 		}
-		if d := cmp.Diff(readSummary(t, in("live.json")), readSummary(t, in("again.json"))); d != "" {
+		recorded, converted := readSummary(t, in("live.json")), readSummary(t, in("again.json"))
+		for _, s := range []*report.Summary{&recorded, &converted} {
+			// Which files gave no names is a matter of the look-up, and its result is in the file.
+			s.Notes = slices.DeleteFunc(s.Notes, func(n string) bool { return strings.HasPrefix(n, "functions of ") })
+		}
+		if d := cmp.Diff(recorded, converted); d != "" {
 			t.Errorf("%v: summary (-recorded +converted):\n%.2000s", target, d)
 		}
 	}
