@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -62,7 +61,7 @@ func (e *Evaluation) Violations() []string {
 		if !(e.Coverage >= coverageLow-chance && e.Coverage <= coverageHigh+chance) {
 			fail("coverage %.1f %%", 100*e.Coverage)
 		}
-		if e.WidthOracle > cmp.Or(l.Width, widthLimit) {
+		if e.WidthOracle > widthLimit {
 			fail("intervals %.1f times as wide as an oracle's", e.WidthOracle)
 		}
 	}

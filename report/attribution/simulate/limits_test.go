@@ -33,7 +33,6 @@ func TestViolations(t *testing.T) {
 		{func(e *Evaluation) { e.Coverage, e.Intervals = 0.5, 50 }, ""},
 		{func(e *Evaluation) { e.Coverage, e.Scenario.Claimed = 0.5, false }, ""},
 		{func(e *Evaluation) { e.WidthOracle = 3 }, "3.0 times as wide"},
-		{func(e *Evaluation) { e.WidthOracle, e.Scenario.Limits.Width = 3, 4 }, ""},
 	} {
 		e := good()
 		c.change(e)
