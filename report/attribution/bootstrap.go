@@ -34,14 +34,11 @@ func (id *identified) errors() []float64 {
 // uncorrected is the joules of the terms without the correction.
 func (id *identified) uncorrected() []float64 {
 	p := id.problem
-	var weighted float64
-	for k, w := range id.weight {
-		weighted += w * p.seconds[k] / p.span
-	}
+	weight := id.meanWeight()
 	q := mat.NewSymDense(p.n, nil)
 	for i := range p.n {
 		for j := i; j < p.n; j++ {
-			q.SetSym(i, j, id.q.At(i, j)+weighted*p.noise.At(i, j))
+			q.SetSym(i, j, id.q.At(i, j)+weight*p.noise.At(i, j))
 		}
 	}
 	x, _, ok := minimise(q, id.b(), p.energy, id.free)
@@ -51,11 +48,11 @@ func (id *identified) uncorrected() []float64 {
 	return x
 }
 
-// bootstrap is the deviation of the joules of each term over
-// recordings that are made of blocks of this one, drawn with replacement, each solved
-// for the terms that are not held at 0 (Künsch 1989; Efron and Tibshirani 1993). A
-// term at 0 has the error that it would have if it were not held there. The seed is
-// fixed, so that the same recording gives the same interval.
+// bootstrap is the standard deviation of the joules of each term over recordings that
+// are made of blocks of this one, drawn with replacement, each solved for the terms that
+// are not held at 0 (Künsch 1989; Efron and Tibshirani 1993). A term at 0 has the error
+// that it would have if it were not held there. The seed is fixed, so that the same
+// recording gives the same interval.
 func (id *identified) bootstrap() []float64 {
 	n := id.problem.n
 	sd := make([]float64, n)

@@ -65,12 +65,5 @@ func (id *identified) search(r *rows, c *changes, m model, set func(*model, floa
 			best = i
 		}
 	}
-	v := float64(best - steps)
-	if best > 0 && best < 2*steps {
-		a, b, d := errors[best-1], errors[best], errors[best+1]
-		if curve := a - 2*b + d; curve > 0 && !math.IsInf(curve, 1) {
-			v += max(-0.5, min(0.5, (a-d)/(2*curve)))
-		}
-	}
-	return v * step
+	return (float64(best-steps) + vertex(errors, best)) * step
 }

@@ -13,7 +13,6 @@ type block struct {
 	b      []float64
 	sums   []float64 // of the columns: what the constraint is made of
 	energy float64
-	rows   int
 }
 
 // maxBlocks is the number of blocks into which a recording is divided, for
@@ -73,7 +72,6 @@ func (f *fit) assemble() {
 			w, row := f.weight[k], p.row(k)
 			weighted += w * p.seconds[k]
 			b.energy += p.y[k]
-			b.rows++
 			ran = ran[:0] // most rows have few of the terms
 			for j, x := range row {
 				if x != 0 {
@@ -119,6 +117,16 @@ func (f *fit) b() []float64 {
 		}
 	}
 	return b
+}
+
+// meanWeight is that of a second of the recording: what the covariance of the errors
+// of the columns counts in the equations.
+func (f *fit) meanWeight() float64 {
+	var sum float64
+	for k, w := range f.weight {
+		sum += w * f.problem.seconds[k] / f.problem.span
+	}
+	return sum
 }
 
 // predict is the energy of a row.

@@ -61,14 +61,7 @@ func (h *history) findLag() int64 {
 			least = i
 		}
 	}
-	lag := float64(least)
-	if least > 0 && least < lagSteps { // the vertex of the parabola through three points
-		l, m, r := errors[least-1], errors[least], errors[least+1]
-		if d := l - 2*m + r; d > 0 {
-			lag += (l - r) / (2 * d)
-		}
-	}
-	found := int64(lag * float64(step))
+	found := int64((float64(least) + vertex(errors, least)) * float64(step))
 	if try(found) < atBest {
 		return found
 	}

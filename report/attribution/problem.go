@@ -10,7 +10,6 @@ type problem struct {
 	x       []float64     // rows by n
 	y       []float64     // J by row, less the static power that is given
 	seconds []float64     // by row
-	busy    []float64     // CPU seconds by row
 	trust   []float64     // by row: 1, less where much of what ran is not known
 	total   []float64     // s by term, which its column was divided by
 	energy  float64       // J, the sum of y
@@ -48,8 +47,8 @@ func newProblem(r *rows, m model, c *changes, pool int) *problem {
 	k := max(1, len(r.list)/pool) // what remains joins the last one
 	p := &problem{n: n, total: make([]float64, n), blocks: max(1, min(maxBlocks, k/2))}
 	p.x, p.y = make([]float64, k*n), make([]float64, k)
-	p.seconds, p.busy = make([]float64, k), make([]float64, k)
-	lost, missing := make([]float64, k), make([]float64, k)
+	p.seconds = make([]float64, k)
+	busy, lost, missing := make([]float64, k), make([]float64, k), make([]float64, k) // CPU seconds
 	functions := 0.0
 	for i, w := range r.list {
 		i = min(i/pool, k-1)
@@ -65,7 +64,7 @@ func newProblem(r *rows, m model, c *changes, pool int) *problem {
 		if t.other != none {
 			x[t.other] += w.other * 1e-9
 		}
-		p.busy[i] += (w.other + w.lost) * 1e-9
+		busy[i] += (w.other + w.lost) * 1e-9
 		missing[i] += w.lost * 1e-9
 		if t.lost != none {
 			x[t.lost] += w.lost * 1e-9
@@ -80,7 +79,7 @@ func newProblem(r *rows, m model, c *changes, pool int) *problem {
 			x[t.unit[e.unit]] += s
 			p.total[t.unit[e.unit]] += s
 			functions += s
-			p.busy[i] += float64(e.ns) * 1e-9
+			busy[i] += float64(e.ns) * 1e-9
 		}
 	}
 	// Lost time was spent in what ran, in proportion.
@@ -113,7 +112,7 @@ func newProblem(r *rows, m model, c *changes, pool int) *problem {
 	p.trust = make([]float64, k)
 	for i := range p.trust {
 		p.trust[i] = 1
-		if t.lost != none && missing[i] > muchLost*p.busy[i] {
+		if t.lost != none && missing[i] > muchLost*busy[i] {
 			p.trust[i] = lostTrust
 		}
 	}

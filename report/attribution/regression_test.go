@@ -252,3 +252,24 @@ func TestPlace(t *testing.T) {
 		}
 	}
 }
+
+func TestVertex(t *testing.T) {
+	inf := math.Inf(1)
+	for _, tt := range []struct {
+		name   string
+		errors []float64
+		least  int
+		want   float64
+	}{
+		{"(x - 1.25)^2", []float64{1.5625, 0.0625, 0.5625}, 1, 0.25},
+		{"equal neighbours", []float64{2, 1, 2, 5}, 1, 0},
+		{"flat", []float64{1, 1, 1}, 1, 0},
+		{"first", []float64{0, 1, 2}, 0, 0},
+		{"last", []float64{2, 1, 0}, 2, 0},
+		{"no solution beside it", []float64{inf, 1, 2}, 1, 0},
+	} {
+		if got := vertex(tt.errors, tt.least); got != tt.want {
+			t.Errorf("%s: vertex %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}

@@ -127,7 +127,6 @@ func (p *problem) part(blocks int, in func(row int) bool) *problem {
 		h.x = append(h.x, p.row(k)...)
 		h.y = append(h.y, p.y[k])
 		h.seconds = append(h.seconds, p.seconds[k])
-		h.busy = append(h.busy, p.busy[k])
 		h.trust = append(h.trust, p.trust[k])
 		h.energy += p.y[k]
 		h.span += p.seconds[k]

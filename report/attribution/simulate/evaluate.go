@@ -50,11 +50,10 @@ type Evaluation struct {
 	Cost      float64 // by the clock, median, per second of recording, of the regression
 }
 
-// MethodErrors are relative errors: Mean over functions and seeds, Typical the
-// median over seeds of the worst function, Worst of all.
+// MethodErrors are relative errors: Mean over functions and seeds, Worst of all.
 type MethodErrors struct {
-	Name                 string
-	Mean, Typical, Worst float64
+	Name        string
+	Mean, Worst float64
 	// Bias is the mean of the errors with their signs.
 	Bias float64
 	// Scaled is the mean with the one common factor that suits best.
@@ -113,7 +112,7 @@ func (s *Scenario) collect(outcomes []outcome) *Evaluation {
 				worst = append(worst, largest(absolute(o.errors[name])))
 			}
 		}
-		e.Methods = append(e.Methods, MethodErrors{name, mean(absolute(all)), quantile(worst, 0.5), largest(worst), mean(all), mean(absolute(scaled))})
+		e.Methods = append(e.Methods, MethodErrors{name, mean(absolute(all)), largest(worst), mean(all), mean(absolute(scaled))})
 	}
 	var functions, apart, series, inside, insideAll, chosen, said, withdrawn int
 	var baseline, active wattErrors

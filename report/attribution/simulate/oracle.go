@@ -17,10 +17,9 @@ const Normal95 = 1.959964
 // one factor. They are standard deviations in theory, nothing is estimated. Infinite is what it could not
 // tell either.
 type Oracle struct {
-	Joules    []float64 // by function
-	Baseline  float64   // W; 0 where it was given
-	Active    float64   // W
-	Intervals int
+	Joules   []float64 // by function
+	Baseline float64   // W; 0 where it was given
+	Active   float64   // W
 }
 
 // Oracle is generalised least squares on one series. An interval's error is
@@ -92,7 +91,7 @@ func (tr *Trace) Oracle(series int, staticGiven bool) Oracle {
 		of = covariance(mat.NewSymDense(activity, corner(information, activity)))
 	}
 	chance := tr.chance(series)
-	o := Oracle{Joules: make([]float64, len(tr.Machine.Functions)), Intervals: rows}
+	o := Oracle{Joules: make([]float64, len(tr.Machine.Functions))}
 	for i, f := range terms {
 		t := truth.Functions[f]
 		o.Joules[f] = math.Hypot(math.Sqrt(of(i, i))*t.Seconds, t.Joules/t.Seconds*chance[f])

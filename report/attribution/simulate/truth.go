@@ -12,7 +12,6 @@ type SeriesTruth struct {
 	Joules    float64
 	Baseline  float64 // static power
 	Active    float64 // while any CPU ran
-	Other     float64 // of the functions that are not sampled; in Functions too
 	Functions []FunctionTruth
 	// BaselineWatts is the mean static power, ActiveSeconds how long any CPU ran.
 	BaselineWatts, ActiveSeconds float64
@@ -36,13 +35,9 @@ func (mt *meter) difference(base *meter) (pkg, memory SeriesTruth) {
 	memory.ActiveSeconds = pkg.ActiveSeconds
 	pkg.Active = mt.p.Active * pkg.ActiveSeconds
 	pkg.BaselineWatts, memory.BaselineWatts = pkg.Baseline/seconds, mt.p.DRAMStatic
-	for i, f := range mt.truth {
+	for _, f := range mt.truth {
 		pkg.Functions = append(pkg.Functions, FunctionTruth{Seconds: f.ns / 1e9, Joules: f.joules})
 		memory.Functions = append(memory.Functions, FunctionTruth{Seconds: f.ns / 1e9, Joules: f.dram})
-		if mt.m.Functions[i].Other {
-			pkg.Other += f.joules
-			memory.Other += f.dram
-		}
 	}
 	return pkg, memory
 }
