@@ -42,9 +42,12 @@ func advice(err error) string {
 	case errors.Is(err, pmu.ErrNoPMU), errors.Is(err, pmu.ErrNoEvent):
 		return "`energyprof list` shows what this machine has"
 	case errors.Is(err, rapl.ErrNoDriver):
+		if errors.As(err, &path) && strings.HasSuffix(path.Path, "/msr") {
+			return "`sudo modprobe msr`"
+		}
 		return "`sudo modprobe -a rapl intel_rapl_msr msr`"
 	case errors.Is(err, rapl.ErrNoHardware):
-		return "nothing on this machine measures it; `--energy model` estimates"
+		return "`--energy auto` takes the best source that this machine has"
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		return "free some space, or write elsewhere"
 	case errors.Is(err, unix.EPIPE):
@@ -136,7 +139,16 @@ func adviceNote(n session.Note) string {
 
 // adviceKernelNames says how this user gets to see the kernel's symbols.
 func adviceKernelNames() string {
-	return "`sudo sysctl kernel.kptr_restrict=0 kernel.perf_event_paranoid=1`, or `sudo setcap cap_syslog,cap_perfmon+ep " + executable() + "`"
+	restrict, err := sysctl("kernel/kptr_restrict")
+	hidden := err == nil && restrict > 1 // from everybody, whatever the capabilities (kallsyms_show_value)
+	if hidden && os.Geteuid() == 0 {
+		return fmt.Sprintf("kernel.kptr_restrict is %d, which hides them from root, too: `sudo sysctl kernel.kptr_restrict=1`", restrict)
+	}
+	fix := "`sudo sysctl kernel.kptr_restrict=0 kernel.perf_event_paranoid=1`"
+	if hidden {
+		return fix
+	}
+	return fix + ", or `sudo setcap cap_syslog,cap_perfmon+ep " + executable() + "`"
 }
 
 // reason is an error in one line, with the errno's name where there is one.

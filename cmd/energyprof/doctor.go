@@ -50,7 +50,7 @@ func examine(fs pmu.FS, machine rapl.Machine) diagnosis {
 	d.add("tracepoints", err)
 	d.limits()
 	for _, s := range rapl.Probe(machine) {
-		f := judge("energy from "+s.Kind, s.Err)
+		f := judgeSource("energy from "+s.Kind, s)
 		if s.Usable {
 			f.Detail = describeSource(s.Info)
 		}

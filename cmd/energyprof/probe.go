@@ -47,7 +47,7 @@ var genericEvents = []string{
 func takeInventory(fs pmu.FS, machine rapl.Machine) (inventory, error) {
 	inv := inventory{Version: 1}
 	for _, s := range rapl.Probe(machine) {
-		f := judge(s.Kind, s.Err)
+		f := judgeSource(s.Kind, s)
 		if s.Usable {
 			f.Detail = describeSource(s.Info)
 		}
@@ -89,6 +89,16 @@ func judge(name string, err error) finding {
 		return finding{Name: name, Usable: true}
 	}
 	return finding{Name: name, Reason: reason(err), Fix: advice(err)}
+}
+
+// judgeSource has no fix for hardware that is not there: the other sources stand
+// beside it.
+func judgeSource(name string, s rapl.Status) finding {
+	f := judge(name, s.Err)
+	if errors.Is(s.Err, rapl.ErrNoHardware) {
+		f.Fix = ""
+	}
+	return f
 }
 
 // tryEvent opens a counter for a moment: nothing less tells whether it works.

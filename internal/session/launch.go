@@ -40,7 +40,8 @@ type command struct {
 	goAhead *os.File // one byte lets the shim execute
 	failure *os.File // a byte when the shim is ready, then the errno of a failed execve; closed by a successful one
 	pidfd   int
-	used    time.Duration // CPU time, of waited-for children too; known after wait
+	shim    time.Duration // CPU time before the command was executed
+	used    time.Duration // CPU time since then, of waited-for children too; known after wait
 }
 
 func init() {
@@ -168,6 +169,7 @@ func (c *command) ready() error {
 // start lets the shim execute the command and reports why it could not.
 func (c *command) start() error {
 	defer c.failure.Close()
+	c.shim = ranFor(c.process.Pid)
 	_, err := c.goAhead.Write([]byte{1})
 	c.goAhead.Close()
 	if err != nil {
@@ -185,6 +187,17 @@ func (c *command) start() error {
 		return fmt.Errorf("%s: %w: its interpreter is missing", c.args[0], ErrNotFound)
 	}
 	return fmt.Errorf("%s: %w: %w", c.args[0], ErrNotExecutable, errno)
+}
+
+// ranFor is the CPU time that a process has used, 0 if it is gone: the clock of
+// clock_getcpuclockid(3), whose number is made of the process's.
+func ranFor(pid int) time.Duration {
+	const scheduler = 2 // what ran, not ticks (CPUCLOCK_SCHED)
+	var ts unix.Timespec
+	if unix.ClockGettime(^int32(pid)<<3|scheduler, &ts) != nil {
+		return 0
+	}
+	return time.Duration(ts.Nano())
 }
 
 // abandon ends a shim that has not executed anything yet.
@@ -216,7 +229,7 @@ func (c *command) wait() (Exit, error) {
 	if err != nil {
 		return Exit{}, fmt.Errorf("waiting for %s: %w", c.args[0], err)
 	}
-	c.used = state.UserTime() + state.SystemTime()
+	c.used = max(0, state.UserTime()+state.SystemTime()-c.shim)
 	status := state.Sys().(syscall.WaitStatus)
 	if status.Signaled() {
 		return Exit{Signal: status.Signal()}, nil

@@ -224,7 +224,11 @@ func (o *outcome) notes() []string {
 		notes = append(notes, fmt.Sprintf("%v: static power cannot be told from what runs: joules of functions include it", name))
 	}
 	if b := o.model.terms.base; b != none && o.joules[b] > 0 && halfWidth*o.sd[b] > clearBaseline*o.joules[b] {
-		notes = append(notes, fmt.Sprintf("%v: static power is %.3g W, give or take %.2g W", name, o.joules[b]/o.problem.span, halfWidth*o.sd[b]/o.problem.span))
+		sure := fmt.Sprintf("give or take %.2g W", halfWidth*o.sd[b]/o.problem.span)
+		if math.IsInf(o.sd[b], 0) {
+			sure = "but the recording is too short to tell how sure that is"
+		}
+		notes = append(notes, fmt.Sprintf("%v: static power is %.3g W, %s", name, o.joules[b]/o.problem.span, sure))
 	}
 	if o.coarse {
 		notes = append(notes, fmt.Sprintf("%v: what runs changes faster than it is sampled, so functions' joules are uncertain beyond their intervals: sample more often", name))

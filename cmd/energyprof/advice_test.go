@@ -1,0 +1,31 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"testing"
+
+	"github.com/energyprof/energyprof/rapl"
+)
+
+// A driver that is missing has one command that loads it.
+func TestAdviceOnSources(t *testing.T) {
+	file := &fs.PathError{Op: "open", Path: "/dev/cpu/0/msr", Err: fs.ErrNotExist}
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{fmt.Errorf("energy source msr: %w: %w", file, rapl.ErrNoDriver), "`sudo modprobe msr`"},
+		{fmt.Errorf("energy source powercap: %w", rapl.ErrNoDriver), "`sudo modprobe -a rapl intel_rapl_msr msr`"},
+		{fmt.Errorf("energy source hwmon: %w", rapl.ErrNoHardware), "`--energy auto` takes the best source that this machine has"},
+	} {
+		if got := advice(c.err); got != c.want {
+			t.Errorf("%v: %q, want %q", c.err, got, c.want)
+		}
+	}
+	// Beside other sources, one that no hardware has needs no advice.
+	f := judgeSource("hwmon", rapl.Status{Err: fmt.Errorf("no sensor: %w", rapl.ErrNoHardware)})
+	if f.Usable || f.Reason == "" || f.Fix != "" {
+		t.Errorf("%+v, want a reason and no fix", f)
+	}
+}
