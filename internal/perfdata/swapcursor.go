@@ -3,6 +3,7 @@ package perfdata
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 func nativeUint16(b []byte) uint16 { return binary.NativeEndian.Uint16(b) }
@@ -24,7 +25,7 @@ func (c *cursor) take(n uint64) []byte {
 	return v
 }
 
-// u64 swaps one 64-bit word and returns it.
+// u64 swaps one 64-bit word and returns it. Callchains are made of them.
 func (c *cursor) u64() uint64 {
 	b := c.take(8)
 	if b == nil {
@@ -36,23 +37,19 @@ func (c *cursor) u64() uint64 {
 }
 
 func (c *cursor) u32() uint32 {
-	b := c.take(4)
-	if b == nil {
-		return 0
+	if b := c.flip(4); b != nil {
+		return binary.NativeEndian.Uint32(b)
 	}
-	v := bits.ReverseBytes32(binary.NativeEndian.Uint32(b))
-	binary.NativeEndian.PutUint32(b, v)
-	return v
+	return 0
 }
 
-func (c *cursor) u16() uint16 {
-	b := c.take(2)
-	if b == nil {
-		return 0
-	}
-	v := bits.ReverseBytes16(binary.NativeEndian.Uint16(b))
-	binary.NativeEndian.PutUint16(b, v)
-	return v
+func (c *cursor) u16() { c.flip(2) }
+
+// flip turns the next n bytes round; nil where there are fewer.
+func (c *cursor) flip(n uint64) []byte {
+	b := c.take(n)
+	slices.Reverse(b)
+	return b
 }
 
 // words swaps the next n 64-bit words.
