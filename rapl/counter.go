@@ -14,6 +14,10 @@ const (
 // it. Counters update about every millisecond; meters on a bus more slowly.
 const lag = 0.1 // seconds
 
+// slowest is the longest time between two steps of a register that is made by
+// software: a hypervisor's RAPL registers move once a second.
+const slowest = 2.0 // seconds
+
 // counter follows one register that grows with energy and wraps.
 type counter struct {
 	unit     float64  // joules per count
@@ -26,6 +30,7 @@ type counter struct {
 	started bool
 	count   uint64 // counts since the start; exact, where float64 would round
 	moved   bool
+	still   float64 // seconds since it last moved
 
 	// After a value that could not be followed: the one before it, and the
 	// seconds since then. A register that reads wrong once comes back to it.
@@ -44,8 +49,15 @@ func (c *counter) follow(value uint64, dt float64) bool {
 	}
 	last := c.last
 	c.last = value
+	// What is in a step belongs to all of the time since the one before.
+	passed := dt
+	dt += min(c.still, slowest)
+	c.still += passed
+	if value != last {
+		c.still = 0
+	}
 	if c.doubt {
-		c.since += dt
+		c.since += passed
 		if value >= c.good && c.plausible(value-c.good, c.since) {
 			last, dt = c.good, c.since
 		}

@@ -7,16 +7,6 @@ import (
 	"time"
 )
 
-// channel is what a meter reads for one domain.
-type channel struct {
-	counter
-	read func() (uint64, error)
-	// watts marks a channel that shows power in µW, to be integrated over time.
-	watts      bool
-	lastMicroW uint64
-	integrated float64 // joules
-}
-
 // meter is a source whose domains are registers or files read one by one.
 type meter struct {
 	info     Info
@@ -53,7 +43,8 @@ func (m *meter) begin() error {
 	return nil
 }
 
-// Read reads all channels once. If one of them fails, none has moved.
+// Read reads all channels once. One that fails does not move, and what it counts
+// meanwhile comes with its next reading; if all fail, that is an error.
 func (m *meter) Read(joules []float64) (Moment, error) {
 	if len(joules) != len(m.channels) {
 		return Moment{}, fmt.Errorf("energy source %s: room for %d domains, not %d", m.info.Name, len(joules), len(m.channels))
@@ -62,10 +53,8 @@ func (m *meter) Read(joules []float64) (Moment, error) {
 	if err != nil {
 		return Moment{}, err
 	}
-	for i := range m.channels {
-		if m.values[i], err = m.channels[i].read(); err != nil {
-			return Moment{}, fmt.Errorf("energy source %s: %s: %w", m.info.Name, m.info.Domains[i], err)
-		}
+	if err := m.readAll(); err != nil {
+		return Moment{}, err
 	}
 	after, err := m.clocks()
 	if err != nil {
@@ -78,13 +67,7 @@ func (m *meter) Read(joules []float64) (Moment, error) {
 		passed = time.Duration(after.mono - m.last.mono)
 	}
 	for i := range m.channels {
-		if !m.channels[i].take(m.values[i], passed.Seconds(), asleep) {
-			moment.Dropped++
-			m.lost[i].add(asleep, passed)
-		}
-		if m.channels[i].blind(passed) && !asleep {
-			m.blind = max(m.blind, passed)
-		}
+		m.advance(i, passed, asleep, &moment)
 		joules[i] = m.channels[i].joules()
 	}
 	m.span += int64(passed)
@@ -92,28 +75,53 @@ func (m *meter) Read(joules []float64) (Moment, error) {
 	return moment, nil
 }
 
-// take follows a value and reports whether that was possible. While the machine
-// slept, the registers may have counted on or been reset: nothing tells.
-func (c *channel) take(value uint64, dt float64, asleep bool) bool {
-	if !c.watts {
-		if asleep {
-			c.started = false
+// readAll reads the registers into values. At first each of them must be
+// readable: a domain is counted from there.
+func (m *meter) readAll() error {
+	var first error
+	failed := 0
+	for i := range m.channels {
+		c := &m.channels[i]
+		value, err := c.read()
+		m.values[i], c.failed.err = value, err
+		if err == nil {
+			continue
 		}
-		return c.follow(value, dt) && !asleep
+		failed++
+		if first == nil {
+			first = fmt.Errorf("energy source %s: %s: %w", m.info.Name, m.info.Domains[i], err)
+		}
 	}
-	if c.started && !asleep {
-		c.integrated += (float64(c.lastMicroW) + float64(value)) / 2 * 1e-6 * dt
+	if failed == len(m.channels) || !m.started {
+		return first
 	}
-	c.moved = c.moved || value > 0
-	c.lastMicroW, c.started = value, true
-	return !asleep
+	return nil
 }
 
-func (c *channel) joules() float64 {
-	if c.watts {
-		return c.integrated
+// advance takes the value that was read of a channel.
+func (m *meter) advance(i int, passed time.Duration, asleep bool, moment *Moment) {
+	c := &m.channels[i]
+	if f := &c.failed; f.err != nil {
+		f.count, f.last = f.count+1, f.err
+		f.passed, f.asleep = f.passed+passed, f.asleep || asleep
+		return
 	}
-	return c.counter.joules()
+	passed, asleep = passed+c.failed.passed, asleep || c.failed.asleep
+	c.failed.passed, c.failed.asleep = 0, false
+	before := c.joules()
+	switch {
+	case !c.take(m.values[i], passed.Seconds(), asleep):
+		moment.Dropped++
+		m.lost[i].add(asleep, passed)
+		c.rest.now = 0
+	case c.joules() == before:
+		c.rest.add(passed.Seconds())
+	default:
+		c.rest.now = 0
+	}
+	if c.blind(passed) && !asleep {
+		m.blind = max(m.blind, passed)
+	}
 }
 
 func (l *lostInterval) add(asleep bool, dt time.Duration) {
@@ -146,6 +154,19 @@ func (m *meter) Info() Info {
 	for i := range m.channels {
 		if !m.channels[i].moved && m.span >= patience {
 			info.Notes = append(info.Notes, fmt.Sprintf("%s: the counter has not moved in %.1f s", info.Domains[i], float64(m.span)/1e9))
+		}
+	}
+	for i := range m.channels {
+		c := &m.channels[i]
+		if c.steady && c.moved && c.rest.longest >= leastRest {
+			info.Notes = append(info.Notes, fmt.Sprintf(
+				"%s: the counter stood still for up to %.1f s, %.1f s in all: what was used meanwhile came later, or never",
+				info.Domains[i], c.rest.longest, c.rest.total))
+		}
+		if c.failed.count > 0 {
+			info.Notes = append(info.Notes, fmt.Sprintf(
+				"%s: %d readings of the counter failed (%v): what was used meanwhile is in the one after, if any followed",
+				info.Domains[i], c.failed.count, c.failed.last))
 		}
 	}
 	if m.blind > 0 {

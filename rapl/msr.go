@@ -106,7 +106,7 @@ func (m *meter) addRegisters(cpu processor, online []pmu.CPU, openFile func(cpu 
 			}
 			unit := cpu.unit(k.name, uint(units>>8&0x1f))
 			d := Domain{Name: k.name, Package: s.pkg, CPUs: s.cpus, Sum: k.sum, Unit: unit}
-			if err := m.addRegister(f, register, d); err != nil {
+			if err := m.addRegister(f, open, register, d); err != nil {
 				return err
 			}
 		}
@@ -120,9 +120,16 @@ func (m *meter) addRegisters(cpu processor, online []pmu.CPU, openFile func(cpu 
 // addRegister adds a domain if its register exists and counts. Models lack some
 // of them, and which ones is best asked of the register: reading one that is
 // not there is an error (a general protection fault, which the driver catches).
-func (m *meter) addRegister(f io.ReaderAt, register int64, d Domain) error {
+func (m *meter) addRegister(f io.ReaderAt, open func(cpu int) (io.ReaderAt, error), register int64, d Domain) error {
 	read := func() (uint64, error) {
 		v, err := readMSR(f, register)
+		// A CPU that went offline; all others of the domain show the same register.
+		for i := 0; errors.Is(err, unix.ENXIO) && i < len(d.CPUs); i++ {
+			if other, failed := open(d.CPUs[i]); failed == nil {
+				f = other
+				v, err = readMSR(f, register)
+			}
+		}
 		return v & (msrRange - 1), err
 	}
 	value, err := read()
@@ -138,7 +145,7 @@ func (m *meter) addRegister(f io.ReaderAt, register int64, d Domain) error {
 		return nil
 	}
 	c := counter{unit: d.Unit, moduli: []uint64{msrRange}, maxWatts: plausibleWatts(d.Name)}
-	m.channels = append(m.channels, channel{counter: c, read: read})
+	m.channels = append(m.channels, channel{counter: c, steady: d.Sum, read: read})
 	m.info.Domains = append(m.info.Domains, d)
 	return nil
 }

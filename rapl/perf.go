@@ -48,6 +48,7 @@ func openPerf(m Machine) (Source, error) {
 	for i := range mt.channels {
 		c := &mt.channels[i].counter
 		c.extended = true
+		mt.channels[i].steady = mt.info.Domains[i].Sum
 		c.maxWatts, c.step = plausibleWatts(mt.info.Domains[i].Name), mt.info.Domains[i].Unit
 	}
 	// A timer interrupt for every core would cost more than it tells.

@@ -61,7 +61,7 @@ func openPowercap(m Machine) (Source, error) {
 		if z.modulus > 0 {
 			c.moduli = []uint64{z.modulus}
 		}
-		mt.channels = append(mt.channels, channel{counter: c, read: func() (uint64, error) {
+		mt.channels = append(mt.channels, channel{counter: c, steady: z.sum, read: func() (uint64, error) {
 			v, err := readNumber(f)
 			return uint64(v), err
 		}})
