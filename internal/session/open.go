@@ -230,14 +230,11 @@ func (r *recording) openEvent(index, pid, cpu int) (*perfring.Event, error) {
 	}
 }
 
-// openEverywhere opens all events of pid on each of cpus. A CPU that is not
-// there (ENODEV) is passed over.
+// openEverywhere opens all events of pid on each of cpus. A CPU that went away
+// is passed over.
 func (r *recording) openEverywhere(pid int, cpus []int) error {
 	for _, cpu := range cpus {
-		if err := r.openOn(pid, cpu); err != nil {
-			if errors.Is(err, unix.ENODEV) {
-				continue
-			}
+		if err := r.openOn(pid, cpu); err != nil && !r.wentAway(cpu, err) {
 			return err
 		}
 	}
@@ -245,4 +242,14 @@ func (r *recording) openEverywhere(pid int, cpus []int) error {
 		return fmt.Errorf("none of the CPUs %v is online", cpus)
 	}
 	return nil
+}
+
+// wentAway tells whether err, of opening an event, is that of a CPU that is
+// offline. A PMU may answer the same (ENODEV) on one that is not.
+func (r *recording) wentAway(cpu int, err error) bool {
+	if !errors.Is(err, unix.ENODEV) {
+		return false
+	}
+	online, err := r.opt.FS.OnlineCPUs()
+	return err == nil && !slices.Contains(online, cpu)
 }

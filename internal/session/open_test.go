@@ -1,7 +1,12 @@
 package session
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/energyprof/energyprof/internal/pmu"
 	"github.com/energyprof/energyprof/perfring"
@@ -28,6 +33,33 @@ func TestCallchainWithoutKernel(t *testing.T) {
 		a := r.attr(0, 1)
 		if got := a.Flags & without; got != c.want {
 			t.Errorf("%s: flags %#x, want %#x", c.name, got, c.want)
+		}
+	}
+}
+
+// ENODEV is the kernel's answer for a CPU that is offline, and a PMU's that
+// cannot count on one that is online.
+func TestRefusedIsNotAway(t *testing.T) {
+	sys := t.TempDir()
+	cpus := filepath.Join(sys, "devices/system/cpu")
+	if err := os.MkdirAll(cpus, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(cpus, "online"), []byte("0,2\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := &recording{opt: Options{FS: pmu.NewFS(sys, "/proc")}}
+	for _, c := range []struct {
+		cpu  int
+		err  error
+		want bool
+	}{
+		{1, unix.ENODEV, true},
+		{2, unix.ENODEV, false},
+		{1, unix.EBUSY, false},
+	} {
+		if got := r.wentAway(c.cpu, fmt.Errorf("opening: %w", c.err)); got != c.want {
+			t.Errorf("CPU %d of 0,2, %v: went away %v, want %v", c.cpu, c.err, got, c.want)
 		}
 	}
 }
