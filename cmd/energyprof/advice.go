@@ -35,6 +35,8 @@ func advice(err error) string {
 		return "raise the limit of open files with `ulimit -n`"
 	case errors.Is(err, perfdata.ErrClock):
 		return adviceClock
+	case errors.Is(err, perfdata.ErrPerThread):
+		return "`perf record -a` counts all the time, on all CPUs"
 	case errors.Is(err, errNoTimes):
 		return "`perf record -T` records them"
 	case errors.Is(err, pmu.ErrNoTracefs):
@@ -69,7 +71,13 @@ func adviceOpen(e *perfring.OpenError) string {
 			need = 0
 		}
 		return fmt.Sprintf("%s; `sudo sysctl kernel.perf_event_paranoid=%d`, or `sudo setcap cap_perfmon,cap_sys_ptrace,cap_syslog+ep %s`, or run as root", paranoidNow(), need, executable())
-	case unix.ENOENT, unix.ENXIO:
+	case unix.EBUSY, unix.ENODEV, unix.EOPNOTSUPP:
+		if e.PID == -1 && e.Attr.Sample == 0 {
+			return "the driver refuses to count it: `energyprof list` shows what works, and `--energy auto` takes the first of it"
+		}
+	}
+	switch e.Errno {
+	case unix.ENOENT, unix.ENXIO, unix.ENODEV:
 		return "this machine has no such event: a virtual machine often has no hardware PMU, -e cpu-clock works everywhere"
 	case unix.EOPNOTSUPP:
 		return "the PMU has no interrupt to sample with, or not at this precision; count it instead, or sample -e cpu-clock"

@@ -12,6 +12,7 @@ import (
 
 	"github.com/energyprof/energyprof/internal/pmu"
 	"github.com/energyprof/energyprof/internal/session"
+	"github.com/energyprof/energyprof/perfring"
 	"github.com/energyprof/energyprof/rapl"
 	"github.com/energyprof/energyprof/report"
 	"github.com/energyprof/energyprof/report/attribution"
@@ -87,8 +88,12 @@ func (f *energyFlags) open() (*energy, error) {
 	}
 	e.info = e.source.Info()
 	e.info.Notes = nil // they grow with the readings: see notes
-	if f.source == "auto" && !e.info.Measured {
-		e.remarks = append(e.remarks, whyEstimated(rapl.Probe(rapl.Machine{}))...)
+	if f.source == "auto" && f.event == "" && e.info.Name != rapl.Kinds()[0] {
+		sources := rapl.Probe(rapl.Machine{})
+		e.remarks = append(e.remarks, whyNotBetter(e.info.Name, sources)...)
+		if !e.info.Measured {
+			e.remarks = append(e.remarks, whyEstimated(sources)...)
+		}
 	}
 	interval := f.interval
 	if !e.info.Measured {
@@ -102,6 +107,21 @@ func (f *energyFlags) open() (*energy, error) {
 		return nil, err
 	}
 	return e, nil
+}
+
+// whyNotBetter says which better source than the one in use the kernel has and
+// did not let us open, other than for lack of rights: something is wrong with it.
+func whyNotBetter(used string, sources []rapl.Status) []string {
+	for _, s := range sources {
+		var refused *perfring.OpenError
+		if s.Kind == used {
+			break
+		}
+		if errors.As(s.Err, &refused) && !errors.Is(s.Err, fs.ErrPermission) {
+			return []string{fmt.Sprintf("energy comes from %s because the kernel refuses %s: %s", used, s.Kind, reason(s.Err))}
+		}
+	}
+	return nil
 }
 
 // whyEstimated says what keeps this user from the best counter that the machine

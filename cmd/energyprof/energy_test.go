@@ -7,8 +7,34 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/perfring"
 	"github.com/energyprof/energyprof/rapl"
 )
+
+// A counter that the kernel has and refuses is said where another takes its
+// place; one that is missing, or another user's, is nothing unusual.
+func TestWhyNotBetter(t *testing.T) {
+	refused := func(errno unix.Errno) error {
+		return fmt.Errorf("package 0: %w", &perfring.OpenError{PID: -1, Errno: errno})
+	}
+	for _, c := range []struct {
+		used string
+		err  error // of perf-power
+		want string
+	}{
+		{"powercap", refused(unix.EBUSY), "energy comes from powercap because the kernel refuses perf-power: package 0: open perf event"},
+		{"powercap", refused(unix.EACCES), ""},
+		{"powercap", rapl.ErrNoDriver, ""},
+		{"perf-power", refused(unix.EBUSY), ""},
+	} {
+		got := strings.Join(whyNotBetter(c.used, []rapl.Status{{Kind: "perf-power", Err: c.err}, {Kind: "powercap", Usable: true}}), "")
+		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s, %v: %q, want %q", c.used, c.err, got, c.want)
+		}
+	}
+}
 
 func TestWhyEstimated(t *testing.T) {
 	missing := func(err error) error { return fmt.Errorf("no counter: %w", err) }
