@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Load and unload of simrapl. The drivers that read the registers (rapl.ko,
+ * intel_rapl_msr.ko) are loaded after it, since they look for counters that are
+ * not zero then, and unloaded before it.
+ */
+#include <linux/module.h>
+
+#include "simrapl.h"
+
+static int __init simrapl_init(void)
+{
+	int err;
+
+	err = sim_power_start();
+	if (err)
+		goto power;
+	err = sim_msr_start();
+	if (err)
+		goto msr;
+	err = sim_device_start();
+	if (err)
+		goto msr;
+	return 0;
+msr:
+	sim_msr_stop();
+power:
+	sim_power_stop();
+	sim_functions_free();
+	return err;
+}
+
+static void __exit simrapl_exit(void)
+{
+	sim_device_stop();
+	sim_faults_stop();
+	sim_msr_stop();
+	sim_power_stop();
+	sim_functions_free();
+}
+
+module_init(simrapl_init);
+module_exit(simrapl_exit);
+MODULE_DESCRIPTION("RAPL energy counters of a package whose power is known");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What draws how much, integrated over time.
+ *
+ * A CPU draws what its current task stands for: the power its thread declared,
+ * other_mw for a thread that declared nothing, idle_mw for the idle task. That
+ * changes at sched_switch, at a write to /dev/simrapl and at a thread's exit,
+ * and between these it is constant, so that the sum is exact. An offline CPU is
+ * in its idle task and counts as one.
+ *
+ * Two sets of sums are kept: the books, which tests read, and the counters,
+ * which stand behind the registers. Only the counters can be frozen, and they
+ * show their sums in steps: real ones are updated about once a millisecond.
+ */
+#include <linux/cpuhotplug.h>
+#include <linux/kernel.h>
+#include <linux/ktime.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+#include <linux/spinlock.h>
+#include <linux/topology.h>
+#include <linux/tracepoint.h>
+
+#include "simrapl.h"
+
+struct counter {
+	u64 sum;	/* pJ up to now */
+	u64 shown;	/* pJ up to the last step */
+};
+
+struct sim_cpu {
+	bool known;	/* has been online, so that its package is known */
+	bool idle;
+	struct sim_thread *thread;	/* NULL: declared nothing */
+	int package;
+	int core;
+	u64 since;	/* integrated up to here */
+	struct counter drawn;
+	u64 idle_pj, other_pj, functions_pj;	/* books */
+};
+
+struct sim_package {
+	bool known;
+	u64 since;
+	struct counter fixed;	/* static_mw */
+	struct counter dram;
+	struct counter psys;
+	u64 static_pj;		/* books */
+};
+
+static unsigned int static_mw = 50000;
+module_param_cb(static_mw, &sim_power_ops, &static_mw, 0644);
+MODULE_PARM_DESC(static_mw, "what a package draws whatever runs, in mW");
+
+static unsigned int other_mw;
+module_param_cb(other_mw, &sim_power_ops, &other_mw, 0644);
+MODULE_PARM_DESC(other_mw, "what a CPU draws that runs a thread which declared nothing, in mW");
+
+static unsigned int idle_mw;
+module_param_cb(idle_mw, &sim_power_ops, &idle_mw, 0644);
+MODULE_PARM_DESC(idle_mw, "what an idle CPU draws, in mW");
+
+static unsigned int dram_mw = 5000;
+module_param_cb(dram_mw, &sim_power_ops, &dram_mw, 0644);
+MODULE_PARM_DESC(dram_mw, "the memory of a package, in mW");
+
+static unsigned int psys_mw = 80000;
+module_param_cb(psys_mw, &sim_power_ops, &psys_mw, 0644);
+MODULE_PARM_DESC(psys_mw, "the platform, in mW");
+
+static unsigned int step_us = 1000;
+module_param_cb(step_us, &sim_power_ops, &step_us, 0644);
+MODULE_PARM_DESC(step_us, "the counters move at multiples of this time, in us (0: at every read)");
+
+bool sim_freeze;
+
+static DEFINE_RAW_SPINLOCK(lock);
+static DEFINE_PER_CPU(struct sim_cpu, cpus);
+static struct sim_package packages[SIM_PACKAGES];
+static u64 now, stepped, reset_at;
+
+static void add(struct counter *c, u64 pj)
+{
+	if (!sim_freeze)
+		c->sum += pj;
+}
+
+static void settle_cpu(struct sim_cpu *c, u64 to)
+{
+	u64 ns, pj;
+
+	if (!c->known || to <= c->since)
+		return;
+	ns = to - c->since;
+	c->since = to;
+	if (c->idle) {
+		pj = ns * idle_mw;
+		c->idle_pj += pj;
+	} else if (c->thread) {
+		pj = ns * c->thread->mw;
+		c->functions_pj += pj;
+		c->thread->function->ns += ns;
+		c->thread->function->pj += pj;
+	} else {
+		pj = ns * other_mw;
+		c->other_pj += pj;
+	}
+	add(&c->drawn, pj);
+}
+
+static void settle_package(struct sim_package *p, u64 to)
+{
+	u64 ns;
+
+	if (!p->known || to <= p->since)
+		return;
+	ns = to - p->since;
+	p->since = to;
+	p->static_pj += ns * static_mw;
+	add(&p->fixed, ns * static_mw);
+	add(&p->dram, ns * dram_mw);
+	add(&p->psys, ns * psys_mw);
+}
+
+static void settle_all(u64 to)
+{
+	int i;
+
+	for_each_possible_cpu(i)
+		settle_cpu(per_cpu_ptr(&cpus, i), to);
+	for (i = 0; i < SIM_PACKAGES; i++)
+		settle_package(&packages[i], to);
+}
+
+/*
+ * The last step before now: if nobody has come by since, the counters show the
+ * sums at that time, before what happens now changes what is drawn.
+ */
+static void step(void)
+{
+	u64 at = now;
+	int i;
+
+	if (step_us)
+		at -= now % (step_us * 1000ULL);
+	if (at <= stepped)
+		return;
+	settle_all(at);
+	stepped = at;
+	if (sim_freeze)
+		return;
+	for_each_possible_cpu(i) {
+		struct sim_cpu *c = per_cpu_ptr(&cpus, i);
+
+		c->drawn.shown = c->drawn.sum;
+	}
+	for (i = 0; i < SIM_PACKAGES; i++) {
+		packages[i].fixed.shown = packages[i].fixed.sum;
+		packages[i].dram.shown = packages[i].dram.sum;
+		packages[i].psys.shown = packages[i].psys.sum;
+	}
+}
+
+/* The lock is taken at one instant, which is never before an earlier one. */
+unsigned long sim_lock(void)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&lock, flags);
+	now = max(now, ktime_get_mono_fast_ns());
+	step();
+	return flags;
+}
+
+void sim_unlock(unsigned long flags)
+{
+	raw_spin_unlock_irqrestore(&lock, flags);
+}
+
+/* Integrates up to now: for who reads the books, or changes what is drawn. */
+void sim_settle(void)
+{
+	settle_all(now);
+}
+
+static int set_power(const char *value, const struct kernel_param *kp)
+{
+	unsigned int v;
+	unsigned long flags;
+	int err = kstrtouint(value, 0, &v);
+
+	if (err)
+		return err;
+	if (v > 100000000)	/* 100 kW, 100 s: keeps the sums far from 64 bits */
+		return -ERANGE;
+	flags = sim_lock();
+	sim_settle();
+	*(unsigned int *)kp->arg = v;
+	sim_unlock(flags);
+	return 0;
+}
+
+const struct kernel_param_ops sim_power_ops = {
+	.set = set_power,
+	.get = param_get_uint,
+};
+
+static void runs(struct sim_cpu *c, const struct task_struct *task)
+{
+	struct sim_thread *t = sim_thread_of(task);
+
+	c->idle = task->pid == 0;
+	c->thread = t && t->function ? t : NULL;
+}
+
+static void on_switch(void *data, bool preempt, struct task_struct *prev,
+		      struct task_struct *next, unsigned int prev_state)
+{
+	unsigned long flags = sim_lock();
+	struct sim_cpu *c = this_cpu_ptr(&cpus);
+
+	settle_cpu(c, now);
+	runs(c, next);
+	sim_unlock(flags);
+}
+
+static void on_exit(void *data, struct task_struct *task)
+{
+	unsigned long flags = sim_lock();
+	struct sim_cpu *c = this_cpu_ptr(&cpus);
+	struct sim_thread *gone;
+
+	settle_cpu(c, now);
+	gone = sim_thread_forget(task);
+	if (gone)
+		c->thread = NULL;
+	sim_unlock(flags);
+	kfree(gone);
+}
+
+/*
+ * The calling thread is in that function from now on. -ENOENT if the function
+ * or the thread has not been prepared.
+ */
+int sim_declare(const char *name, unsigned int mw)
+{
+	unsigned long flags = sim_lock();
+	struct sim_cpu *c = this_cpu_ptr(&cpus);
+	struct sim_function *f = sim_function_named(name);
+	struct sim_thread *t = sim_thread_of(current);
+	int err = -ENOENT;
+
+	if (f && t) {
+		settle_cpu(c, now);
+		t->function = f;
+		t->mw = mw;
+		f->entries++;
+		runs(c, current);
+		err = 0;
+	}
+	sim_unlock(flags);
+	return err;
+}
+
+/* The calling thread is in no function any more. */
+void sim_leave(void)
+{
+	unsigned long flags = sim_lock();
+	struct sim_cpu *c = this_cpu_ptr(&cpus);
+	struct sim_thread *t = sim_thread_of(current);
+
+	settle_cpu(c, now);
+	if (t)
+		t->function = NULL;
+	runs(c, current);
+	sim_unlock(flags);
+}
+
+/* The books start anew. The counters go on: registers know of no reset. */
+void sim_reset(void)
+{
+	unsigned long flags = sim_lock();
+	int i;
+
+	sim_settle();
+	reset_at = now;
+	sim_functions_reset();
+	for_each_possible_cpu(i) {
+		struct sim_cpu *c = per_cpu_ptr(&cpus, i);
+
+		c->idle_pj = c->other_pj = c->functions_pj = 0;
+	}
+	for (i = 0; i < SIM_PACKAGES; i++)
+		packages[i].static_pj = 0;
+	sim_unlock(flags);
+}
+
+void sim_read_books(struct sim_books *books)
+{
+	unsigned long flags = sim_lock();
+	int i;
+
+	sim_settle();
+	books->ns = now - reset_at;
+	for (i = 0; i < SIM_PACKAGES; i++)
+		books->packages[i] = (struct sim_package_books){
+			.known = packages[i].known,
+			.static_pj = packages[i].static_pj,
+		};
+	for_each_possible_cpu(i) {
+		struct sim_cpu *c = per_cpu_ptr(&cpus, i);
+		struct sim_package_books *p = &books->packages[c->package];
+
+		p->idle_pj += c->idle_pj;
+		p->other_pj += c->other_pj;
+		p->functions_pj += c->functions_pj;
+	}
+	books->n = sim_functions_read(books->functions);
+	sim_unlock(flags);
+}
+
+/* The package of this CPU; the caller holds the lock. */
+int sim_package(void)
+{
+	return this_cpu_ptr(&cpus)->package;
+}
+
+/* What a domain of this CPU's package shows; the caller holds the lock. */
+u64 sim_counter_pj(enum sim_domain domain)
+{
+	int i, package = sim_package();
+	const struct sim_package *p = &packages[package];
+	u64 sum = 0;
+
+	if (domain == SIM_DRAM)
+		return p->dram.shown;
+	if (domain == SIM_PSYS)
+		return p->psys.shown;
+	for_each_possible_cpu(i) {
+		const struct sim_cpu *c = per_cpu_ptr(&cpus, i);
+
+		if (c->package == package)
+			sum += c->drawn.shown;
+	}
+	return domain == SIM_PKG ? sum + p->fixed.shown : sum;
+}
+
+/* What the core of this CPU shows, all its threads; the caller holds the lock. */
+u64 sim_core_pj(void)
+{
+	const struct sim_cpu *self = this_cpu_ptr(&cpus);
+	u64 sum = 0;
+	int i;
+
+	for_each_possible_cpu(i) {
+		const struct sim_cpu *c = per_cpu_ptr(&cpus, i);
+
+		if (c->package == self->package && c->core == self->core)
+			sum += c->drawn.shown;
+	}
+	return sum;
+}
+
+/*
+ * Runs on each CPU at load, and on one that comes online later. A CPU that comes
+ * back keeps its sums: only the first time there is nothing to integrate yet.
+ */
+static int came_online(unsigned int id)
+{
+	struct sim_cpu *c = per_cpu_ptr(&cpus, id);
+	int package = topology_physical_package_id(id);
+	struct sim_package *p;
+	unsigned long flags;
+
+	if (package < 0 || package >= SIM_PACKAGES) {
+		pr_err("simrapl: CPU %u is of package %d, only %d are simulated\n",
+		       id, package, SIM_PACKAGES);
+		return -ERANGE;
+	}
+	flags = sim_lock();
+	p = &packages[package];
+	if (!p->known) {
+		p->known = true;
+		p->since = now;
+	}
+	if (!c->known) {
+		c->known = true;
+		c->since = now;
+		c->package = package;
+		c->core = topology_core_id(id);
+	}
+	sim_unlock(flags);
+	return 0;
+}
+
+/* The tracepoints of the scheduler are not exported by name. */
+static struct probe {
+	const char *name;
+	void *function;
+	struct tracepoint *point;
+	bool registered;
+} probes[] = {
+	{ .name = "sched_switch", .function = on_switch },
+	{ .name = "sched_process_exit", .function = on_exit },
+};
+
+static void find_point(struct tracepoint *tp, void *data)
+{
+	struct probe *p = data;
+
+	if (!strcmp(tp->name, p->name))
+		p->point = tp;
+}
+
+static int hotplug = -1;
+
+int sim_power_start(void)
+{
+	unsigned long flags;
+	int i, err;
+
+	flags = sim_lock();
+	reset_at = now;
+	sim_unlock(flags);
+	for (i = 0; i < ARRAY_SIZE(probes); i++) {
+		struct probe *p = &probes[i];
+
+		for_each_kernel_tracepoint(find_point, p);
+		if (!p->point)
+			return -ENOENT;
+		err = tracepoint_probe_register(p->point, p->function, NULL);
+		if (err)
+			return err;
+		p->registered = true;
+	}
+	hotplug = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "simrapl:online", came_online, NULL);
+	return hotplug < 0 ? hotplug : 0;
+}
+
+/* Also after a start that failed half way. */
+void sim_power_stop(void)
+{
+	int i;
+
+	if (hotplug >= 0)
+		cpuhp_remove_state_nocalls(hotplug);
+	for (i = 0; i < ARRAY_SIZE(probes); i++)
+		if (probes[i].registered)
+			tracepoint_probe_unregister(probes[i].point, probes[i].function, NULL);
+	tracepoint_synchronize_unregister();
+}
