@@ -29,11 +29,11 @@ func (c *conversion) findEnergy() error {
 	case f.energy != "":
 		return c.openTrace(f.energy)
 	case f.event != "":
-		scale, err := c.scale()
-		if err != nil {
-			return err
+		err := c.file.UseEnergy(f.event, f.scale)
+		if errors.Is(err, perfdata.ErrNoScale) {
+			return usagef("%v: --energy-scale says how many joules a count is", err)
 		}
-		if err := c.file.UseEnergy(f.event, scale); err != nil {
+		if err != nil {
 			return err
 		}
 	case c.file.Own != nil:
@@ -54,19 +54,6 @@ func (c *conversion) findEnergy() error {
 	}
 	c.info.Name = strings.Join(names, " ")
 	return nil
-}
-
-// scale is the joules of a count of --energy-event.
-func (c *conversion) scale() (float64, error) {
-	if c.flags.scale > 0 {
-		return c.flags.scale, nil
-	}
-	for i := range c.file.Events {
-		if e := &c.file.Events[i]; e.Name == c.flags.event && e.Unit == "Joules" && e.Scale > 0 {
-			return e.Scale, nil
-		}
-	}
-	return 0, usagef("--energy-event %s: the file gives no scale in joules for it: --energy-scale says how many joules a count is", c.flags.event)
 }
 
 // openTrace reads the energy trace.

@@ -269,7 +269,12 @@ func TestConvertEnergyOfGroups(t *testing.T) {
 	in := func(name string) string { return filepath.Join(dir, name) }
 	perfRecord(t, "-a", "-F", "500", "-e", "{cpu-clock,msr/tsc/}:S", "-o", in("perf.data"), "sleep", "0.5")
 	energyprof(t, 2, "convert", "-q", "--energy-event", "msr/tsc/", "-o", in("out.pb.gz"), in("perf.data"))
-	energyprof(t, 1, "convert", "-q", "--energy-event", "msr/mperf/", "--energy-scale", "1", "-o", in("out.pb.gz"), in("perf.data"))
+	for _, scale := range []string{"1", "0"} {
+		_, stderr := energyprof(t, 1, "convert", "-q", "--energy-event", "msr/mperf/", "--energy-scale", scale, "-o", in("out.pb.gz"), in("perf.data"))
+		if want := `energy event "msr/mperf/": no such event`; !strings.Contains(stderr, want) {
+			t.Errorf("%q is not in %q", want, stderr)
+		}
+	}
 	energyprof(t, 0, "convert", "-q", "--energy-event", "msr/tsc/", "--energy-scale", "1e-9", "-o", in("out.pb.gz"), "--summary", in("out.json"), in("perf.data"))
 	s := readSummary(t, in("out.json"))
 	if !s.Source.Measured || !strings.HasPrefix(s.Source.Name, "msr/tsc/") || len(s.Source.Domains) == 0 {
@@ -285,6 +290,12 @@ func TestConvertEnergyOfGroups(t *testing.T) {
 	}
 	if p := readProfile(t, in("out.pb.gz")); p.SampleType[len(p.SampleType)-1].Type != "energy" {
 		t.Errorf("sample types %v", p.SampleType)
+	}
+	// A counter of the command's threads is not that of the machine.
+	perfRecord(t, "-e", "{cpu-clock,msr/tsc/}:S", "-o", in("threads.data"), "sleep", "0.1")
+	_, stderr := energyprof(t, 1, "convert", "-q", "--energy-event", "msr/tsc/", "--energy-scale", "1e-9", "-o", in("threads.pb.gz"), in("threads.data"))
+	if !strings.Contains(stderr, "counted only while the recorded threads ran") || !strings.Contains(stderr, "`perf record -a`") {
+		t.Errorf("a counter of threads is refused with %q", stderr)
 	}
 }
 

@@ -142,6 +142,47 @@ func TestEnergyWhereOpened(t *testing.T) {
 	}
 }
 
+// A counter of a command's threads stands still while they do not run.
+func TestEnergyPerThread(t *testing.T) {
+	const anyThread = 1<<64 - 1
+	index := func(tid uint64) func(f *built) {
+		return func(f *built) {
+			b := &built{order: f.order}
+			b.record(recIDIndex, 0, b.enc().u64(4, 3, 0, 0, tid, 4, 1, 2, tid, 5, 0, 0, tid, 6, 1, 2, tid))
+			f.records = append(b.records, f.records...)
+		}
+	}
+	onExec := func(f *built) { f.events[0].attr.Flags |= perfring.FlagEnableOnExec }
+	noCPU := func(f *built) {
+		for i := range f.events {
+			f.events[i].attr.SampleFormat &^= perfring.SampleCPU
+		}
+	}
+	tests := []struct {
+		name string
+		with []func(*built)
+		want error
+	}{
+		{"whole CPUs by the index", []func(*built){index(anyThread)}, nil},
+		{"threads by the index", []func(*built){index(77)}, ErrPerThread},
+		{"the index knows best", []func(*built){index(anyThread), onExec, noCPU}, nil},
+		{"whole CPUs by the attributes", nil, nil},
+		{"enabled by execve", []func(*built){onExec}, ErrPerThread},
+		{"samples without a CPU", []func(*built){noCPU}, ErrPerThread},
+	}
+	for _, test := range tests {
+		b := groupFile(binary.LittleEndian)
+		for _, with := range test.with {
+			with(b)
+		}
+		f, err := NewFile(bytesOf(b.file()))
+		must(t, err)
+		if err := f.UseEnergy("instructions", 1); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", test.name, err, test.want)
+		}
+	}
+}
+
 // Any counter can be named as one of energy.
 func TestUseEnergy(t *testing.T) {
 	open := func() *File {
@@ -160,8 +201,13 @@ func TestUseEnergy(t *testing.T) {
 	if last := sink.energy[len(sink.energy)-1]; last != [2]float64{1, 250.25} || r.EnergyBack != 0 {
 		t.Errorf("last reading %v, %+v", last, r)
 	}
-	if err := open().UseEnergy("cycles", 1); !errors.Is(err, ErrNoSuchEvent) {
-		t.Errorf("event that is not there: %v", err)
+	for _, scale := range []float64{1, 0} {
+		if err := open().UseEnergy("cycles", scale); !errors.Is(err, ErrNoSuchEvent) {
+			t.Errorf("event that is not there: %v", err)
+		}
+	}
+	if err := open().UseEnergy("instructions", 0); !errors.Is(err, ErrNoScale) {
+		t.Errorf("event without a scale: %v", err)
 	}
 	lone := testFile(binary.LittleEndian)
 	f, err = NewFile(bytesOf(lone.file()))

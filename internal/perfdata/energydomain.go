@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/energyprof/energyprof/perfring"
 )
 
 // EnergyDomain is one series of energy in the samples of a file.
@@ -99,8 +101,9 @@ func (f *File) resetEnergy() {
 }
 
 // UseEnergy takes the counter with the name of event for one of energy, with
-// so many joules in each count, instead of those that File.EnergyDomains lists. The
-// event must be counted in a group with one that samples ('{cpu-clock,msr/tsc/}:S').
+// so many joules in each count, or as many as the file says if that is 0, instead of those
+// that File.EnergyDomains lists. The event must be counted in a group with one that
+// samples, and on whole CPUs (perf record -a -e '{cpu-clock,msr/tsc/}:S').
 func (f *File) UseEnergy(event string, joulesPerCount float64) error {
 	f.resetEnergy()
 	f.energyGiven = true
@@ -109,7 +112,17 @@ func (f *File) UseEnergy(event string, joulesPerCount float64) error {
 		if e.Name != event && strings.TrimSuffix(e.Name, modifiers(&e.Attr)) != event {
 			continue
 		}
-		f.addDomains(i, label(event), true, joulesPerCount)
+		scale := joulesPerCount
+		if scale == 0 && e.Unit == "Joules" {
+			scale = e.Scale
+		}
+		switch {
+		case scale == 0:
+			return fmt.Errorf("%s: energy event %q: %w", f.name, event, ErrNoScale)
+		case f.perThread(i):
+			return fmt.Errorf("%s: energy event %q: %w", f.name, event, ErrPerThread)
+		}
+		f.addDomains(i, label(event), true, scale)
 	}
 	if len(f.EnergyDomains) == 0 {
 		return fmt.Errorf("%s: energy event %q: %w", f.name, event, ErrNoSuchEvent)
@@ -118,6 +131,20 @@ func (f *File) UseEnergy(event string, joulesPerCount float64) error {
 		return fmt.Errorf("%s: energy event %q: no sample carries its value, as in a group with \":S\": %w", f.name, event, ErrNoSuchEvent)
 	}
 	return nil
+}
+
+// perThread tells whether an event counts only while certain threads run. Without an index of
+// ids the attributes tell: perf waits for execve of a command alone, and samples carry their
+// CPU where it records whole ones (evsel__config in tools/perf/util/evsel.c).
+func (f *File) perThread(event int) bool {
+	e := &f.Events[event]
+	for _, id := range e.IDs {
+		if of, known := f.ofThread[id]; known {
+			return of
+		}
+	}
+	return e.Attr.SampleFormat&perfring.SampleCPU == 0 ||
+		slices.ContainsFunc(f.Events, func(e Event) bool { return e.Attr.Flags&perfring.FlagEnableOnExec != 0 })
 }
 
 // label makes an event's name one of a domain.

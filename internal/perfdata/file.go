@@ -23,6 +23,11 @@ var (
 	ErrClock = errors.New("sample times are not on CLOCK_MONOTONIC")
 	// ErrNoSuchEvent says that no group of the file counts the event that was asked for.
 	ErrNoSuchEvent = errors.New("no such event")
+	// ErrNoScale says that the file does not tell how many joules a count is.
+	ErrNoScale = errors.New("the file gives no scale in joules for it")
+	// ErrPerThread says that a counter stood still whenever the recorded threads did not
+	// run. What the machine used then is not in it.
+	ErrPerThread = errors.New("counted only while the recorded threads ran")
 )
 
 // Sink takes one ordered stream of what happened; it is that of a live
@@ -64,14 +69,13 @@ type File struct {
 	size   int64       // of the file in bytes, -1 unknown
 	order  binary.ByteOrder
 	swap   bool // order is not the machine's own
-	pipe   bool // there are no sections: all is in records
-	legacy bool // of the first format
 	header fileHeader
 
 	events      eventTable
 	named       []bool            // by event: the file has a name of it
 	tracepoints map[uint64]string // names by id, where events have none
 	cpuOfID     map[uint64]int    // where the event of an id was opened
+	ofThread    map[uint64]bool   // by id, where the file tells: it was opened on a thread, not on all of a CPU
 	energy      energy
 	energyGiven bool // by UseEnergy
 

@@ -9,6 +9,9 @@ const (
 	magic1 = "PERFFILE" // before Linux 3.3
 )
 
+// gzipMagic is what a gzip file begins with (RFC 1952, section 2.3.1).
+const gzipMagic = "\x1f\x8b"
+
 // section is struct perf_file_section: where something is, in bytes.
 type section struct{ offset, size uint64 }
 

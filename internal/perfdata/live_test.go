@@ -196,3 +196,36 @@ func TestEnergyLive(t *testing.T) {
 		t.Errorf("%v of %v have readings", last, f.EnergyDomains)
 	}
 }
+
+// What counts the threads of a command is refused, whatever perf tells of it.
+func TestEnergyPerThreadLive(t *testing.T) {
+	needPerf(t)
+	if os.Geteuid() != 0 {
+		t.Skip("wants root")
+	}
+	if _, err := os.Stat("/sys/bus/event_source/devices/msr/events/tsc"); err != nil {
+		t.Skipf("no time stamp counter: %v", err)
+	}
+	tests := []struct {
+		name    string
+		options []string
+		want    error
+	}{
+		{"a command", nil, ErrPerThread},
+		{"a command, with CPUs", []string{"--sample-cpu"}, ErrPerThread},
+		{"one thread", []string{"--per-thread", "-T"}, ErrPerThread},
+		{"some CPUs", []string{"-C", "0"}, nil},
+		{"all CPUs through a pipe", []string{"-a", "-o", "-"}, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			path := record(t, append(test.options, "-e", "{cpu-clock,msr/tsc/}:S")...)
+			f, err := Open(path)
+			must(t, err)
+			defer f.Close()
+			if err := f.UseEnergy("msr/tsc/", 1e-9); !errors.Is(err, test.want) {
+				t.Errorf("%v, want %v", err, test.want)
+			}
+		})
+	}
+}

@@ -26,7 +26,6 @@ func NewFile(at io.ReaderAt, size int64, name string) (*File, error) {
 		return nil, err
 	}
 	if pipe {
-		f.pipe = true
 		f.source(io.NewSectionReader(at, pipeHeaderSize, size-pipeHeaderSize), pipeHeaderSize, -1)
 		return f.begin()
 	}
@@ -55,7 +54,7 @@ func NewFile(at io.ReaderAt, size int64, name string) (*File, error) {
 
 // NewReader is Open for what comes through a pipe; name is for messages.
 func NewReader(r io.Reader, name string) (*File, error) {
-	f := &File{name: name, pipe: true, size: -1}
+	f := &File{name: name, size: -1}
 	head := make([]byte, pipeHeaderSize)
 	n, err := io.ReadFull(r, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
@@ -99,11 +98,14 @@ func (f *File) magic(head []byte) (pipe bool, err error) {
 		f.order = binary.BigEndian
 	case string(head[:8]) == magic1:
 		// The number after it tells the byte order.
-		f.legacy = true
 		f.order = binary.LittleEndian
 		if head[8] == 0 {
 			f.order = binary.BigEndian
 		}
+	case string(head[:2]) == gzipMagic:
+		return false, fmt.Errorf("%s: compressed by gzip, as a pprof profile is: %w", f.name, ErrNotPerfData)
+	case bytes.Count(head, []byte{0}) == len(head):
+		return false, fmt.Errorf("%s: begins with zeros, as does a recording that was killed before it wrote its header: %w", f.name, ErrNotPerfData)
 	default:
 		return false, fmt.Errorf("%s: begins with %q: %w", f.name, head[:8], ErrNotPerfData)
 	}
@@ -221,7 +223,7 @@ func (f *File) addEvent(attr, ids []byte) error {
 // begin reads the records before the first of a kernel, which describe the
 // events, and then settles what is known of them.
 func (f *File) begin() (*File, error) {
-	f.cpuOfID = make(map[uint64]int)
+	f.cpuOfID, f.ofThread = make(map[uint64]int), make(map[uint64]bool)
 	f.counts = make(map[counterKey]uint64)
 	for {
 		rec, offset, err := f.src.next()

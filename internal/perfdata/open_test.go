@@ -29,6 +29,8 @@ func TestRefused(t *testing.T) {
 	}{
 		{"nothing", nil, ErrNotPerfData, "0 bytes"},
 		{"an ELF file", []byte("\x7fELF and so on, as they are"), ErrNotPerfData, `"\x7fELF`},
+		{"a profile", []byte("\x1f\x8b\x08\x00 and so on, packed"), ErrNotPerfData, "gzip"},
+		{"a recording without its header", make([]byte, 4096), ErrNotPerfData, "killed"},
 		{"half a header", whole[:50], ErrDamaged, "50 bytes"},
 		{"size of the header", changed(8, 9), ErrDamaged, "at 0x8"},
 		{"size of attributes", changed(16, 9, 0), ErrDamaged, "at 0x10"},

@@ -70,11 +70,12 @@ func (f *File) attrRecord(b []byte) error {
 	return f.addEvent(b[:size], b[size:])
 }
 
-// idIndex takes ID_INDEX: on which CPU the event of each id was opened.
+// idIndex takes ID_INDEX: on which CPU and thread the event of each id was opened. perf before 6.0
+// writes it only beside hardware trace.
 func (f *File) idIndex(c *fields) {
 	for n := c.u64(); n > 0 && !c.bad && len(c.b) >= 32; n-- {
-		id, _, cpu := c.u64(), c.u64(), int64(c.u64())
-		c.u64() // thread
+		id, _, cpu, tid := c.u64(), c.u64(), int64(c.u64()), int64(c.u64())
+		f.ofThread[id] = tid >= 0
 		if cpu >= 0 && cpu < maxCPU {
 			f.cpuOfID[id] = int(cpu)
 		}
