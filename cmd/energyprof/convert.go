@@ -107,6 +107,9 @@ func (f *convertFlags) run(path string) error {
 	}
 	defer file.Close()
 	c := conversion{flags: f, path: path, file: file}
+	if path == "-" {
+		c.path = "standard input"
+	}
 	if err := c.findEnergy(); err != nil {
 		return err
 	}

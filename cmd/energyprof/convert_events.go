@@ -20,7 +20,7 @@ import (
 type conversion struct {
 	*collect.Collector
 	flags   *convertFlags
-	path    string
+	path    string // of the file, for messages
 	file    *perfdata.File
 	index   []int     // by event of the file: that of the collector, -1 for those that are not in the profile
 	main    int       // event of the file that is counted
