@@ -2,6 +2,7 @@ package pprofile
 
 import (
 	"bytes"
+	"io"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -54,3 +55,34 @@ var ignoreX = cmp.FilterPath(func(p cmp.Path) bool {
 	name := p.Last().String()
 	return len(name) > 1 && name[len(name)-1] == 'X'
 }, cmp.Ignore())
+
+// What the writer costs beside that of the package profile, where it matters: many stacks.
+func BenchmarkWrite(b *testing.B) {
+	const stacks, depth, places = 50_000, 64, 5000
+	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}}}
+	for i := range uint64(places) {
+		f := &profile.Function{ID: i + 1, Name: "function"}
+		p.Function = append(p.Function, f)
+		p.Location = append(p.Location, &profile.Location{ID: i + 1, Address: i << 4, Line: []profile.Line{{Function: f}}})
+	}
+	for i := range stacks {
+		s := &profile.Sample{Value: []int64{1, 1e6}, Label: map[string][]string{"process": {"app"}}, NumLabel: map[string][]int64{"pid": {int64(i % 100)}}}
+		for j := range depth {
+			s.Location = append(s.Location, p.Location[(i+j*j)%places])
+		}
+		p.Sample = append(p.Sample, s)
+	}
+	for _, w := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{{"ours", func(w io.Writer) error { return Write(w, p) }}, {"profile", p.Write}} {
+		b.Run(w.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := w.write(io.Discard); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
