@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bytes"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// A result is what one test came to.
+type result struct {
+	suite   string // the package's directory
+	name    string // of the test, without subtests
+	verdict string // PASS, FAIL or SKIP
+	seconds string // the guest's time, "0.12"
+	output  []string
+}
+
+// A suiteEnd says how a test binary ended.
+type suiteEnd struct {
+	suite   string
+	code    int
+	output  []string // what belongs to no test
+	tests   int
+	failed  int
+	seconds float64 // of its tests, the guest's
+}
+
+// A console reads what a guest writes: the lines of init.sh ("testbed: ..."),
+// and the output of test binaries with -test.v=test2json, which put a byte 0x16
+// before each line that is the testing package's own.
+type console struct {
+	up, done bool
+	panicked bool     // the kernel's last words are in tail
+	modules  []string // that did not load
+	kernel   []string // complaints found in dmesg at the end
+	dmesg    []string
+	results  []result
+	ends     []suiteEnd
+	tail     []string // the last lines as they came
+	report   func(result)
+
+	rest    []byte // an unfinished line
+	suite   *suiteEnd
+	test    *result
+	inDmesg bool
+}
+
+const tailLines = 60
+
+var (
+	verdictLine = regexp.MustCompile(`^--- (PASS|FAIL|SKIP): ([^ /]+) \(([0-9.]+)s\)$`)
+	testLine    = regexp.MustCompile(`^=== (?:RUN|CONT|NAME) +(\S*)`)
+	panicLine   = regexp.MustCompile(`Kernel panic|BUG: |Oops: |general protection fault|detected stall|soft lockup`)
+)
+
+// Write takes the console's next bytes.
+func (c *console) Write(p []byte) (int, error) {
+	c.rest = append(c.rest, p...)
+	for {
+		i := bytes.IndexByte(c.rest, '\n')
+		if i < 0 {
+			return len(p), nil
+		}
+		c.line(strings.ReplaceAll(string(c.rest[:i]), "\r", ""))
+		c.rest = c.rest[i+1:]
+	}
+}
+
+func (c *console) line(line string) {
+	c.tail = append(c.tail, line)
+	if len(c.tail) > tailLines && !c.panicked {
+		c.tail = c.tail[1:]
+	}
+	if word, ok := strings.CutPrefix(line, "testbed: "); ok && c.word(word) {
+		return
+	}
+	switch {
+	case c.inDmesg:
+		c.dmesg = append(c.dmesg, line)
+		return
+	case panicLine.MatchString(line):
+		c.panicked = true
+	}
+	if c.suite == nil {
+		return
+	}
+	// The byte can follow a line of a test that lacks its end.
+	if at := strings.LastIndexByte(line, 0x16); at >= 0 {
+		if at > 0 {
+			c.output(line[:at])
+		}
+		if c.framed(line[at+1:]) {
+			return
+		}
+		line = line[at+1:]
+	}
+	c.output(line)
+}
+
+// word takes a line of init.sh.
+func (c *console) word(word string) bool {
+	kind, rest, _ := strings.Cut(word, " ")
+	switch kind {
+	case "up":
+		c.up = true
+	case "done":
+		c.done = true
+	case "module":
+		c.modules = append(c.modules, rest)
+	case "kernel":
+		c.kernel = append(c.kernel, rest)
+	case "dmesg":
+		c.inDmesg = true
+	case "begin":
+		c.suite = &suiteEnd{suite: rest}
+	case "end":
+		if rest == "dmesg" {
+			c.inDmesg = false
+			break
+		}
+		name, code, _ := strings.Cut(rest, " ")
+		if c.suite == nil || c.suite.suite != name {
+			break
+		}
+		c.close()
+		c.suite.code, _ = strconv.Atoi(code)
+		c.ends = append(c.ends, *c.suite)
+		c.suite = nil
+	default:
+		return false
+	}
+	return true
+}
+
+// framed takes a line of the testing package and says whether that is all it is
+// for.
+func (c *console) framed(line string) bool {
+	if m := testLine.FindStringSubmatch(line); m != nil {
+		name, _, _ := strings.Cut(m[1], "/")
+		if name != "" && (c.test == nil || c.test.name != name) {
+			c.open(name)
+		}
+		return true
+	}
+	if m := verdictLine.FindStringSubmatch(line); m != nil {
+		if c.test == nil || c.test.name != m[2] {
+			c.open(m[2])
+		}
+		c.test.verdict, c.test.seconds = m[1], m[3]
+		return true
+	}
+	return strings.HasPrefix(line, "=== ")
+}
+
+// open begins or goes on with a test: tests that run in parallel take turns.
+func (c *console) open(name string) {
+	c.close()
+	for i, r := range c.results {
+		if r.suite == c.suite.suite && r.name == name && r.verdict == "" {
+			c.results = append(c.results[:i], c.results[i+1:]...)
+			c.test = &r
+			return
+		}
+	}
+	c.test = &result{suite: c.suite.suite, name: name}
+}
+
+// close puts the test at hand away; with a verdict it is complete, as its
+// subtests' reports follow the verdict.
+func (c *console) close() {
+	if c.test == nil {
+		return
+	}
+	r := *c.test
+	c.test = nil
+	c.results = append(c.results, r)
+	if r.verdict == "" {
+		return
+	}
+	c.suite.tests++
+	if r.verdict == "FAIL" {
+		c.suite.failed++
+	}
+	if s, err := strconv.ParseFloat(r.seconds, 64); err == nil {
+		c.suite.seconds += s
+	}
+	if c.report != nil {
+		c.report(r)
+	}
+}
+
+func (c *console) output(line string) {
+	switch {
+	case c.test == nil, c.test.verdict != "" && (line == "PASS" || line == "FAIL" || line == ""):
+		if line != "" && line != "PASS" && line != "FAIL" {
+			c.suite.output = append(c.suite.output, line)
+		}
+	default:
+		c.test.output = append(c.test.output, line)
+	}
+}

@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// A packageSet is a tree of unpacked packages in the cache. The file PACKAGES in
+// it names them with their versions; a set that is there is complete.
+type packageSet struct {
+	name string
+	// resolve asks apt for the packages, as name:arch=version.
+	resolve func(context.Context, *aptState) ([]string, error)
+}
+
+// setsFor returns what a guest needs.
+func setsFor(g guest) []packageSet {
+	sets := []packageSet{kernelSet(g.kernel, g.arch), qemuSet(g.arch), busyboxSet(g.arch)}
+	if g.perf {
+		sets = append(sets, perfSet())
+	}
+	return sets
+}
+
+// kernelSet is the newest cloud kernel of a series: the image, and on amd64 what
+// modules are built against.
+func kernelSet(series, arch string) packageSet {
+	return packageSet{"kernel-" + series + "-" + arch, func(ctx context.Context, a *aptState) ([]string, error) {
+		meta := "linux-image-" + series + "-cloud-" + arch
+		if series == "6.1" { // the release's own
+			meta = "linux-image-cloud-" + arch
+		}
+		images, err := a.depends(ctx, meta, arch)
+		if err != nil {
+			return nil, err
+		}
+		if len(images) != 1 {
+			return nil, fmt.Errorf("%s depends on %q, expected one kernel", meta, images)
+		}
+		names := images
+		if arch == "amd64" {
+			headers := strings.Replace(images[0], "linux-image-", "linux-headers-", 1)
+			names = append(names, headers)
+			more, err := a.depends(ctx, headers, arch)
+			if err != nil {
+				return nil, err
+			}
+			for _, d := range more {
+				// linux-compiler-* is an empty package that asks for a gcc.
+				if strings.HasPrefix(d, "linux-headers-") || strings.HasPrefix(d, "linux-kbuild-") {
+					names = append(names, d)
+				}
+			}
+		}
+		return candidates(ctx, a, arch, names)
+	}}
+}
+
+func busyboxSet(arch string) packageSet {
+	return packageSet{"busybox-" + arch, func(ctx context.Context, a *aptState) ([]string, error) {
+		return candidates(ctx, a, arch, []string{"busybox-static"})
+	}}
+}
+
+// perfSet is Debian's perf with all libraries, the C library's too: the guest
+// has no others.
+func perfSet() packageSet {
+	return packageSet{"perf", func(ctx context.Context, a *aptState) ([]string, error) {
+		all, err := a.closure(ctx, "linux-perf")
+		return slices.DeleteFunc(all, func(p string) bool { return !library(p) && !strings.HasPrefix(p, "linux-perf") }), err
+	}}
+}
+
+// qemuSet is QEMU for guests of an architecture. It runs on the host's C library
+// and compiler libraries, which are not older than the release's.
+func qemuSet(arch string) packageSet {
+	return packageSet{"qemu-" + arch, func(ctx context.Context, a *aptState) ([]string, error) {
+		name := map[string]string{"amd64": "qemu-system-x86", "arm64": "qemu-system-arm"}[arch]
+		all, err := a.closure(ctx, name)
+		return slices.DeleteFunc(all, func(p string) bool {
+			for _, host := range []string{"libc6", "libgcc-s1", "libstdc++6", "libpam-"} {
+				if strings.HasPrefix(p, host) {
+					return true
+				}
+			}
+			return !library(p) && !strings.HasPrefix(p, "qemu-system-") && !strings.HasPrefix(p, "seabios") && !strings.HasPrefix(p, "ipxe-qemu")
+		}), err
+	}}
+}
+
+// library tells packages of shared libraries by their names.
+func library(p string) bool {
+	name, _, _ := strings.Cut(p, ":")
+	name, _, _ = strings.Cut(name, "=")
+	return strings.HasPrefix(name, "zlib1g") || strings.HasPrefix(name, "lib") && !strings.HasSuffix(name, "-stdlib")
+}
+
+func candidates(ctx context.Context, a *aptState, arch string, names []string) ([]string, error) {
+	var list []string
+	for _, n := range names {
+		c, err := a.candidate(ctx, n, arch)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}
+
+// A cache is the directory that outlives runs; whoever changes it holds its lock.
+type cache struct{ dir string }
+
+func (c cache) tree(set packageSet) string { return filepath.Join(c.dir, "sets", set.name) }
+
+// packages returns what a set consists of, nil if it is not there.
+func (c cache) packages(set packageSet) []string {
+	text, err := os.ReadFile(filepath.Join(c.tree(set), "PACKAGES"))
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(text))
+}
+
+// fetch brings the sets into the cache that are not there. With refresh it asks
+// for newer packages of all; otherwise a complete cache needs no network.
+func (c cache) fetch(ctx context.Context, sets []packageSet, refresh bool) error {
+	if !refresh && !slices.ContainsFunc(sets, func(s packageSet) bool { return c.packages(s) == nil }) {
+		return nil
+	}
+	for _, program := range []string{"apt-get", "apt-cache", "apt-config"} {
+		if err := need(program, "apt"); err != nil {
+			return err
+		}
+	}
+	if err := need("dpkg-deb", "dpkg"); err != nil {
+		return err
+	}
+	apt := &aptState{dir: filepath.Join(c.dir, "apt")}
+	if err := apt.prepare(ctx); err != nil {
+		return err
+	}
+	if refresh && !apt.updated {
+		if err := apt.update(ctx); err != nil {
+			return err
+		}
+	}
+	err := c.fetchWith(ctx, apt, sets)
+	if err != nil && !apt.updated && ctx.Err() == nil {
+		// Old lists name packages that the archive no longer has.
+		if err = apt.update(ctx); err == nil {
+			err = c.fetchWith(ctx, apt, sets)
+		}
+	}
+	return err
+}
+
+func (c cache) fetchWith(ctx context.Context, apt *aptState, sets []packageSet) error {
+	var wait sync.WaitGroup
+	errs := make([]error, len(sets))
+	turn := make(chan struct{}, 2) // downloads and unpacking overlap
+	for i, set := range sets {
+		have := c.packages(set)
+		if have != nil && !apt.updated {
+			continue
+		}
+		want, err := set.resolve(ctx, apt)
+		if err != nil {
+			return err
+		}
+		slices.Sort(want)
+		if slices.Equal(have, want) {
+			continue
+		}
+		fmt.Printf("testbed: fetching %s, %d packages\n", set.name, len(want))
+		wait.Go(func() {
+			turn <- struct{}{}
+			defer func() { <-turn }()
+			errs[i] = c.unpack(ctx, apt, set, want)
+		})
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}
+
+// unpack downloads the packages and replaces the set's tree by their contents.
+func (c cache) unpack(ctx context.Context, apt *aptState, set packageSet, packages []string) error {
+	temporary, err := os.MkdirTemp(c.dir, "unpack-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temporary)
+	debs, tree := filepath.Join(temporary, "debs"), filepath.Join(temporary, "tree")
+	for _, d := range []string{debs, tree, filepath.Dir(c.tree(set))} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := apt.download(ctx, debs, packages); err != nil {
+		return err
+	}
+	files, err := filepath.Glob(filepath.Join(debs, "*.deb"))
+	if err != nil {
+		return err
+	}
+	if len(files) != len(packages) {
+		return fmt.Errorf("apt downloaded %d packages of %d for %s", len(files), len(packages), set.name)
+	}
+	for _, f := range files {
+		if out, err := exec.CommandContext(ctx, "dpkg-deb", "-x", f, tree).CombinedOutput(); err != nil {
+			return fmt.Errorf("dpkg-deb -x %s: %w\n%s", filepath.Base(f), err, out)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(tree, "PACKAGES"), []byte(strings.Join(packages, "\n")+"\n"), 0o644); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(c.tree(set)); err != nil {
+		return err
+	}
+	return os.Rename(tree, c.tree(set))
+}
+
+// need says which package has a program that the host lacks.
+func need(program, debian string) error {
+	if _, err := exec.LookPath(program); err != nil {
+		return fmt.Errorf("the testbed needs %s: install the package %s", program, debian)
+	}
+	return nil
+}
