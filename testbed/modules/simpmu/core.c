@@ -19,7 +19,7 @@
  * ref-cycles (which has no other); "counters" programmable ones take the rest.
  *
  * A timer of the event's CPU samples: at the period in counts, several samples
- * at once if it is below 200 us, up to 64, and what comes on top is dropped as
+ * at once if it is below 200 us, up to 16, and what comes on top is dropped as
  * by hardware that overflows again while it is served. An idle CPU gives no
  * sample.
  */
@@ -43,7 +43,7 @@
 #define CODE_MASK	0xffff
 #define CACHE_RATE(misses)	((misses) ? 5000 : 50000)
 
-#define BURST		64
+#define BURST		16
 #define MIN_TIMER_NS	200000
 
 static bool core = true;
