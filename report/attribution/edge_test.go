@@ -22,6 +22,11 @@ func checkParts(t *testing.T, r *Result) {
 				t.Errorf("%v: key %d has %v J", s.Series, key, j)
 			}
 		}
+		for _, f := range s.Functions {
+			if !(f.Low >= 0 && f.Low <= f.Joules && f.High >= f.Joules && f.High <= max(f.Joules, s.Joules)) {
+				t.Errorf("%v: %v J in an interval of %v to %v J, of %v J in all", s.Series, f.Joules, f.Low, f.High, s.Joules)
+			}
+		}
 		if !(math.Abs(sum-s.Joules) <= 1e-9*s.Joules) {
 			t.Errorf("%v: parts add up to %v of %v J (%s)", s.Series, sum, s.Joules, r.Method)
 		}
@@ -159,6 +164,15 @@ func TestOddRecordings(t *testing.T) {
 				interval10(t, a, k, 0, 0)
 			}
 		}},
+		{"energy at the end alone, of a short recording", []Series{one}, nil, 0, func(t *testing.T, a *Attributor) {
+			e := 0.0
+			for k := range int64(60) {
+				read(t, a, 0, k*10*ms, e)
+				if k > 40 {
+					e += 0.05 + interval10(t, a, k, 0, 0)
+				}
+			}
+		}},
 		{"a counter that is far on", []Series{one}, nil, 0, func(t *testing.T, a *Attributor) {
 			e := 1e9
 			for k := range int64(200) {
@@ -268,9 +282,15 @@ func TestPowers(t *testing.T) {
 	} {
 		o.lostIn[0] = tt.lost
 		whole, rate, _, _ := o.parts(0)
-		got := o.powers([]float64{rate}, []float64{whole})
+		got := o.powers([]float64{rate}, []float64{whole}, 40)
 		if diff := cmp.Diff([]FunctionPower{tt.want}, got, cmpopts.EquateApprox(1e-12, 0)); diff != "" {
 			t.Errorf("%v s lost: %s", tt.lost, diff)
+		}
+	}
+	// Nobody knows how sure it is, but all drew 40 J.
+	for _, o.sd[0] = range []float64{math.Inf(1), math.NaN()} {
+		if p := o.powers([]float64{1}, []float64{6}, 40)[0]; p.Low != 0 || p.High != 40 {
+			t.Errorf("an error of %v J gives %v to %v J", o.sd[0], p.Low, p.High)
 		}
 	}
 }

@@ -138,7 +138,7 @@ func (o *outcome) result(keys int) SeriesResult {
 			r.ByKey[key] += s * o.counted[u] * rates[t.unit[u]]
 		}
 	})
-	r.Functions = o.powers(rates, wholes)
+	r.Functions = o.powers(rates, wholes, r.Joules)
 	return r
 }
 
@@ -170,8 +170,8 @@ func (o *outcome) portions(list []portion, f int, wholes []float64) []portion {
 	return list
 }
 
-// powers is what is known of each function.
-func (o *outcome) powers(rates, wholes []float64) []FunctionPower {
+// powers is what is known of each function, of all joules of the series.
+func (o *outcome) powers(rates, wholes []float64, all float64) []FunctionPower {
 	t := &o.model.terms
 	members := make([]int, o.problem.n) // functions by term
 	if t.other != none {
@@ -201,10 +201,17 @@ func (o *outcome) powers(rates, wholes []float64) []FunctionPower {
 			}
 			// The error of the power, and that of the seconds.
 			e, ofSeconds := o.sd[m.term], o.joules[m.term]*math.Sqrt(o.problem.noise.At(int(m.term), int(m.term)))
-			variance += m.part * m.part * (e*e + ofSeconds*ofSeconds)
+			if m.part > 0 {
+				variance += m.part * m.part * (e*e + ofSeconds*ofSeconds)
+			}
 		}
 		half := halfWidth * math.Sqrt(variance)
-		p.Low, p.High = max(0, p.Joules-half), p.Joules+half
+		// Few intervals do not tell how large an error is (see freedom). No function
+		// drew more than all.
+		if math.IsNaN(half) {
+			half = math.Inf(1)
+		}
+		p.Low, p.High = max(0, p.Joules-half), min(p.Joules+half, max(p.Joules, all))
 		if p.Seconds > 0 {
 			p.Watts = p.Joules / p.Seconds
 		}
