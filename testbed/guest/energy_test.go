@@ -34,9 +34,9 @@ func busy(seconds float64) []string {
 	return []string{"--", "workload", "-mute", "-threads", "1", "-naps", "0", "-functions", "parse=0", "-seconds", fmt.Sprint(seconds)}
 }
 
-// few samples, and no search for what draws how much: for recordings of which
+// few samples, none of the kernel, and no search for what draws how much: for recordings of which
 // only the energy is looked at.
-var few = []string{"--attribution", "proportional", "-F", "97"}
+var few = []string{"--attribution", "proportional", "-F", "97", "--user"}
 
 // traced is record, with the readings of energy behind its sum.
 func traced(t *testing.T, args ...string) (report.Summary, *rapl.Trace) {
@@ -137,6 +137,29 @@ func steadyDomains(guest, kind string) map[string]constants {
 		return want
 	}
 	return nil
+}
+
+// power_core, which Linux has from 6.14 on, is one counter for each core. The
+// energy of cores lies within the package's and is in no sum.
+func TestPowerCore(t *testing.T) {
+	only(t, "amd-6.12")
+	steadily(t)
+	reload(t, "simpmu", "power_core=1", "core_mw=3000")
+	s, trace := traced(t, slices.Concat(few, []string{"--energy", "perf"}, busy(1))...)
+	var found []string
+	for i, l := range linesOf(trace) {
+		d := s.Source.Domains[i]
+		found = append(found, fmt.Sprintf("%s of CPUs %s in the sum: %v", l.name, d.CPUs, d.InEnergy))
+		want := map[string]float64{"package": 50, "core": 3}[d.Name]
+		if math.Abs(l.watts()-want) > 0.01*want {
+			t.Errorf("%s of CPUs %s draws %.4f W, want %v", l.name, d.CPUs, l.watts(), want)
+		}
+	}
+	want := []string{"package 0 of CPUs 0-1 in the sum: true", "core 0 of CPUs 0 in the sum: false", "core 0 of CPUs 1 in the sum: false"}
+	if !slices.Equal(found, want) {
+		t.Errorf("the domains are %q, want %q", found, want)
+	}
+	unnoted(t, s, "polled")
 }
 
 // Each way to the counters reads what the simulated machine draws.
@@ -271,25 +294,5 @@ func TestEnergyOfPerfStat(t *testing.T) {
 	}
 	if math.Abs(ours-theirs) > 0.01*theirs {
 		t.Errorf("we have %.3f J, perf stat has %.3f", ours, theirs)
-	}
-}
-
-// squeeze makes one space of the columns of a table.
-func squeeze(text string) string {
-	var lines []string
-	for l := range strings.Lines(text) {
-		lines = append(lines, strings.Join(strings.Fields(l), " "))
-	}
-	return strings.Join(lines, "\n") + "\n"
-}
-
-// contains wants lines in a squeezed text that begin like these.
-func contains(t *testing.T, what, text string, want ...string) {
-	t.Helper()
-	text = squeeze(text)
-	for _, line := range want {
-		if !strings.Contains("\n"+text, "\n"+line) {
-			t.Errorf("%s does not say %q:\n%s", what, line, text)
-		}
 	}
 }
