@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// leave is what the counter is told at the end of any function.
+var leave = []byte{'-'}
+
+// openCounter returns the simulated counter's file, which wants to know what each
+// thread runs.
+func openCounter() (int, error) {
+	const device = "/dev/simrapl"
+	fd, err := unix.Open(device, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("%s: %w (-mute does without)", device, err)
+	}
+	return fd, nil
+}
+
+// burst runs a function and tells the counter before and after, unless its file is
+// negative. In one go: no clock, and no place at which the Go scheduler, which
+// finds that 10 ms are enough, takes the thread off its processor.
+//
+//go:nosplit
+func burst(counter int, f function, rounds int) syscall.Errno {
+	if counter < 0 {
+		f.code(0, rounds)
+		return 0
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(counter), uintptr(unsafe.Pointer(unsafe.SliceData(f.enter))), uintptr(len(f.enter))); errno != 0 {
+		return errno
+	}
+	f.code(0, rounds)
+	_, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(counter), uintptr(unsafe.Pointer(unsafe.SliceData(leave))), uintptr(len(leave)))
+	return errno
+}
+
+// calibrate finds out how fast the functions are here.
+func (p *plan) calibrate() error {
+	const rounds = 200000
+	for i := range p.functions {
+		f := &p.functions[i]
+		before := now()
+		if errno := burst(p.counter, *f, rounds); errno != 0 {
+			return fmt.Errorf("telling the counter %q: %w", f.enter, errno)
+		}
+		f.rate = rounds / (now() - before).Seconds()
+	}
+	return nil
+}
+
+// sleep is one that the Go scheduler does not see: it would look for other work
+// and wake a thread for it.
+func sleep(d time.Duration) {
+	t := unix.NsecToTimespec(int64(d))
+	unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&t)), 0, 0)
+}
+
+// withoutPreemption starts this program again, with a Go runtime that sends its
+// threads no signals, and whose own threads take no CPU from them. The first is for
+// the environment alone, the second must be so before there are such threads.
+func withoutPreemption() error {
+	const variable, off = "GODEBUG", "asyncpreemptoff=1"
+	if os.Getenv(variable) == off {
+		return nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	os.Setenv(variable, off)
+	if err := schedule(unix.SCHED_IDLE); err != nil {
+		return err
+	}
+	return unix.Exec(self, os.Args, os.Environ())
+}
+
+// schedule gives the calling thread a policy, which it passes on to those it makes.
+func schedule(policy uint32) error {
+	if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: policy}, 0); err != nil {
+		return fmt.Errorf("scheduling policy %d: %w", policy, err)
+	}
+	return nil
+}
