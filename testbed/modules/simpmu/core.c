@@ -477,10 +477,14 @@ static const struct attribute_group caps_group = { .name = "caps", .attrs = caps
 
 static const struct attribute_group *groups[] = { &format_group, &events_group, &caps_group, NULL };
 
-static struct pmu core_pmu = {
+static const struct pmu template = {
 	.module		= THIS_MODULE,
 	.attr_groups	= groups,
 	.task_ctx_nr	= perf_hw_context,
+#ifdef PERF_PMU_CAP_HETEROGENEOUS_CPUS
+	/* Without it, 6.1 lets only one PMU have the tasks' contexts, ever: none after a reload. */
+	.capabilities	= PERF_PMU_CAP_HETEROGENEOUS_CPUS,
+#endif
 	.event_init	= core_event_init,
 	.add		= core_add,
 	.del		= core_del,
@@ -488,6 +492,7 @@ static struct pmu core_pmu = {
 	.stop		= core_stop,
 	.read		= core_read,
 };
+static struct pmu *core_pmu;
 
 int sim_core_init(void)
 {
@@ -500,11 +505,36 @@ int sim_core_init(void)
 		pr_err("simpmu: no address of perf_event_overflow: %d\n", rc);
 		return rc;
 	}
-	return perf_pmu_register(&core_pmu, "cpu", PERF_TYPE_RAW);
+	core_pmu = kmemdup(&template, sizeof(template), GFP_KERNEL);
+	if (!core_pmu)
+		return -ENOMEM;
+	rc = perf_pmu_register(core_pmu, "cpu", PERF_TYPE_RAW);
+	if (rc) {
+		kfree(core_pmu);
+		core_pmu = NULL;
+	}
+	return rc;
 }
 
 void sim_core_exit(void)
 {
-	if (core)
-		perf_pmu_unregister(&core_pmu);
+	if (!core_pmu)
+		return;
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+	/*
+	 * A task that had an event keeps its context, which refers to the PMU
+	 * that was there first and is used by the next one's events, too. So
+	 * what the context needs of it stays in memory for good.
+	 */
+	{
+		int __percpu *disable_count = core_pmu->pmu_disable_count;
+
+		core_pmu->pmu_disable_count = NULL;
+		perf_pmu_unregister(core_pmu);
+		core_pmu->pmu_disable_count = disable_count;
+	}
+#else
+	perf_pmu_unregister(core_pmu);
+	kfree(core_pmu);
+#endif
 }
