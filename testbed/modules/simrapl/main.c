@@ -5,6 +5,7 @@
  * not zero then, and unloaded before it.
  */
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 
 #include "simrapl.h"
 
@@ -26,6 +27,7 @@ msr:
 	sim_msr_stop();
 power:
 	sim_power_stop();
+	synchronize_rcu_tasks();
 	sim_functions_free();
 	return err;
 }
@@ -36,6 +38,8 @@ static void __exit simrapl_exit(void)
 	sim_faults_stop();
 	sim_msr_stop();
 	sim_power_stop();
+	/* A task may have been preempted on its way back from an answered read. */
+	synchronize_rcu_tasks();
 	sim_functions_free();
 }
 
