@@ -60,17 +60,30 @@ func advice(err error) string {
 	return ""
 }
 
+// paranoidMost is the highest level that Linux itself knows. Debian and Ubuntu add
+// one above, which they ship: it lets nobody pass but CAP_SYS_ADMIN.
+const paranoidMost = 2
+
+// setCapabilities lets this executable do without root.
+func setCapabilities() string {
+	return "sudo setcap cap_perfmon,cap_sys_ptrace,cap_syslog+ep " + executable()
+}
+
 func adviceOpen(e *perfring.OpenError) string {
 	switch e.Errno {
 	case unix.EACCES, unix.EPERM:
-		if e.PID > 0 && foreign(e.PID) {
-			return fmt.Sprintf("process %d is another user's: run as root, or as that user, or `sudo setcap cap_perfmon,cap_sys_ptrace,cap_syslog+ep %s`", e.PID, executable())
+		level, err := sysctl("kernel/perf_event_paranoid")
+		if e.PID > 0 && foreign(e.PID) && level <= paranoidMost {
+			return fmt.Sprintf("process %d is another user's: run as root, or as that user, or `%s`", e.PID, setCapabilities())
 		}
 		need := 1
 		if e.PID == -1 {
 			need = 0
 		}
-		return fmt.Sprintf("%s; `sudo sysctl kernel.perf_event_paranoid=%d`, or `sudo setcap cap_perfmon,cap_sys_ptrace,cap_syslog+ep %s`, or run as root", paranoidNow(), need, executable())
+		if err == nil && level > paranoidMost {
+			return fmt.Sprintf("%s, where capabilities such as CAP_PERFMON do not help; `sudo sysctl kernel.perf_event_paranoid=%d`, or level %d and `%s`, or run as root", paranoidNow(), need, paranoidMost, setCapabilities())
+		}
+		return fmt.Sprintf("%s; `sudo sysctl kernel.perf_event_paranoid=%d`, or `%s`, or run as root", paranoidNow(), need, setCapabilities())
 	case unix.EBUSY, unix.ENODEV, unix.EOPNOTSUPP:
 		if e.PID == -1 && e.Attr.Sample == 0 {
 			return "the driver refuses to count it: `energyprof list` shows what works, and `--energy auto` takes the first of it"
@@ -109,7 +122,7 @@ func advicePath(path string) string {
 	case strings.HasSuffix(path, "/msr"):
 		return "run as root with `sudo modprobe msr`; a kernel in lockdown refuses it even then"
 	case strings.HasPrefix(path, "/proc/") && strings.HasSuffix(path, "/maps"):
-		return fmt.Sprintf("the mappings of other processes need CAP_SYS_PTRACE: run as root, or `sudo setcap cap_perfmon,cap_sys_ptrace,cap_syslog+ep %s`", executable())
+		return fmt.Sprintf("the mappings of other processes need CAP_SYS_PTRACE: run as root, or `%s`", setCapabilities())
 	case strings.Contains(path, "/tracing/"):
 		return "`sudo chmod -R o+rX /sys/kernel/tracing`, or run as root"
 	}
@@ -125,7 +138,7 @@ const moreRing = "`sudo sysctl kernel.perf_event_mlock_kb=4096` or `ulimit -l un
 func adviceNote(n session.Note) string {
 	switch n.Kind {
 	case session.NoteUserOnly:
-		return fmt.Sprintf("%s; `sudo sysctl kernel.perf_event_paranoid=1` or `sudo setcap cap_perfmon,cap_sys_ptrace,cap_syslog+ep %s`", paranoidNow(), executable())
+		return fmt.Sprintf("%s; `sudo sysctl kernel.perf_event_paranoid=1` or `%s`", paranoidNow(), setCapabilities())
 	case session.NoteSmallRing:
 		return moreRing
 	case session.NoteMissed:

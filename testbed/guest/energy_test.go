@@ -214,7 +214,7 @@ func TestSteadyPower(t *testing.T) {
 // The kernel stamps the counters into samples: each of them lies on the line
 // that the power makes, and the profile says what was measured, and with what.
 func TestStampedEnergy(t *testing.T) {
-	only(t, "icx-6.1", "spr-6.12", "amd-6.12", "icx2s-6.12")
+	only(t, "icx-6.1", "spr-6.12", "amd-6.12")
 	steadily(t)
 	profile := filepath.Join(scratch(t), "profile.pb.gz")
 	s, trace := traced(t, slices.Concat(few, []string{"-o", profile}, busy(1.5))...)
@@ -238,7 +238,7 @@ func TestStampedEnergy(t *testing.T) {
 		}
 		for i := range l.joules {
 			want := l.joules[0] + l.watts()*(l.seconds[i]-l.seconds[0])
-			if tolerance := 2*stepTime*joules/seconds + 2*unit; math.Abs(l.joules[i]-want) > tolerance {
+			if tolerance := 4*stepTime*joules/seconds + 2*unit; math.Abs(l.joules[i]-want) > tolerance {
 				t.Errorf("%s at %.4f s: %.4f J, want %.4f, give or take %.4f", l.name, l.seconds[i], l.joules[i], want, tolerance)
 				break
 			}

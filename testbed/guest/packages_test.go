@@ -23,9 +23,9 @@ func TestTwoPackages(t *testing.T) {
 	// Masks of CPUs 0 and 1, and of 2 and 3. What both packages run is one
 	// function, with the joules of both.
 	load := func(seconds float64) []string {
-		const each = "taskset %d workload -threads 1 -seed %d -seconds %g -functions %s"
+		const each = "taskset %s workload -threads 1 -seed %d -seconds %g -functions %s"
 		return []string{"--", "sh", "-c", fmt.Sprintf(each+" & "+each+" & wait",
-			3, 1, seconds, "parse=4000,hash=12000", 12, 2, seconds, "hash=12000,sort=25000")}
+			"3", 1, seconds, "parse=4000,hash=12000", "c", 2, seconds, "hash=12000,sort=25000")}
 	}
 	for kind, args := range map[string][]string{
 		"perf":     load(6),
