@@ -122,7 +122,10 @@ static int set_open_errno(const char *value, const struct kernel_param *kp)
 	return err;
 }
 
-static const struct kernel_param_ops open_errno_ops = { .set = set_open_errno, .get = param_get_int };
+static const struct kernel_param_ops open_errno_ops = {
+	.set = set_open_errno,
+	.get = param_get_int,
+};
 module_param_cb(open_errno, &open_errno_ops, &open_errno, 0644);
 MODULE_PARM_DESC(open_errno, "N: events of rapl.ko's PMU do not open, with error N; rapl.ko is loaded at the time of writing");
 
