@@ -135,22 +135,26 @@ func (r *Recorder) Books() Books { return r.books }
 
 func (r *Recorder) stamping() bool { return len(r.groups) > 0 && r.books.Switched == "" }
 
-// anchor reads the source, then the counters in the groups.
+// anchorTries is how often an anchor is read at most.
+const anchorTries = 4
+
+// anchor takes one. What passes between the reading of the source and that of the
+// groups is missing in all stamps up to the next anchor, so it is read again if
+// the reader was interrupted.
 func (r *Recorder) anchor(final bool) error {
-	moment, err := r.src.Read(r.read)
+	a, dropped, err := r.readAnchor()
+	for try := 1; err == nil && r.stamping() && a.width > toleratedLag.Nanoseconds() && try < anchorTries; try++ {
+		var more int
+		a, more, err = r.readAnchor()
+		dropped += more
+	}
 	if err != nil {
 		return err
 	}
-	a := anchor{t: moment.Before + (moment.After-moment.Before)/2, joules: make([]float64, len(r.domains)), dropped: moment.Dropped > 0, final: final}
-	a.width = moment.After - moment.Before
-	if r.stamping() {
-		if err := r.readGroups(&a, moment); err != nil {
-			r.distrust(a.t, fmt.Sprintf("the counters beside the stamps cannot be read: %v", err))
-		}
-	}
+	a.dropped, a.final = dropped > 0, final
 	r.books.Polls++
 	if r.started {
-		r.books.Dropped += moment.Dropped
+		r.books.Dropped += dropped
 	} else {
 		copy(r.base, r.read)
 	}
@@ -169,6 +173,24 @@ func (r *Recorder) anchor(final bool) error {
 	}
 	r.anchors = append(r.anchors, a)
 	return nil
+}
+
+// readAnchor reads the source, into r.read, then the counters in the groups. It returns
+// how many domains could not be followed, see Moment.
+func (r *Recorder) readAnchor() (a anchor, dropped int, err error) {
+	moment, err := r.src.Read(r.read)
+	if err != nil {
+		return a, 0, err
+	}
+	a.joules = make([]float64, len(r.domains))
+	a.width = moment.After - moment.Before
+	a.t = moment.Before + a.width/2
+	if r.stamping() {
+		if err := r.readGroups(&a, moment); err != nil {
+			r.distrust(a.t, fmt.Sprintf("the counters beside the stamps cannot be read: %v", err))
+		}
+	}
+	return a, moment.Dropped, nil
 }
 
 // distrust gives up the stamps: those of the stretch that t lies in, and all later ones.

@@ -26,7 +26,8 @@ type sim struct {
 	stopped bool // the group's counters stand still
 	dropped int  // of the next reading
 	err     error
-	width   int64 // ns that a reading takes
+	width   int64  // ns that a reading takes
+	preempt func() // comes between the next reading and that of the group
 }
 
 func (s *sim) Info() Info {
@@ -44,6 +45,9 @@ func (s *sim) Read(joules []float64) (Moment, error) {
 	copy(joules, s.joules)
 	m := Moment{Before: s.now, After: s.now + s.width, Dropped: s.dropped}
 	s.dropped = 0
+	if s.preempt != nil {
+		s.preempt()
+	}
 	return m, nil
 }
 
@@ -113,6 +117,41 @@ func take(t interface{ Fatalf(string, ...any) }, r *Recorder, watermark int64, o
 		last = ns
 		s.t, s.joules = append(s.t, ns), append(s.joules, joules)
 	})
+}
+
+// A reader that is preempted between the counters and those of the stamps reads them
+// again: else the stamps up to the next anchor would lack what passed meanwhile.
+func TestRecorderPreempted(t *testing.T) {
+	s, r := newSim(t, 1)
+	out := make([]series, 1)
+	for k := range 4 {
+		for range 25 {
+			s.pass(10*time.Millisecond, 30)
+			r.Stamp(s.stamp())
+		}
+		s.preempt = func() {
+			s.pass(9*time.Millisecond, 30)
+			s.preempt = nil
+			s.dropped = k / 2
+		}
+		if err := r.Poll(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.pass(time.Millisecond, 30)
+	if err := r.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	take(t, r, math.MaxInt64, out)
+	for i, ns := range out[0].t {
+		if want := 30 * float64(ns-out[0].t[0]) * 1e-9; math.Abs(out[0].joules[i]-want) > 1e-9 {
+			t.Fatalf("%v J at %d, want %v", out[0].joules[i], ns, want)
+		}
+	}
+	// What the second reading drops is not forgotten.
+	if b := r.Books(); b.Switched != "" || b.Polls != 6 || b.Dropped != 2 {
+		t.Errorf("%+v", b)
+	}
 }
 
 func TestRecorderStamps(t *testing.T) {
