@@ -3,6 +3,7 @@ package perfring
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -20,7 +21,12 @@ func TestLiveInherit(t *testing.T) {
 	}
 	e := open(t, a, cpu, nil)
 	r := mapRing(t, e, 16)
-	child := exec.Command("/bin/true")
+	const command = "/bin/true"
+	file, err := filepath.EvalSymlinks(command) // a mapping has the name of the file itself
+	if err != nil {
+		t.Skipf("no child to run: %v", err)
+	}
+	child := exec.Command(command)
 	if err := child.Run(); err != nil {
 		t.Skipf("no child to run: %v", err)
 	}
@@ -48,7 +54,7 @@ func TestLiveInherit(t *testing.T) {
 				note("exec "+string(rec.Name), rec.SampleID)
 			}
 		case *Mmap2:
-			if rec.PID == pid && strings.HasSuffix(string(rec.Filename), "/true") {
+			if rec.PID == pid && strings.HasSuffix(string(rec.Filename), "/"+filepath.Base(file)) {
 				note("mmap", rec.SampleID)
 			}
 		case *Exit:

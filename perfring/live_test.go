@@ -23,6 +23,9 @@ func open(t testing.TB, a *Attr, cpu int, leader *Event) *Event {
 	t.Helper()
 	runtime.LockOSThread()
 	t.Cleanup(runtime.UnlockOSThread)
+	if a.Type == unix.PERF_TYPE_BREAKPOINT {
+		unpreempted(t)
+	}
 	e, err := Open(a, 0, cpu, leader)
 	var refused *OpenError
 	if errors.As(err, &refused) {
@@ -67,6 +70,17 @@ func store(i, n int) {
 	for ; n > 0; n-- {
 		watched[i]++
 	}
+}
+
+// unpreempted keeps the Go runtime's signals from the thread until the test ends.
+// One that comes amid a store which arm64 steps over restarts it, and the store
+// counts twice.
+func unpreempted(t testing.TB) {
+	t.Helper()
+	var set, before unix.Sigset_t
+	set.Val[0] = 1 << (unix.SIGURG - 1)
+	must(t, unix.PthreadSigmask(unix.SIG_BLOCK, &set, &before))
+	t.Cleanup(func() { must(t, unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)) })
 }
 
 // stores is an event for each store to watched[i].

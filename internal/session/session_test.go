@@ -339,7 +339,8 @@ func startWorker(t *testing.T, spec string) *exec.Cmd {
 
 func TestAttach(t *testing.T) {
 	opt := options(t)
-	// The threads are born while we attach.
+	// The threads are born while we attach, which does not wait for an account.
+	opt.NoBPF = true
 	c := startWorker(t, "6 0.2 0")
 	opt.PIDs = []int{c.Process.Pid}
 	sink, result := run(t, opt)
