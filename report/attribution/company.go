@@ -33,7 +33,8 @@ const (
 	leastGain = 0.985
 )
 
-// correction is the part of the functions' joules that the correction moves.
+// correction is the part of the functions' joules that the correction moves, all of
+// them at most: where functions draw nothing, rounding alone would be any multiple.
 func (id *identified) correction() float64 {
 	var moved, all float64
 	for j, plain := range id.uncorrected() {
@@ -42,7 +43,7 @@ func (id *identified) correction() float64 {
 			all += id.joules[j]
 		}
 	}
-	return moved / max(all, math.SmallestNonzeroFloat64)
+	return min(1, moved/max(all, math.SmallestNonzeroFloat64))
 }
 
 // search tries values from -0.7 to 0.7 and returns the vertex of the parabola through the

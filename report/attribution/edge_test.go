@@ -215,6 +215,25 @@ func TestOddRecordings(t *testing.T) {
 	}
 }
 
+// The functions of a counter that they do not move, as that of memory that nobody uses, may
+// have 0.01 J without the correction and nothing with it: that is no large part.
+func TestCorrectionOfNothing(t *testing.T) {
+	id := &identified{
+		fit: &fit{
+			problem: &problem{n: 2, seconds: []float64{1}, span: 1, energy: 100, noise: mat.NewSymDense(2, nil)},
+			joules:  []float64{100, 0}, free: []bool{true, true}, weight: []float64{1},
+			blocks: []block{{b: []float64{99.99, 0.01}}}, q: mat.NewSymDense(2, []float64{1, 0, 0, 1}),
+		},
+		model: model{terms: terms{n: 2, base: 0, active: none, other: none, lost: none}},
+	}
+	if plain := id.uncorrected(); math.Abs(plain[1]-0.01) > 1e-9 {
+		t.Fatalf("without the correction %v J", plain)
+	}
+	if part := id.correction(); part != 1 {
+		t.Errorf("the correction moves %v of all", part)
+	}
+}
+
 // Rows that are merged to bound memory are all of one length, and have what ran.
 func TestHalve(t *testing.T) {
 	a := mustNew(t, Options{Method: Regression}, Series{"package", 0, []int{0}})
