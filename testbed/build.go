@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -35,15 +36,20 @@ func suitesOf(repo string, g guest, short bool) []packageTests {
 	})
 }
 
-// buildTests builds the test binaries of packages into out/PACKAGE/package.test.
+// buildTests builds the test binaries of packages into out.
 func buildTests(ctx context.Context, repo, arch, out string, list []packageTests) error {
-	for _, p := range list {
-		if err := goBuild(ctx, repo, arch, "test", "-c", "-ldflags=-w", "-o", filepath.Join(out, p.Package, "package.test"), "./"+p.Package); err != nil {
-			return err
-		}
+	if len(list) == 0 {
+		return nil
 	}
-	return nil
+	args := []string{"test", "-c", "-ldflags=-w", "-o", out + "/"}
+	for _, p := range list {
+		args = append(args, "./"+p.Package)
+	}
+	return goBuild(ctx, repo, arch, args...)
 }
+
+// testBinary is the name that go test -c gives to a package's.
+func testBinary(p packageTests) string { return path.Base(p.Package) + ".test" }
 
 // goBuild runs the go command for an architecture, without cgo: guests have no
 // shared libraries.

@@ -5,40 +5,46 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A result is what one test came to.
 type result struct {
 	suite   string // the package's directory
 	name    string // of the test, without subtests
-	verdict string // PASS, FAIL or SKIP
+	verdict string // PASS, FAIL, SKIP; empty: it did not end
 	seconds string // the guest's time, "0.12"
 	output  []string
 }
 
 // A suiteEnd says how a test binary ended.
 type suiteEnd struct {
-	suite   string
-	code    int
-	output  []string // what belongs to no test
-	tests   int
-	failed  int
-	seconds float64 // of its tests, the guest's
+	suite  string
+	code   int
+	output []string // what belongs to no test
+	tests  int      // that ended
+	failed int      // of these
+	begun  time.Time
+	wall   time.Duration // on the host
 }
 
 // A console reads what a guest writes: the lines of init.sh ("testbed: ..."),
 // and the output of test binaries with -test.v=test2json, which put a byte 0x16
 // before each line that is the testing package's own.
 type console struct {
+	// What is to be done as soon as something is known; each may be nil.
+	onUp     func()
+	onResult func(result)
+	onEnd    func(suiteEnd)
+
 	up, done bool
 	panicked bool     // the kernel's last words are in tail
 	modules  []string // that did not load
 	kernel   []string // complaints found in dmesg at the end
-	dmesg    []string
+	dmesg    []string // where there were some, or tests failed
 	results  []result
 	ends     []suiteEnd
 	tail     []string // the last lines as they came
-	report   func(result)
 
 	rest    []byte // an unfinished line
 	suite   *suiteEnd
@@ -46,12 +52,17 @@ type console struct {
 	inDmesg bool
 }
 
-const tailLines = 60
+// Lines of the console that are kept: where nothing else is known, and before a
+// panic, of which all is.
+const (
+	tailLines   = 40
+	beforePanic = 3
+)
 
 var (
 	verdictLine = regexp.MustCompile(`^--- (PASS|FAIL|SKIP): ([^ /]+) \(([0-9.]+)s\)$`)
 	testLine    = regexp.MustCompile(`^=== (?:RUN|CONT|NAME) +(\S*)`)
-	panicLine   = regexp.MustCompile(`Kernel panic|BUG: |Oops: |general protection fault|detected stall|soft lockup`)
+	panicLine   = regexp.MustCompile(`^\[ *[0-9]+\.[0-9]+\] (Kernel panic|BUG: |Oops: |general protection fault)`)
 )
 
 // Write takes the console's next bytes.
@@ -68,19 +79,23 @@ func (c *console) Write(p []byte) (int, error) {
 }
 
 func (c *console) line(line string) {
-	c.tail = append(c.tail, line)
-	if len(c.tail) > tailLines && !c.panicked {
+	if !c.panicked && panicLine.MatchString(line) && !c.inDmesg {
+		c.panicked = true
+		c.tail = c.tail[max(0, len(c.tail)-beforePanic):]
+	}
+	c.tail = append(c.tail, strings.ReplaceAll(line, "\x16", ""))
+	if c.panicked {
+		return
+	}
+	if len(c.tail) > tailLines {
 		c.tail = c.tail[1:]
 	}
 	if word, ok := strings.CutPrefix(line, "testbed: "); ok && c.word(word) {
 		return
 	}
-	switch {
-	case c.inDmesg:
+	if c.inDmesg {
 		c.dmesg = append(c.dmesg, line)
 		return
-	case panicLine.MatchString(line):
-		c.panicked = true
 	}
 	if c.suite == nil {
 		return
@@ -104,6 +119,9 @@ func (c *console) word(word string) bool {
 	switch kind {
 	case "up":
 		c.up = true
+		if c.onUp != nil {
+			c.onUp()
+		}
 	case "done":
 		c.done = true
 	case "module":
@@ -113,20 +131,23 @@ func (c *console) word(word string) bool {
 	case "dmesg":
 		c.inDmesg = true
 	case "begin":
-		c.suite = &suiteEnd{suite: rest}
+		c.suite = &suiteEnd{suite: rest, begun: time.Now()}
+	case "end-dmesg":
+		c.inDmesg = false
 	case "end":
-		if rest == "dmesg" {
-			c.inDmesg = false
-			break
-		}
 		name, code, _ := strings.Cut(rest, " ")
 		if c.suite == nil || c.suite.suite != name {
 			break
 		}
 		c.close()
-		c.suite.code, _ = strconv.Atoi(code)
-		c.ends = append(c.ends, *c.suite)
+		end := *c.suite
 		c.suite = nil
+		end.code, _ = strconv.Atoi(code)
+		end.wall = time.Since(end.begun)
+		c.ends = append(c.ends, end)
+		if c.onEnd != nil {
+			c.onEnd(end)
+		}
 	default:
 		return false
 	}
@@ -182,20 +203,26 @@ func (c *console) close() {
 	if r.verdict == "FAIL" {
 		c.suite.failed++
 	}
-	if s, err := strconv.ParseFloat(r.seconds, 64); err == nil {
-		c.suite.seconds += s
-	}
-	if c.report != nil {
-		c.report(r)
+	if c.onResult != nil {
+		c.onResult(r)
 	}
 }
 
+// finish takes the end of the console: what is open has not ended.
+func (c *console) finish() {
+	if len(c.rest) > 0 {
+		c.line(strings.ReplaceAll(string(c.rest), "\r", ""))
+		c.rest = nil
+	}
+	c.close()
+}
+
+// output keeps a line of the test at hand, or of the binary.
 func (c *console) output(line string) {
 	switch {
-	case c.test == nil, c.test.verdict != "" && (line == "PASS" || line == "FAIL" || line == ""):
-		if line != "" && line != "PASS" && line != "FAIL" {
-			c.suite.output = append(c.suite.output, line)
-		}
+	case line == "" || line == "PASS" || line == "FAIL": // the binary's own last word
+	case c.test == nil:
+		c.suite.output = append(c.suite.output, line)
 	default:
 		c.test.output = append(c.test.output, line)
 	}

@@ -52,8 +52,11 @@ func prepare(ctx context.Context, repo, work string, o options) ([]image, error)
 		return nil, err
 	}
 	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		return nil, fmt.Errorf("locking %s: %w", lock.Name(), err)
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		fmt.Println("testbed: waiting for another run's preparations")
+		if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+			return nil, fmt.Errorf("locking %s: %w", lock.Name(), err)
+		}
 	}
 	c := cache{dir}
 	out := filepath.Join(repo, "bin", "testbed")
@@ -171,7 +174,7 @@ func (c cache) fill(ctx context.Context, a *archive, repo, out string, i image) 
 		}
 	}
 	for _, p := range i.tests {
-		if err := a.addFile("tests/"+p.Package+"/package.test", filepath.Join(out, "tests", p.Package, "package.test")); err != nil {
+		if err := a.addFile("tests/"+p.Package+"/"+testBinary(p), filepath.Join(out, "tests", testBinary(p))); err != nil {
 			return err
 		}
 		if err := a.addTree("tests/"+p.Package+"/testdata", filepath.Join(repo, p.Package, "testdata")); err != nil {

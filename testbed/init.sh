@@ -25,6 +25,7 @@ while read -r module parameters; do
 	# shellcheck disable=SC2086 # several words
 	insmod "/mod/$module.ko" $parameters || echo "testbed: module $module"
 done < /mod/list
+echo "testbed: tests begin" > /dev/kmsg
 # Messages between the lines of a test's output would spoil both; dmesg has them.
 echo 1 > /proc/sys/kernel/printk
 
@@ -34,22 +35,22 @@ if [ ! -f /tests/list ]; then
 	poweroff -f
 fi
 
-# Each line of /tests/list: a package's directory, and arguments of its test binary.
+# Each line of /tests/list: a package's directory, its test binary, and arguments.
 failed=0
-while read -r dir arguments; do
-	cd "/tests/$dir" || exit 1
+while read -r dir binary arguments; do
 	echo "testbed: begin $dir"
-	eval "./package.test -test.v=test2json $arguments" < /dev/null 2>&1
+	cd "/tests/$dir" && eval "./$binary -test.v=test2json $arguments" < /dev/null 2>&1
 	code=$?
 	echo
 	echo "testbed: end $dir $code"
 	[ "$code" = 0 ] || failed=1
 done < /tests/list
-if [ "$failed" = 1 ] || dmesg | grep -qE 'WARNING:|BUG:|Oops:|Call Trace:'; then
+trouble='WARNING:|BUG:|Oops:|Call Trace:'
+if [ "$failed" = 1 ] || dmesg | grep -qE "$trouble"; then
 	echo "testbed: dmesg"
-	dmesg | tail -n 200
-	echo "testbed: end dmesg"
+	dmesg | sed '1,/testbed: tests begin/d' | tail -n 100
+	echo "testbed: end-dmesg"
 fi
-dmesg | grep -E 'WARNING:|BUG:|Oops:' | sed 's/^/testbed: kernel /'
+dmesg | grep -E "$trouble" | sed 's/^/testbed: kernel /'
 echo "testbed: done $(cut -d' ' -f1 /proc/uptime)"
 poweroff -f

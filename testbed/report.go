@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A totals is what guests came to. What fails without being a test counts as a
+// failed one.
+type totals struct {
+	passed, failed, skipped int
+	flakes                  []string
+}
+
+func (t *totals) add(u totals) {
+	t.passed += u.passed
+	t.failed += u.failed
+	t.skipped += u.skipped
+	t.flakes = append(t.flakes, u.flakes...)
+}
+
+// account settles a guest's verdicts: of a test that ran twice the second
+// counts, and what got better is a flake.
+func account(first, second *attempt) totals {
+	var t totals
+	type test struct{ suite, name string }
+	again := map[test]string{}
+	if second != nil {
+		for _, r := range second.console.results {
+			again[test{r.suite, r.name}] = r.verdict
+		}
+	}
+	seen := map[test]bool{}
+	count := func(r result) {
+		switch r.verdict {
+		case "PASS":
+			t.passed++
+		case "SKIP":
+			t.skipped++
+		default:
+			t.failed++
+		}
+	}
+	for _, r := range first.console.results {
+		key := test{r.suite, r.name}
+		seen[key] = true
+		before := r.verdict
+		if v, ok := again[key]; ok {
+			r.verdict = v
+		}
+		if before == "FAIL" && r.verdict == "PASS" {
+			t.flakes = append(t.flakes, fmt.Sprintf("%s/%s of %s failed, then passed", first.guest.name, r.name, r.suite))
+		}
+		count(r)
+	}
+	if second == nil {
+		if first.why != "" {
+			t.failed++
+		}
+		return t
+	}
+	for _, r := range second.console.results {
+		if !seen[test{r.suite, r.name}] {
+			count(r)
+		}
+	}
+	switch {
+	case second.why != "":
+		t.failed++
+	case first.why != "":
+		t.flakes = append(t.flakes, fmt.Sprintf("%s: %s; not so when it ran again", first.guest.name, first.why))
+	}
+	return t
+}
+
+// writeResult reports a test as go test -v does, with the seconds of the guest.
+func writeResult(w io.Writer, g guest, r result, verbose bool) {
+	seconds := r.seconds + "s"
+	if r.verdict == "" {
+		seconds = "did not end"
+	}
+	line := fmt.Sprintf("--- %s: %s/%s (%s)", cmp.Or(r.verdict, "FAIL"), g.name, r.name, seconds)
+	if r.verdict == "SKIP" && len(r.output) > 0 {
+		line += " " + strings.TrimSpace(r.output[len(r.output)-1])
+	}
+	fmt.Fprintln(w, line)
+	if r.verdict == "FAIL" || r.verdict == "" || verbose {
+		writeLines(w, r.output)
+	}
+}
+
+// writeEnd reports a test binary, with the seconds of the host.
+func writeEnd(w io.Writer, g guest, e suiteEnd, verbose bool) {
+	verdict := "ok  "
+	if e.code != 0 {
+		verdict = "FAIL"
+	}
+	if verbose || e.code != 0 || e.tests == 0 {
+		writeLines(w, e.output)
+	}
+	fmt.Fprintf(w, "%s\t%s/%s\t%.1fs\n", verdict, g.name, e.suite, e.wall.Seconds())
+}
+
+// writeGuest reports the end of a guest.
+func writeGuest(w io.Writer, a *attempt, wall time.Duration) {
+	c := a.console
+	for _, r := range c.results {
+		if r.verdict == "" {
+			writeResult(w, a.guest, r, true)
+		}
+	}
+	if len(c.dmesg) > 0 {
+		fmt.Fprintln(w, "The kernel said while the tests ran:")
+		writeLines(w, c.dmesg)
+	}
+	if a.why == "" {
+		fmt.Fprintf(w, "guest\t%s\t%.1fs\n", a.guest.name, wall.Seconds())
+		return
+	}
+	if !c.done {
+		fmt.Fprintln(w, "The console ended with:")
+		writeLines(w, c.tail)
+	}
+	fmt.Fprintf(w, "FAIL\t%s\t%.1fs: %s\n", a.guest.name, wall.Seconds(), a.why)
+}
+
+func writeLines(w io.Writer, lines []string) {
+	for _, l := range lines {
+		fmt.Fprintln(w, "    "+l)
+	}
+}
+
+// An ordered writes the output of several writers to one, each writer's as a
+// whole and in their order; that whose turn it is writes through.
+type ordered struct {
+	mu    sync.Mutex
+	to    io.Writer
+	now   int // whose turn it is
+	parts []bytes.Buffer
+}
+
+func newOrdered(to io.Writer, parts int) *ordered {
+	return &ordered{to: to, parts: make([]bytes.Buffer, parts)}
+}
+
+// part returns the n-th writer.
+func (o *ordered) part(n int) io.Writer { return orderedPart{o, n} }
+
+type orderedPart struct {
+	o *ordered
+	n int
+}
+
+func (p orderedPart) Write(b []byte) (int, error) {
+	p.o.mu.Lock()
+	defer p.o.mu.Unlock()
+	if p.n == p.o.now {
+		return p.o.to.Write(b)
+	}
+	return p.o.parts[p.n].Write(b)
+}
+
+// close says that the writer whose turn it is has no more. It is for the one
+// goroutine that closes all of them in order.
+func (o *ordered) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.now++
+	if o.now < len(o.parts) {
+		// Nothing is left to be done about an error: the terminal is gone.
+		_, _ = o.parts[o.now].WriteTo(o.to)
+	}
+}
