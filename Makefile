@@ -6,7 +6,7 @@ FUZZTIME ?= 10s
 # record's own flags for the demo; --energy auto takes the best source there is.
 DEMO_FLAGS ?=
 
-.PHONY: all build demo test bench accuracy lint fuzz man bpf clean
+.PHONY: all build demo test bench accuracy lint fuzz man bpf vmtest vmshell clean
 
 all: build
 
@@ -50,6 +50,15 @@ fuzz:
 # Compiles the BPF programs into what is embedded; needs clang and llvm-strip.
 bpf:
 	$(GO) generate ./internal/bpf
+
+# The tests of the testbed, in virtual machines of Debian's kernels: testbed/README.md.
+vmtest:
+	$(GO) run ./testbed
+
+# A person in a guest, with perf and energyprof at hand.
+GUEST ?= icx-6.1
+vmshell:
+	$(GO) run ./testbed -shell $(GUEST)
 
 # Man pages and shell completions, generated from the flags.
 man: build

@@ -134,31 +134,29 @@ func (c cache) fetch(ctx context.Context, sets []packageSet, refresh bool) error
 	if !refresh && !slices.ContainsFunc(sets, func(s packageSet) bool { return c.packages(s) == nil }) {
 		return nil
 	}
-	for _, program := range []string{"apt-get", "apt-cache", "apt-config"} {
-		if err := need(program, "apt"); err != nil {
+	for _, p := range [][2]string{{"apt-get", "apt"}, {"apt-cache", "apt"}, {"apt-config", "apt"}, {"dpkg-deb", "dpkg"}} {
+		if err := need(p[0], p[1]); err != nil {
 			return err
 		}
-	}
-	if err := need("dpkg-deb", "dpkg"); err != nil {
-		return err
 	}
 	apt := &aptState{dir: filepath.Join(c.dir, "apt")}
-	if err := apt.prepare(ctx); err != nil {
-		return err
+	err := apt.prepare(ctx)
+	if err == nil && refresh && !apt.updated {
+		err = apt.update(ctx)
 	}
-	if refresh && !apt.updated {
-		if err := apt.update(ctx); err != nil {
-			return err
+	if err == nil {
+		err = c.fetchWith(ctx, apt, sets)
+		if err != nil && !apt.updated && ctx.Err() == nil {
+			// Old lists name packages that the archive no longer has.
+			if err = apt.update(ctx); err == nil {
+				err = c.fetchWith(ctx, apt, sets)
+			}
 		}
 	}
-	err := c.fetchWith(ctx, apt, sets)
-	if err != nil && !apt.updated && ctx.Err() == nil {
-		// Old lists name packages that the archive no longer has.
-		if err = apt.update(ctx); err == nil {
-			err = c.fetchWith(ctx, apt, sets)
-		}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUnable, err)
 	}
-	return err
+	return nil
 }
 
 func (c cache) fetchWith(ctx context.Context, apt *aptState, sets []packageSet) error {
@@ -229,7 +227,7 @@ func (c cache) unpack(ctx context.Context, apt *aptState, set packageSet, packag
 // need says which package has a program that the host lacks.
 func need(program, debian string) error {
 	if _, err := exec.LookPath(program); err != nil {
-		return fmt.Errorf("the testbed needs %s: install the package %s", program, debian)
+		return fmt.Errorf("%w: it needs %s, of the package %s", errUnable, program, debian)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 // hardware that a machine for development lacks.
 //
 //	go run ./testbed [-guests icx-6.1,...] [-run REGEXP] [-short] [-v]
+//	go run ./testbed -shell icx-6.1
 //
 // Packages come from the Debian source that the host's apt has, into a cache;
 // nothing is installed. README.md says what is where.
@@ -17,6 +18,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -35,7 +37,14 @@ type options struct {
 	timeout time.Duration // of one boot with its tests
 }
 
-var errFailed = errors.New("failed")
+var (
+	errFailed = errors.New("failed")
+	errUnable = errors.New("the testbed cannot run here")
+)
+
+// exitUnable is the exit status where nothing ran for want of packages, programs
+// or an amd64 host.
+const exitUnable = 3
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -45,6 +54,9 @@ func main() {
 			fmt.Fprintln(os.Stderr, "testbed:", err)
 		}
 		stop()
+		if errors.Is(err, errUnable) {
+			os.Exit(exitUnable)
+		}
 		os.Exit(1)
 	}
 }
@@ -99,6 +111,9 @@ func start(ctx context.Context, args []string) error {
 	}
 	if err != nil {
 		return err
+	}
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		return fmt.Errorf("%w: it needs Linux on amd64", errUnable)
 	}
 	repo, err := repository()
 	if err != nil {
