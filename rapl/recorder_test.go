@@ -247,6 +247,30 @@ func TestRecorderFaults(t *testing.T) {
 	}
 }
 
+// A load in bursts draws far more than its mean: a counter that is read a
+// millisecond late by the group differs by a millisecond of a burst.
+func TestRecorderBursts(t *testing.T) {
+	const burst = 25 // W, for 50 of 250 ms
+	s, r := newSim(t, 1)
+	out := make([]series, 1)
+	for range 4 {
+		for i := range 25 {
+			s.pass(10*time.Millisecond, map[bool]float64{true: burst}[i >= 20])
+			r.Stamp(s.stamp())
+		}
+		late := uint64(burst * 1.5e-3 / simScale)
+		s.counts[0] -= late
+		if err := r.Poll(); err != nil {
+			t.Fatal(err)
+		}
+		s.counts[0] += late
+		take(t, r, s.now+1, out)
+	}
+	if b := r.Books(); b.Switched != "" || b.Discarded > 4 {
+		t.Errorf("%+v", b)
+	}
+}
+
 func TestRecorderGap(t *testing.T) {
 	s, r := newSim(t, 1)
 	out := make([]series, 1)

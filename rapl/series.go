@@ -30,25 +30,20 @@ const patience = 8
 
 const leastPatience = 50 * time.Millisecond
 
-// check compares the growth of the counters in the groups with that of the
-// source's own, from one anchor to the next.
-func (r *Recorder) check(a, b anchor) {
-	if a.counts == nil || b.counts == nil || b.dropped {
-		return
+// agrees compares the growth of a counter in a group with that of the source's
+// own, from one anchor to the next. The two are not read at one instant, and what
+// lies between is at most peak watts: a load in bursts draws far more than its mean.
+func (r *Recorder) agrees(a, b anchor, m member, peak float64) bool {
+	want := b.joules[m.domain] - a.joules[m.domain]
+	got := float64(int64(b.counts[m.domain]-a.counts[m.domain])) * m.scale
+	peak = max(peak, max(want, got)/(float64(b.t-a.t)*1e-9))
+	blur := 2*toleratedLag.Seconds() + float64(a.width+b.width)*1e-9
+	tolerance := toleratedSteps*max(r.domains[m.domain].Unit, m.scale) + toleratedShare*max(want, got) + peak*blur
+	if math.Abs(want-got) > tolerance {
+		r.distrust(a.t, fmt.Sprintf("the stamps of %s grew by %.6f J while its counter grew by %.6f J", r.domains[m.domain], got, want))
+		return false
 	}
-	for _, g := range r.groups {
-		for _, m := range g.members {
-			want := b.joules[m.domain] - a.joules[m.domain]
-			got := float64(int64(b.counts[m.domain]-a.counts[m.domain])) * m.scale
-			watts := max(want, got) / (float64(b.t-a.t) * 1e-9)
-			blur := 2*toleratedLag.Seconds() + float64(a.width+b.width)*1e-9
-			tolerance := toleratedSteps*max(r.domains[m.domain].Unit, m.scale) + toleratedShare*max(want, got) + watts*blur
-			if math.Abs(want-got) > tolerance {
-				r.distrust(a.t, fmt.Sprintf("the stamps of %s grew by %.6f J while its counter grew by %.6f J", r.domains[m.domain], got, want))
-				return
-			}
-		}
-	}
+	return true
 }
 
 // Take gives the points that are finished before watermark, a CLOCK_MONOTONIC
@@ -126,14 +121,16 @@ func (r *Recorder) add(p point, always bool) int {
 }
 
 // complete tells whether the stamps from a to b can be used: none missing for
-// long, no counter going back. If not, they are given up from a on.
+// long, no counter going back, and as much energy as the anchors have. If not,
+// they are given up from a on.
 func (r *Recorder) complete(a, b anchor) bool {
 	limit := max(patience*r.interval, leastPatience).Nanoseconds()
 	for _, g := range r.groups {
 		for _, m := range g.members {
 			last := r.stamped[m.domain]
 			count := uint64(0)
-			for _, s := range r.stamps[m.domain] {
+			peak := 0.0 // W
+			for i, s := range r.stamps[m.domain] {
 				if s.t > b.t {
 					break
 				}
@@ -144,10 +141,17 @@ func (r *Recorder) complete(a, b anchor) bool {
 					r.distrust(a.t, fmt.Sprintf("the stamps of %s went back", r.domains[m.domain]))
 					return false
 				}
+				if i > 0 {
+					// Two that are close to one another may have a step of the counter between them.
+					peak = max(peak, float64(s.count-count)*m.scale/(float64(max(s.t-last, r.interval.Nanoseconds()))*1e-9))
+				}
 				last, count = s.t, s.count
 			}
 			if b.t-last > limit {
 				return r.giveUp(a, g.cpu, last, b.t)
+			}
+			if !r.agrees(a, b, m, peak) {
+				return false
 			}
 		}
 	}
