@@ -137,10 +137,10 @@ func (a *aptState) depends(ctx context.Context, name, arch string) ([]string, er
 	return names, nil
 }
 
-// closure returns what an installation of the package on an empty machine would
+// closure returns what an installation of packages on an empty machine would
 // unpack, as name:arch=version.
-func (a *aptState) closure(ctx context.Context, name string) ([]string, error) {
-	out, err := a.run(ctx, a.dir, "apt-get", "-s", "install", name)
+func (a *aptState) closure(ctx context.Context, names ...string) ([]string, error) {
+	out, err := a.run(ctx, a.dir, "apt-get", append([]string{"-s", "install"}, names...)...)
 	if err != nil {
 		return nil, err
 	}

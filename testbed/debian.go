@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // A packageSet is a tree of unpacked packages in the cache. The file PACKAGES in
@@ -22,7 +23,7 @@ type packageSet struct {
 
 // setsFor returns what a guest needs.
 func setsFor(g guest) []packageSet {
-	sets := []packageSet{kernelSet(g.kernel, g.arch), qemuSet(g.arch), busyboxSet(g.arch)}
+	sets := []packageSet{kernelSet(g.kernel, g.arch), qemuSet(), busyboxSet(g.arch)}
 	if g.perf {
 		sets = append(sets, perfSet())
 	}
@@ -78,19 +79,17 @@ func perfSet() packageSet {
 	}}
 }
 
-// qemuSet is QEMU for guests of an architecture. It runs on the host's C library
-// and compiler libraries, which are not older than the release's.
-func qemuSet(arch string) packageSet {
-	return packageSet{"qemu-" + arch, func(ctx context.Context, a *aptState) ([]string, error) {
-		name := map[string]string{"amd64": "qemu-system-x86", "arm64": "qemu-system-arm"}[arch]
-		all, err := a.closure(ctx, name)
+// qemuSet is QEMU for guests of all architectures. It runs on the host's C
+// library and compiler libraries, which are not older than the release's.
+func qemuSet() packageSet {
+	return packageSet{"qemu", func(ctx context.Context, a *aptState) ([]string, error) {
+		all, err := a.closure(ctx, "qemu-system-x86", "qemu-system-arm")
 		return slices.DeleteFunc(all, func(p string) bool {
-			for _, host := range []string{"libc6", "libgcc-s1", "libstdc++6", "libpam-"} {
-				if strings.HasPrefix(p, host) {
-					return true
-				}
+			has := func(prefix string) bool { return strings.HasPrefix(p, prefix) }
+			if slices.ContainsFunc([]string{"libc6", "libgcc-s1", "libstdc++6", "libpam-"}, has) {
+				return true
 			}
-			return !library(p) && !strings.HasPrefix(p, "qemu-system-") && !strings.HasPrefix(p, "seabios") && !strings.HasPrefix(p, "ipxe-qemu")
+			return !library(p) && !has("qemu-system-") && !has("seabios")
 		}), err
 	}}
 }
@@ -156,7 +155,7 @@ func (c cache) fetch(ctx context.Context, sets []packageSet, refresh bool) error
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnable, err)
 	}
-	return nil
+	return os.RemoveAll(filepath.Join(apt.dir, "cache")) // apt's index of the lists, 100 MB
 }
 
 func (c cache) fetchWith(ctx context.Context, apt *aptState, sets []packageSet) error {
@@ -176,11 +175,12 @@ func (c cache) fetchWith(ctx context.Context, apt *aptState, sets []packageSet) 
 		if slices.Equal(have, want) {
 			continue
 		}
-		fmt.Printf("testbed: fetching %s, %d packages\n", set.name, len(want))
 		wait.Go(func() {
 			turn <- struct{}{}
 			defer func() { <-turn }()
+			begun := time.Now()
 			errs[i] = c.unpack(ctx, apt, set, want)
+			fmt.Printf("testbed: %s: fetched %d packages in %.1fs\n", set.name, len(want), time.Since(begun).Seconds())
 		})
 	}
 	wait.Wait()

@@ -120,7 +120,7 @@ func (c cache) image(ctx context.Context, repo, out, work string, g guest, o opt
 	if len(kernels) != 1 {
 		return image{}, fmt.Errorf("%d kernels in %s, expected one", len(kernels), tree)
 	}
-	i := image{guest: g, kernel: kernels[0], qemu: c.tree(qemuSet(g.arch)), tests: suitesOf(repo, g, o.short)}
+	i := image{guest: g, kernel: kernels[0], qemu: c.tree(qemuSet()), tests: suitesOf(repo, g, o.short)}
 	i.initramfs = filepath.Join(work, g.name+".cpio")
 	f, err := os.Create(i.initramfs)
 	if err != nil {

@@ -94,13 +94,17 @@ func writeResult(w io.Writer, g guest, r result, verbose bool) {
 	}
 }
 
-// writeEnd reports a test binary, with the seconds of the host.
-func writeEnd(w io.Writer, g guest, e suiteEnd, verbose bool) {
+// writeEnd reports a test binary, with the seconds of the host. One without
+// tests of the chosen names goes without saying.
+func writeEnd(w io.Writer, g guest, e suiteEnd, o options) {
+	if e.tests == 0 && e.code == 0 && o.run != "" && !o.verbose {
+		return
+	}
 	verdict := "ok  "
 	if e.code != 0 {
 		verdict = "FAIL"
 	}
-	if verbose || e.code != 0 || e.tests == 0 {
+	if o.verbose || e.code != 0 || e.tests == 0 {
 		writeLines(w, e.output)
 	}
 	fmt.Fprintf(w, "%s\t%s/%s\t%.1fs\n", verdict, g.name, e.suite, e.wall.Seconds())

@@ -74,7 +74,7 @@ func (a *attempt) good() bool {
 func (i image) once(ctx context.Context, o options, after *attempt, w io.Writer) *attempt {
 	a := &attempt{guest: i.guest, console: &console{}}
 	a.console.onResult = func(r result) { writeResult(w, i.guest, r, o.verbose) }
-	a.console.onEnd = func(e suiteEnd) { writeEnd(w, i.guest, e, o.verbose) }
+	a.console.onEnd = func(e suiteEnd) { writeEnd(w, i.guest, e, o) }
 	suffix := ".console"
 	if after != nil {
 		suffix = ".again.console"
