@@ -30,6 +30,9 @@ func openMSR(m Machine) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cpu.vendor == "" {
+		return nil, fmt.Errorf("energy registers are x86 processors': %w", ErrNoHardware)
+	}
 	if !cpu.hasRAPL() && !(m.offersRAPL() && (cpu.intel() || cpu.amd())) {
 		return nil, fmt.Errorf("no energy registers in processor %q: %w", cpu.name, ErrNoHardware)
 	}
