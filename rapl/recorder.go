@@ -43,6 +43,7 @@ type Recorder struct {
 	trusted int64     // stretches that end later do without stamps
 	stamps  [][]stamp // by domain: not yet used, in time order
 	stamped []int64   // by domain: when the last stamp was; 0 if none yet
+	owed    []float64 // by domain: joules by which the group disagreed on the last stretch
 
 	started bool
 	base    []float64 // what the source had counted at Start
@@ -87,6 +88,7 @@ func NewRecorder(src Source, interval time.Duration) *Recorder {
 		trusted: math.MaxInt64,
 		stamps:  make([][]stamp, len(domains)),
 		stamped: make([]int64, len(domains)),
+		owed:    make([]float64, len(domains)),
 		base:    make([]float64, len(domains)),
 		read:    make([]float64, len(domains)),
 		emitted: make([]point, len(domains)),

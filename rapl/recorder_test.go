@@ -248,26 +248,44 @@ func TestRecorderFaults(t *testing.T) {
 }
 
 // A load in bursts draws far more than its mean: a counter that is read a
-// millisecond late by the group differs by a millisecond of a burst.
+// millisecond late by the group differs by a millisecond of a burst, and where the
+// burst began in that millisecond, no stamp has seen it yet.
 func TestRecorderBursts(t *testing.T) {
-	const burst = 25 // W, for 50 of 250 ms
-	s, r := newSim(t, 1)
-	out := make([]series, 1)
-	for range 4 {
-		for i := range 25 {
-			s.pass(10*time.Millisecond, map[bool]float64{true: burst}[i >= 20])
-			r.Stamp(s.stamp())
+	const burst = 25 // W
+	for _, c := range []struct {
+		name      string
+		begins    int // interval of 25
+		discarded int // of 100 stamps, besides those at an anchor
+	}{
+		{"seen", 20, 0},
+		{"begins at the anchor", 25, 50},
+	} {
+		s, r := newSim(t, 1)
+		out := make([]series, 1)
+		for k := range 4 {
+			for i := range 25 {
+				watts := 0.0
+				if i >= c.begins || k%2 == 1 && i < 5 {
+					watts = burst
+				}
+				s.pass(10*time.Millisecond, watts)
+				r.Stamp(s.stamp())
+			}
+			late := uint64(0)
+			if k%2 == 0 {
+				s.pass(1500*time.Microsecond, burst)
+				late = uint64(1.5e-3 * burst / simScale)
+			}
+			s.counts[0] -= late
+			if err := r.Poll(); err != nil {
+				t.Fatal(err)
+			}
+			s.counts[0] += late
+			take(t, r, s.now+1, out)
 		}
-		late := uint64(burst * 1.5e-3 / simScale)
-		s.counts[0] -= late
-		if err := r.Poll(); err != nil {
-			t.Fatal(err)
+		if b := r.Books(); b.Switched != "" || b.Discarded < c.discarded || b.Discarded > c.discarded+4 {
+			t.Errorf("%s: %+v, want %d stamps discarded", c.name, b, c.discarded)
 		}
-		s.counts[0] += late
-		take(t, r, s.now+1, out)
-	}
-	if b := r.Books(); b.Switched != "" || b.Discarded > 4 {
-		t.Errorf("%+v", b)
 	}
 }
 

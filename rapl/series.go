@@ -33,17 +33,26 @@ const leastPatience = 50 * time.Millisecond
 // agrees compares the growth of a counter in a group with that of the source's
 // own, from one anchor to the next. The two are not read at one instant, and what
 // lies between is at most peak watts: a load in bursts draws far more than its mean.
+// The stamps of a stretch that disagrees are not used. If the next stretch does not
+// make up for it, as it does where a burst began between the two readings, something
+// is lost, and the stamps are given up.
 func (r *Recorder) agrees(a, b anchor, m member, peak float64) bool {
 	want := b.joules[m.domain] - a.joules[m.domain]
 	got := float64(int64(b.counts[m.domain]-a.counts[m.domain])) * m.scale
 	peak = max(peak, max(want, got)/(float64(b.t-a.t)*1e-9))
 	blur := 2*toleratedLag.Seconds() + float64(a.width+b.width)*1e-9
 	tolerance := toleratedSteps*max(r.domains[m.domain].Unit, m.scale) + toleratedShare*max(want, got) + peak*blur
-	if math.Abs(want-got) > tolerance {
-		r.distrust(a.t, fmt.Sprintf("the stamps of %s grew by %.6f J while its counter grew by %.6f J", r.domains[m.domain], got, want))
-		return false
+	owed := r.owed[m.domain]
+	r.owed[m.domain] = 0
+	switch {
+	case math.Abs(owed+want-got) <= tolerance:
+		return true
+	case owed == 0:
+		r.owed[m.domain] = want - got
+	default:
+		r.distrust(a.t, fmt.Sprintf("the stamps of %s grew by %.6f J while its counter grew by %.6f J", r.domains[m.domain], got, want+owed))
 	}
-	return true
+	return false
 }
 
 // Take gives the points that are finished before watermark, a CLOCK_MONOTONIC
@@ -74,6 +83,8 @@ func (r *Recorder) stretch(a, b anchor, f func(domain int, t int64, joules float
 	use := b.t <= r.trusted && a.counts != nil && b.counts != nil && !b.dropped
 	if use {
 		use = r.complete(a, b)
+	} else {
+		clear(r.owed)
 	}
 	r.pending = r.pending[:0]
 	for d := range r.domains {
@@ -122,9 +133,10 @@ func (r *Recorder) add(p point, always bool) int {
 
 // complete tells whether the stamps from a to b can be used: none missing for
 // long, no counter going back, and as much energy as the anchors have. If not,
-// they are given up from a on.
+// they are given up from a on, unless they may turn out to be late only.
 func (r *Recorder) complete(a, b anchor) bool {
 	limit := max(patience*r.interval, leastPatience).Nanoseconds()
+	agreed := true
 	for _, g := range r.groups {
 		for _, m := range g.members {
 			last := r.stamped[m.domain]
@@ -151,11 +163,11 @@ func (r *Recorder) complete(a, b anchor) bool {
 				return r.giveUp(a, g.cpu, last, b.t)
 			}
 			if !r.agrees(a, b, m, peak) {
-				return false
+				agreed = false
 			}
 		}
 	}
-	return true
+	return agreed
 }
 
 func (r *Recorder) giveUp(a anchor, cpu int, from, to int64) bool {
