@@ -165,7 +165,7 @@ void sim_boxes_online(unsigned int cpu)
 			cpumask_set_cpu(cpu, &boxes[i]->cpus);
 }
 
-/* Another CPU of the unit takes the counters over, and no count is lost. */
+/* Another CPU of the unit takes the counters over, with what they counted. */
 void sim_boxes_offline(unsigned int cpu)
 {
 	unsigned int to;

@@ -230,7 +230,8 @@ static void core_start(struct perf_event *event, int flags)
 	event->hw.state = 0;
 	local64_set(&event->hw.prev_count, counted(ce, ktime_get_mono_fast_ns()));
 	if (is_sampling_event(event) && ce->rate) {
-		if (local64_read(&event->hw.period_left) <= 0)
+		/* 0: perf changed the period. Below: the sample is still due from before. */
+		if (!local64_read(&event->hw.period_left))
 			local64_set(&event->hw.period_left, event->hw.sample_period);
 		hrtimer_start(&ce->timer, until_overflow(event), HRTIMER_MODE_REL_PINNED_HARD);
 	}

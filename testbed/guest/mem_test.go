@@ -1,0 +1,363 @@
+package guest
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/internal/perfdata"
+	"github.com/energyprof/energyprof/internal/pmu"
+	"github.com/energyprof/energyprof/perfring"
+)
+
+// levels are those of simpmu's loads, in the order of their addresses: union
+// perf_mem_data_src without the bits of TLB, lock and block; cycles; and perf 6.1's
+// words.
+var levels = [16]struct {
+	source  uint64
+	latency uint32
+	words   string
+}{
+	{0x200100142, 5, "L1 or L1 hit|SNP None"},
+	{0x1800100242, 12, "LFB/MAB or LFB/MAB hit|SNP None"},
+	{0x400100442, 16, "L2 or L2 hit|SNP None"},
+	{0x600100842, 45, "L3 or L3 hit|SNP None"},
+	{0x600800842, 80, "L3 or L3 hit|SNP HitM"},
+	{0x1a00201042, 180, "Local RAM or RAM hit|SNP Hit"},
+	{0x3a00100042, 300, "Remote RAM hit|SNP None"},
+	{0x3a00202042, 310, "Remote Remote RAM (1 hop) or RAM hit|SNP Hit"},
+	{0x2600208042, 250, "Remote Remote Cache (1 hop) or L3 hit|SNP Hit"},
+	{0x3600800042, 260, "Remote Any cache hit|SNP HitM"},
+	{0x103600200042, 270, "Remote node, same socket Any cache hit|SNP Hit"},
+	{0x1c00200042, 400, "PMEM hit|SNP Hit"},
+	{0x3c00200042, 600, "Remote PMEM hit|SNP Hit"},
+	{0x1200100042, 500, "CXL hit|SNP None"},
+	{0x1e00120042, 900, "I/O or N/A hit|SNP None"},
+	{0x1e00140042, 950, "Uncached or N/A hit|SNP None"},
+}
+
+// The bits that say how an access went besides its level.
+const (
+	tlbHit  = 0x68000000    // in the first or second level
+	tlbMiss = 0x50000000    // of the second
+	locked  = 0x2000000     // instead of no word on it
+	blockNA = 0x10000000000 // nobody says whether it was blocked
+
+	storeHit  = 0x11e05080144 // of the L1 cache; the rest is not known
+	storeMiss = 0x11e05080184
+	noAccess  = 0x5080021 // in 32 bits: all of it not known; above them kernels differ
+)
+
+// access is what simpmu says of an access to an address.
+type access struct {
+	addr    uint64
+	source  uint64
+	latency uint32
+}
+
+func loadAt(addr uint64) access {
+	line := addr / 64
+	l := levels[line%16]
+	a := access{addr, l.source | blockNA, l.latency}
+	if line/16%2 == 1 {
+		a.source |= tlbMiss
+		a.latency += 30
+	} else {
+		a.source |= tlbHit
+	}
+	if line/32%2 == 1 {
+		a.source |= locked
+	}
+	return a
+}
+
+func storeAt(addr uint64) access {
+	if addr/64%2 == 1 {
+		return access{addr, storeMiss, 200}
+	}
+	return access{addr, storeHit, 4}
+}
+
+// buffer is memory that accesses are said to go to.
+func buffer(t *testing.T, size int) uint64 {
+	t.Helper()
+	mem, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_POPULATE)
+	must(t, err)
+	t.Cleanup(func() { unix.Munmap(mem) })
+	base := uint64(uintptr(unsafe.Pointer(&mem[0])))
+	param(t, "simpmu", "mem_base", strconv.FormatUint(base, 10))
+	param(t, "simpmu", "mem_size", strconv.Itoa(size))
+	return base
+}
+
+// memAttr samples every half millisecond or so.
+func memAttr(e pmu.Event) *perfring.Attr {
+	return &perfring.Attr{
+		Type: e.Type, Config: e.Config, Config1: e.Config1, PreciseIP: e.Precise, Sample: 40_000,
+		SampleFormat: perfring.SampleIP | perfring.SampleTID | perfring.SampleTime | perfring.SampleAddr |
+			perfring.SampleDataSrc | perfring.SampleWeightStruct | perfring.SamplePhysAddr,
+		Flags: perfring.FlagDisabled | perfring.FlagExcludeHV,
+	}
+}
+
+// samplesOf enables the leader of e while the thread spins, and returns copies of the
+// samples of e. Nothing else may be in the ring.
+func samplesOf(t *testing.T, e, leader *perfring.Event) []perfring.Sample {
+	t.Helper()
+	ring, err := perfring.MapRing(e, 64)
+	must(t, err)
+	defer ring.Close()
+	must(t, leader.EnableGroup())
+	spin(100 * time.Millisecond)
+	must(t, leader.DisableGroup())
+	d := perfring.NewDecoder()
+	must(t, d.Add(&e.Attr, e.ID))
+	var samples []perfring.Sample
+	ring.Drain(func(raw []byte) {
+		rec, err := d.Decode(raw)
+		must(t, err)
+		s, ok := rec.(*perfring.Sample)
+		if !ok {
+			t.Fatalf("%T in the ring", rec)
+		}
+		samples = append(samples, *s)
+		samples[len(samples)-1].Branches = slices.Clone(s.Branches)
+	})
+	if len(samples) < 100 {
+		t.Fatalf("%d samples in 100 ms, want some 200", len(samples))
+	}
+	return samples
+}
+
+// Each sample has the access that is due, with all that follows from its address.
+func TestMemSamples(t *testing.T) {
+	simulated(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	const size = 4096
+	base := buffer(t, size)
+	for _, test := range []struct {
+		event string
+		at    func(addr uint64) access
+		least uint32 // cycles
+		exact bool
+	}{
+		{"cpu/mem-loads/pp", loadAt, 4, true},
+		{"cpu/mem-loads/p", loadAt, 4, false},
+		{"cpu/mem-loads,ldlat=250/ppp", loadAt, 251, true},
+		{"cpu/mem-stores/ppp", storeAt, 0, true},
+	} {
+		t.Run(test.event, func(t *testing.T) {
+			runtime.LockOSThread() // a goroutine of its own
+			defer runtime.UnlockOSThread()
+			e := open(t, memAttr(parse(t, test.event)), 0, -1, nil)
+			offset, passed := uint64(0), map[uint64]bool{}
+			for i, s := range samplesOf(t, e, e) {
+				want := test.at(base + offset)
+				for ; want.latency < test.least; want = test.at(base + offset) {
+					offset = (offset + 64) % size
+				}
+				offset = (offset + 64) % size
+				passed[want.source] = true
+				if got := (access{s.Addr, s.DataSrc, s.WeightVar1}); got != want || s.WeightVar2 != uint16(want.latency+10) || s.WeightVar3 != 3 {
+					t.Fatalf("sample %d: %#x with %d, %d and 3 cycles, want %#x", i, got, s.WeightVar2, s.WeightVar3, want)
+				}
+				if exact := s.Misc&perfring.MiscExactIP != 0; exact != test.exact {
+					t.Fatalf("sample %d: exact address %v, want %v", i, exact, test.exact)
+				}
+				if s.PhysAddr == 0 || s.PhysAddr%4096 != s.Addr%4096 || int(s.PID) != os.Getpid() {
+					t.Fatalf("sample %d: physical address %#x of %#x in process %d", i, s.PhysAddr, s.Addr, s.PID)
+				}
+			}
+			t.Logf("%d kinds of access", len(passed))
+		})
+	}
+
+	// An event that is not precise knows nothing of the access.
+	e := open(t, memAttr(parse(t, "cpu/mem-loads/")), 0, -1, nil)
+	for _, s := range samplesOf(t, e, e) {
+		if s.Addr != 0 || uint32(s.DataSrc) != noAccess || s.WeightVar1 != 0 || s.Misc&perfring.MiscExactIP != 0 {
+			t.Fatalf("not precise: %+v", s)
+		}
+	}
+	// The older form of weights is the latency alone.
+	a := memAttr(parse(t, "cpu/mem-loads/p"))
+	a.SampleFormat ^= perfring.SampleWeightStruct | perfring.SampleWeight
+	e = open(t, a, 0, -1, nil)
+	for _, s := range samplesOf(t, e, e) {
+		if want := uint64(loadAt(s.Addr).latency); s.Weight != want {
+			t.Fatalf("weight %d of %#x, want %d", s.Weight, s.Addr, want)
+		}
+	}
+}
+
+// As on a Sapphire Rapids, loads have no source without mem-loads-aux before them
+// in their group.
+func TestMemLoadsAux(t *testing.T) {
+	simulated(t)
+	fs := pmu.NewFS("", "")
+	if _, err := fs.Parse("cpu/mem-loads-aux/"); !errors.Is(err, pmu.ErrNoEvent) {
+		t.Errorf("mem-loads-aux where it is not needed: %v", err)
+	}
+	reload(t, "simpmu", "aux=1")
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	base := buffer(t, 4096)
+	loads := memAttr(parse(t, "cpu/mem-loads/pp"))
+	if _, err := perfring.Open(loads, 0, -1, nil); !errors.Is(err, unix.ENODATA) {
+		t.Errorf("alone: %v, want ENODATA", err)
+	}
+	aux := attrOf(parse(t, "cpu/mem-loads-aux/"))
+	aux.Flags = perfring.FlagDisabled
+	leader := open(t, aux, 0, -1, nil)
+	loads.Flags &^= perfring.FlagDisabled
+	e := open(t, loads, 0, -1, leader)
+	for i, s := range samplesOf(t, e, leader) {
+		if want := loadAt(base + uint64(i)*64%4096); s.Addr != want.addr || s.DataSrc != want.source {
+			t.Fatalf("sample %d: %#x from %#x, want %#x", i, s.Addr, s.DataSrc, want)
+		}
+	}
+	must(t, e.Close()) // or the module stays
+	must(t, leader.Close())
+}
+
+// Branches come with the sample that they lead to.
+func TestBranchStack(t *testing.T) {
+	simulated(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	a := attrOf(parse(t, "cycles:u"))
+	a.Sample, a.ReadFormat = 1_200_000, 0
+	a.SampleFormat = perfring.SampleIP | perfring.SampleBranchStack
+	a.BranchFormat = unix.PERF_SAMPLE_BRANCH_ANY | unix.PERF_SAMPLE_BRANCH_USER
+	a.Flags = perfring.FlagDisabled | perfring.FlagExcludeKernel | perfring.FlagExcludeHV
+	e := open(t, a, 0, -1, nil)
+	for _, s := range samplesOf(t, e, e) {
+		if len(s.Branches) != 4 {
+			t.Fatalf("%d branches, want 4", len(s.Branches))
+		}
+		for i, b := range s.Branches {
+			to := s.IP - uint64(16*i)
+			if b.To != to || b.From != to-8 || int(b.Flags.Cycles()) != 10+i || !b.Flags.Predicted() || b.Flags.Mispredicted() {
+				t.Fatalf("branch %d of the sample at %#x: %#x", i, s.IP, b)
+			}
+		}
+	}
+}
+
+// seen is a sample as perf script and package perfdata both tell it.
+type seen struct {
+	time, ip uint64
+	access
+}
+
+// memory is a sink for the accesses of a file.
+type memory struct{ samples []seen }
+
+func (m *memory) Record(rec perfring.Record, _, _ int) {
+	if s, ok := rec.(*perfring.Sample); ok {
+		m.samples = append(m.samples, seen{s.Time, s.IP, access{s.Addr, s.DataSrc, s.WeightVar1}})
+	}
+}
+func (*memory) Existing(int) error              { return nil }
+func (*memory) Busy(int, int64, int64, int64)   {}
+func (*memory) Others(int, int64, int64, int64) {}
+func (*memory) Missed(int, int64, int64, int64) {}
+func (*memory) Energy(int, int64, float64)      {}
+func (*memory) Advance(int64)                   {}
+
+// inOrder sorts samples as no two are alike.
+func inOrder(s []seen) []seen {
+	slices.SortFunc(s, func(a, b seen) int {
+		return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.source, b.source), cmp.Compare(a.addr, b.addr))
+	})
+	return s
+}
+
+// A file of Debian's perf reads the same by perf and by us, to the last bit, and
+// its words for the levels are right.
+func TestPerfMem(t *testing.T) {
+	only(t, "icx-6.1")
+	file := filepath.Join(scratch(t), "perf.data")
+	// Build ids and BPF programs take perf 20 s of a slow guest.
+	_, stderr, code := run(t, "perf", "mem", "record", "--ldlat", "4", "-B", "-N", "--no-bpf-event", "-o", file, "--",
+		"workload", "-mute", "-seconds", "0.2", "-naps", "0", "-functions", "parse=1")
+	if code != 0 {
+		t.Fatalf("perf mem record: exit code %d\n%s", code, stderr)
+	}
+	f, err := perfdata.Open(file)
+	must(t, err)
+	defer f.Close()
+	var ours memory
+	if _, err := f.Read(&ours); err != nil {
+		t.Fatal(err)
+	}
+	text, stderr, code := run(t, "perf", "script", "--ns", "-i", file, "-F", "time,addr,data_src,weight,ip")
+	if code != 0 {
+		t.Fatalf("perf script: exit code %d\n%s", code, stderr)
+	}
+	a, b := inOrder(ours.samples), inOrder(script(t, text))
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			t.Fatalf("sample %d is %#x to us and %#x to perf", i, a[i], b[i])
+		}
+	}
+	if len(a) != len(b) {
+		t.Errorf("we read %d samples, perf %d", len(a), len(b))
+	}
+	kinds := map[uint64]int{}
+	for _, s := range a {
+		if s.access != loadAt(s.addr) && s.access != storeAt(s.addr) {
+			t.Fatalf("no access is like %#x", s)
+		}
+		kinds[s.source]++
+	}
+	if len(kinds) != 64+2 {
+		t.Errorf("%d kinds of access in %d samples, want each level with and without TLB and lock, and both stores", len(kinds), len(a))
+	}
+}
+
+// script reads the lines of perf script, and checks the words of each source.
+func script(t *testing.T, text string) []seen {
+	t.Helper()
+	var samples []seen
+	for line := range strings.Lines(text) {
+		// 28.125000000:  10000240  13668800042 |OP LOAD|LVL Remote Any cache hit|SNP HitM|TLB ...  260  ffffffffb6bc29b7
+		numbers, words, _ := strings.Cut(line, "|")
+		last := strings.Fields(words)
+		if len(last) < 2 {
+			t.Fatalf("perf says %q", line)
+		}
+		var s seen
+		var seconds, ns uint64
+		_, err1 := fmt.Sscanf(numbers, "%d.%d: %x %x", &seconds, &ns, &s.addr, &s.source)
+		_, err2 := fmt.Sscanf(last[len(last)-2]+" "+last[len(last)-1], "%d %x", &s.latency, &s.ip)
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		s.time = seconds*1e9 + ns
+		samples = append(samples, s)
+		want := "OP STORE|LVL L1 or N/A miss|SNP N/A|"
+		switch level := levels[s.addr/64%16]; s.source {
+		case storeHit:
+			want = "OP STORE|LVL L1 or N/A hit|SNP N/A|"
+		case loadAt(s.addr).source:
+			want = "OP LOAD|LVL " + level.words + "|"
+		}
+		if !strings.HasPrefix(words, want) {
+			t.Fatalf("perf says of %#x %q, want %q", s.source, words, want)
+		}
+	}
+	return samples
+}

@@ -1,0 +1,102 @@
+package guest
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/energyprof/energyprof/perfring"
+)
+
+// cyclesOf samples cycles of the calling thread every period.
+func cyclesOf(t *testing.T, period uint64) *perfring.Attr {
+	t.Helper()
+	a := attrOf(parse(t, "cycles"))
+	a.Sample, a.ReadFormat = period, perfring.ReadLost
+	a.SampleFormat = perfring.SampleIdentifier | perfring.SampleIP | perfring.SampleTime
+	a.Flags = perfring.FlagDisabled | perfring.FlagSampleIDAll | perfring.FlagExcludeHV
+	return a
+}
+
+// Throttling comes in pairs that name their event, and the books have them.
+func TestThrottlePairs(t *testing.T) {
+	simulated(t)
+	set(t, "/proc/sys/kernel/perf_event_max_sample_rate", "1000") // 4 in each tick
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	e := open(t, cyclesOf(t, 480_000), 0, -1, nil) // 5000 a second
+	ring, err := perfring.MapRing(e, 64)
+	must(t, err)
+	defer ring.Close()
+	must(t, e.Enable())
+	spin(200 * time.Millisecond)
+	must(t, e.Disable())
+
+	d := perfring.NewDecoder()
+	must(t, d.Add(&e.Attr, e.ID))
+	var books perfring.Books
+	since := uint64(0) // it is throttled
+	ring.Drain(func(raw []byte) {
+		rec, err := d.Decode(raw)
+		must(t, err)
+		books.Count(rec, 0)
+		switch r := rec.(type) {
+		case *perfring.Sample:
+			// The one that goes too far is written after the word on it.
+			if since != 0 && r.Time > since+100_000 {
+				t.Errorf("a sample at %d, throttled since %d", r.Time, since)
+			}
+		case *perfring.Throttle:
+			if since != 0 || r.ID != e.ID || r.Time == 0 {
+				t.Errorf("%+v of event %d, throttled since %d", r, e.ID, since)
+			}
+			since = r.Time
+		case *perfring.Unthrottle:
+			if since == 0 || r.ID != e.ID || r.Time <= since {
+				t.Errorf("%+v of event %d, throttled since %d", r, e.ID, since)
+			}
+			since = 0
+		default:
+			t.Errorf("%T in the ring", rec)
+		}
+	})
+	total := books.Total()
+	if total.Throttles < 10 || total.Throttles-total.Unthrottles > 1 || total.Lost != 0 || total.Samples < 4*total.Unthrottles {
+		t.Errorf("books %+v", total)
+	}
+}
+
+// Whatever finds no room in a ring is in the books, and the counter knows no other
+// number.
+func TestLostSamples(t *testing.T) {
+	simulated(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	const period = 960_000 // 0.4 ms
+	e := open(t, cyclesOf(t, period), 0, -1, nil)
+	ring, err := perfring.MapRing(e, 1)
+	must(t, err)
+	defer ring.Close()
+	d := perfring.NewDecoder()
+	must(t, d.Add(&e.Attr, e.ID))
+	var books perfring.Books
+	drain := func() {
+		ring.Drain(func(raw []byte) {
+			rec, err := d.Decode(raw)
+			must(t, err)
+			books.Count(rec, 0)
+		})
+	}
+	must(t, e.Enable())
+	spin(200 * time.Millisecond) // 500 samples of 32 bytes, the ring has 4096
+	drain()
+	spin(5 * time.Millisecond) // the record of the loss needs room, and one to come after it
+	must(t, e.Disable())
+	drain()
+	c := countOf(t, e)
+	total := books.Total()
+	samples := total.Samples + total.Lost
+	if total.Lost < 100 || total.Lost != c.Lost || c.Value/period-samples > 1 || total.Throttles != 0 {
+		t.Errorf("books %+v, counter %+v: want a sample or a loss for every %d counts", total, c, period)
+	}
+}
