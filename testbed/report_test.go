@@ -45,6 +45,18 @@ func TestAccount(t *testing.T) {
 	}
 }
 
+func TestForOthers(t *testing.T) {
+	for line, want := range map[string]bool{
+		"    mem_test.go:291: runs in icx-6.1, spr-6.12, this is arm64-6.1": true,
+		"    mem_test.go:208: simpmu is for amd64":                           false,
+	} {
+		r := result{verdict: "SKIP", output: []string{"more", line}}
+		if got := r.forOthers(); got != want {
+			t.Errorf("forOthers of %q is %v, want %v", line, got, want)
+		}
+	}
+}
+
 // TestCommands holds what a second boot runs: the tests that failed, or all.
 func TestCommands(t *testing.T) {
 	i := image{tests: []packageTests{{Package: "p"}, {Package: "internal/q", Run: "Live", Skip: "Slow"}}}
