@@ -48,7 +48,7 @@ func TestAccount(t *testing.T) {
 func TestForOthers(t *testing.T) {
 	for line, want := range map[string]bool{
 		"    mem_test.go:291: runs in icx-6.1, spr-6.12, this is arm64-6.1": true,
-		"    mem_test.go:208: simpmu is for amd64":                           false,
+		"    mem_test.go:208: simpmu is for amd64":                          false,
 	} {
 		r := result{verdict: "SKIP", output: []string{"more", line}}
 		if got := r.forOthers(); got != want {
