@@ -53,12 +53,21 @@ MODULE_PARM_DESC(esu, "energy unit: 2^-esu J, 0 to 31 (Intel 14, AMD 16); driver
 module_param(count0, uint, 0444);
 MODULE_PARM_DESC(count0, "what every energy counter starts at, in its unit; 0 is taken for a missing domain");
 
+/*
+ * The kernel calls .set for a parameter of insmod without looking whether there
+ * is one: who loads the module again with all that it read must not crash.
+ */
+static int set_nothing(const char *value, const struct kernel_param *kp)
+{
+	return 0;
+}
+
 static int get_hits(char *to, const struct kernel_param *kp)
 {
 	return sysfs_emit(to, "%lld\n", atomic64_read(&hits));
 }
 
-static const struct kernel_param_ops hits_ops = { .get = get_hits };
+static const struct kernel_param_ops hits_ops = { .set = set_nothing, .get = get_hits };
 module_param_cb(hits, &hits_ops, NULL, 0444);
 MODULE_PARM_DESC(hits, "how many reads have been answered");
 
@@ -204,7 +213,7 @@ static int get_missed(char *to, const struct kernel_param *kp)
 	return sysfs_emit(to, "%lu\n", reads[0].nmissed + reads[1].nmissed);
 }
 
-static const struct kernel_param_ops missed_ops = { .get = get_missed };
+static const struct kernel_param_ops missed_ops = { .set = set_nothing, .get = get_missed };
 module_param_cb(missed, &missed_ops, NULL, 0444);
 MODULE_PARM_DESC(missed, "how many reads of any register went past the probes");
 
