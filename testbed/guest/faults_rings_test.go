@@ -21,7 +21,7 @@ func TestThrottledClock(t *testing.T) {
 	quiet(t)
 	set(t, "/proc/sys/kernel/perf_event_max_sample_rate", "1000")
 	openBooks(t)
-	s := record(t, "--energy", "perf", "-c", "50000", "--", "workload", "-seconds", "2", "-naps", "0", "-functions", "encode=10000")
+	s := record(t, "--energy", "perf", "-c", "50000", "--", "workload", "-seconds", "1.5", "-naps", "0", "-functions", "encode=10000")
 	b := readBooks(t)
 	if s.Throttled == 0 || s.LostSeconds == 0 || *s.LostJoules == 0 {
 		t.Errorf("throttled %d times, %.3f s and %.3f J are lost", s.Throttled, s.LostSeconds, *s.LostJoules)
