@@ -350,7 +350,8 @@ func TestUncoreHotplug(t *testing.T) {
 	}
 }
 
-// A group of the CPU's events counts at once: instructions per cycle are exact.
+// A group of the CPU's events counts at once: instructions per cycle are what they are
+// by the rule, but for the time between the starts of two counters.
 func TestCoreGroup(t *testing.T) {
 	simulated(t)
 	runtime.LockOSThread()
@@ -380,7 +381,7 @@ func TestCoreGroup(t *testing.T) {
 	for i, c := range group {
 		counted(t, specs[i], float64(c.Value), coreRate(configs[i]), c.Running)
 	}
-	if ipc := float64(group[1].Value) / float64(group[0].Value); math.Abs(ipc-1.5) > 0.001 {
+	if ipc := float64(group[1].Value) / float64(group[0].Value); math.Abs(ipc-1.5) > 0.0075 {
 		t.Errorf("%.4f instructions per cycle, want 1.5", ipc)
 	}
 }
