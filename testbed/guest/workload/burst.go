@@ -82,9 +82,14 @@ func withoutPreemption() error {
 	return unix.Exec(self, os.Args, os.Environ())
 }
 
-// schedule gives the calling thread a policy, which it passes on to those it makes.
+// schedule gives the calling thread a policy, which it passes on to those it makes. A
+// real-time one is of the lowest priority.
 func schedule(policy uint32) error {
-	if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: policy}, 0); err != nil {
+	a := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: policy}
+	if policy == unix.SCHED_FIFO {
+		a.Priority = 1
+	}
+	if err := unix.SchedSetAttr(0, &a, 0); err != nil {
 		return fmt.Errorf("scheduling policy %d: %w", policy, err)
 	}
 	return nil

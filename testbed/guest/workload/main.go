@@ -53,6 +53,7 @@ type plan struct {
 	nap       span // how long a nap takes
 	naps      float64
 	pin       bool // thread i stays on CPU i
+	realtime  bool // nobody preempts a thread
 	mute      bool // tells the counter nothing
 	counter   int  // its file
 	seed      uint64
@@ -71,8 +72,9 @@ func main() {
 	functions := flag.String("functions", "parse=3000,hash=7000,sort=12000,encode=20000", "`NAME=MILLIWATTS,...` of parse, hash, sort, encode, compress and render")
 	flag.Var(&p.burst, "burst", "how long a function runs at a time, `MIN-MAX`")
 	flag.Var(&p.nap, "nap", "how long a nap takes, `MIN-MAX`")
-	flag.Float64Var(&p.naps, "naps", 0.5, "share of bursts that a nap follows; 1 and a burst of 0: idle, 0: always busy")
+	flag.Float64Var(&p.naps, "naps", 1, "share of bursts that a nap follows; with 0 they are always busy")
 	flag.BoolVar(&p.pin, "pin", false, "thread 0 stays on CPU 0, thread 1 on CPU 1 and so on")
+	flag.BoolVar(&p.realtime, "realtime", false, "threads run at a real-time priority: nobody preempts them")
 	flag.BoolVar(&p.mute, "mute", false, "do not tell the counter anything, for guests that have none")
 	flag.Uint64Var(&p.seed, "seed", 1, "of the pseudo-random order")
 	flag.Parse()
@@ -140,7 +142,11 @@ func (p *plan) run(threads int) error {
 
 // thread runs bursts until the time is over.
 func (p *plan) thread(i int) error {
-	if err := schedule(unix.SCHED_NORMAL); err != nil {
+	policy := uint32(unix.SCHED_NORMAL)
+	if p.realtime {
+		policy = unix.SCHED_FIFO
+	}
+	if err := schedule(policy); err != nil {
 		return err
 	}
 	if p.pin {
