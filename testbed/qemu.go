@@ -52,8 +52,9 @@ var (
 // nothing else runs.
 const bootLimit = 90 * time.Second
 
-// boot runs a guest to its end, its console going to log and to c.
-func (i image) boot(ctx context.Context, limit time.Duration, c *console, log io.Writer) error {
+// boot runs a guest to its end, its console going to log and to c, and returns
+// the CPU time that it took on the host: what a run costs, whatever else runs.
+func (i image) boot(ctx context.Context, limit time.Duration, c *console, log io.Writer) (time.Duration, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer time.AfterFunc(limit, func() { cancel(errTimeLimit) }).Stop()
@@ -65,13 +66,17 @@ func (i image) boot(ctx context.Context, limit time.Duration, c *console, log io
 	both := io.MultiWriter(log, c)
 	cmd.Stdout, cmd.Stderr = both, both
 	err := cmd.Run()
+	var cpu time.Duration
+	if s := cmd.ProcessState; s != nil {
+		cpu = s.UserTime() + s.SystemTime()
+	}
 	if context.Cause(ctx) != nil {
-		return context.Cause(ctx)
+		return cpu, context.Cause(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("QEMU: %w", err)
+		return cpu, fmt.Errorf("QEMU: %w", err)
 	}
-	return nil
+	return cpu, nil
 }
 
 // shell boots a guest on the terminal.

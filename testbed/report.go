@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"time"
 )
 
 // A totals is what guests came to. What fails without being a test counts as a
@@ -127,7 +126,7 @@ func writeEnd(w io.Writer, g guest, e suiteEnd, o options) {
 }
 
 // writeGuest reports the end of a guest.
-func writeGuest(w io.Writer, a *attempt, wall time.Duration) {
+func writeGuest(w io.Writer, a *attempt) {
 	c := a.console
 	for _, r := range c.results {
 		if r.verdict == "" {
@@ -138,15 +137,16 @@ func writeGuest(w io.Writer, a *attempt, wall time.Duration) {
 		fmt.Fprintln(w, "The kernel said while the tests ran:")
 		writeLines(w, c.dmesg)
 	}
+	took := fmt.Sprintf("%.1fs, %.1fs of CPU time", a.wall.Seconds(), a.cpu.Seconds())
 	if a.why == "" {
-		fmt.Fprintf(w, "guest\t%s\t%.1fs\n", a.guest.name, wall.Seconds())
+		fmt.Fprintf(w, "guest\t%s\t%s\n", a.guest.name, took)
 		return
 	}
 	if !c.done {
 		fmt.Fprintln(w, "The console ended with:")
 		writeLines(w, c.tail)
 	}
-	fmt.Fprintf(w, "FAIL\t%s\t%.1fs: %s\n", a.guest.name, wall.Seconds(), a.why)
+	fmt.Fprintf(w, "FAIL\t%s\t%s: %s\n", a.guest.name, took, a.why)
 }
 
 func writeLines(w io.Writer, lines []string) {

@@ -63,6 +63,8 @@ type attempt struct {
 	guest   guest
 	console *console
 	why     string // the guest itself failed, or a test binary without a test
+	wall    time.Duration
+	cpu     time.Duration // of QEMU, on the host
 }
 
 func (a *attempt) good() bool {
@@ -86,12 +88,13 @@ func (i image) once(ctx context.Context, o options, after *attempt, w io.Writer)
 		var log *os.File
 		if log, err = os.Create(strings.TrimSuffix(i.initramfs, ".cpio") + suffix); err == nil {
 			defer log.Close()
-			err = i.boot(ctx, o.timeout, a.console, log)
+			a.cpu, err = i.boot(ctx, o.timeout, a.console, log)
 		}
 	}
+	a.wall = time.Since(begun)
 	a.console.finish()
 	a.why = a.console.failure(err, o, len(lines))
-	writeGuest(w, a, time.Since(begun))
+	writeGuest(w, a)
 	return a
 }
 
