@@ -17,9 +17,8 @@ type packageTests struct {
 // which builds them does not run. Left out is what only computes, and what takes
 // many seconds of a slow CPU to say the same of each kernel.
 var packages = []packageTests{
-	// perf is aboard of the main guest, to agree with. The emulator's watchpoints
-	// trap twice here and there in a group on x86.
-	{Package: "perfring", Run: "Live|PerfScript", Skip: "LiveBreakpointGroup", Guests: []string{"icx-6.1", "spr-6.12"}},
+	// The emulator's watchpoints trap twice here and there in a group on x86.
+	{Package: "perfring", Run: "Live", Skip: "LiveBreakpointGroup", Guests: []string{"icx-6.1", "spr-6.12"}},
 	{Package: "perfring", Run: "Live", Guests: []string{"arm64-6.1"}},
 	{Package: "rapl", Run: "Live", Guests: []string{"icx-6.1", "spr-6.12", "amd-6.12"}},
 	{Package: "internal/pmu", Run: "Live|Oracle", Guests: []string{"icx-6.1", "spr-6.12", "arm64-6.1"}},

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -22,16 +23,17 @@ func noteOf(result *Result, kind NoteKind) string {
 // That time is neither silence nor another process's. The events' own account
 // leaves out what a task runs at its end, which the scheduler's knows.
 func TestShortTasksAreMissed(t *testing.T) {
-	child := exec.Command("/bin/true")
-	if err := child.Run(); err != nil {
+	const children = "i=0; while [ $i -lt %d ]; do /bin/true; i=$((i+1)); done"
+	few := exec.Command("/bin/sh", "-c", fmt.Sprintf(children, 20))
+	if err := few.Run(); err != nil {
 		t.Skip(err)
 	}
-	life := child.ProcessState.UserTime() + child.ProcessState.SystemTime()
+	life := (few.ProcessState.UserTime() + few.ProcessState.SystemTime()) / 20
 	for _, noBPF := range []bool{false, true} {
 		opt := options(t)
 		opt.NoBPF = noBPF
 		opt.Events[0].Frequency = min(499, max(1, uint64(time.Second/(1+4*life))))
-		opt.Command = []string{"/bin/sh", "-c", "i=0; while [ $i -lt 300 ]; do /bin/true; i=$((i+1)); done"}
+		opt.Command = []string{"/bin/sh", "-c", fmt.Sprintf(children, 300)}
 		before := childrenUsed(t)
 		sink, result := run(t, opt)
 		want := result.Ran
