@@ -73,9 +73,20 @@ func (c *console) Write(p []byte) (int, error) {
 		if i < 0 {
 			return len(p), nil
 		}
-		c.line(strings.ReplaceAll(string(c.rest[:i]), "\r", ""))
+		c.line(printable(c.rest[:i]))
 		c.rest = c.rest[i+1:]
 	}
+}
+
+// printable drops what would move the cursor or reset the terminal that shows a
+// report.
+func printable(line []byte) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' && r != 0x16 {
+			return -1
+		}
+		return r
+	}, string(line))
 }
 
 func (c *console) line(line string) {
@@ -211,7 +222,7 @@ func (c *console) close() {
 // finish takes the end of the console: what is open has not ended.
 func (c *console) finish() {
 	if len(c.rest) > 0 {
-		c.line(strings.ReplaceAll(string(c.rest), "\r", ""))
+		c.line(printable(c.rest))
 		c.rest = nil
 	}
 	c.close()

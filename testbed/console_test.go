@@ -21,7 +21,7 @@ func TestConsole(t *testing.T) {
 		name, text string
 		want       want
 	}{
-		{"passes, skips and fails", `SeaBIOS
+		{"passes, skips and fails", "\x1bcSeaBIOS" + `
 testbed: up 6.46
 testbed: begin testbed/guest
 ~=== RUN   TestA

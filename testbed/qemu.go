@@ -29,7 +29,7 @@ func (i image) command(ctx context.Context) *exec.Cmd {
 		"-L", share+"/qemu", "-L", share+"/seabios",
 		"-M", machine, "-accel", "tcg,thread=single", "-icount", "shift=3",
 		"-cpu", i.guest.cpu, "-smp", i.guest.smp, "-m", "1024",
-		"-nographic", "-nodefaults", "-no-reboot",
+		"-display", "none", "-nodefaults", "-no-reboot",
 		"-kernel", i.kernel, "-initrd", i.initramfs,
 		"-append", "console="+console+" "+commandLine)
 	libraries := []string{filepath.Join(i.qemu, "usr/lib/x86_64-linux-gnu"), filepath.Join(i.qemu, "lib/x86_64-linux-gnu")}
