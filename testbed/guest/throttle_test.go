@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"math"
 	"runtime"
 	"testing"
 	"time"
@@ -63,6 +64,22 @@ func TestThrottlePairs(t *testing.T) {
 	total := books.Total()
 	if total.Throttles < 10 || total.Throttles-total.Unthrottles > 1 || total.Lost != 0 || total.Samples < 4*total.Unthrottles {
 		t.Errorf("books %+v", total)
+	}
+}
+
+// A recording says that an event was throttled, and loses nothing else by it: CPU
+// time is the clock's.
+func TestRecordThrottled(t *testing.T) {
+	only(t, "icx-6.1", "spr-6.12")
+	set(t, "/proc/sys/kernel/perf_event_max_sample_rate", "2000") // 8 in each tick: the clock has 4, the cycles 20
+	openBooks(t)
+	s := record(t, "--energy", "none", "-e", "cycles", "-c", "480000", "--", "workload", "-seconds", "1", "-naps", "0", "-functions", "encode=10000")
+	ran := readBooks(t).functions["encode"].seconds
+	if s.Throttled < 50 || s.Lost != 0 || s.BadRecords != 0 {
+		t.Errorf("%d samples, %d times throttled, %d lost, %d bad", s.Samples, s.Throttled, s.Lost, s.BadRecords)
+	}
+	if got := seconds(s, "encode"); math.Abs(got-ran) > 0.05*ran {
+		t.Errorf("encode has %.3f s and %.3f s are lost, it ran for %.3f s", got, s.LostSeconds, ran)
 	}
 }
 
