@@ -108,9 +108,31 @@ func (m *missed) look(r *recording, ran map[int]int64, to int64, final bool) {
 		if rest <= least || to <= from {
 			continue
 		}
+		if rest -= r.untold(cpu) * m.period; rest <= least {
+			continue
+		}
 		m.reported[cpu] += rest
 		r.sink.Missed(cpu, from, to, rest)
 	}
+}
+
+// untold is how many samples of a CPU were lost that no record has told of: a
+// LOST record is written only when a later record finds room, after the reader
+// has been there. Kernels before 6.0 do not count them.
+func (r *recording) untold(cpu int) int64 {
+	var lost uint64
+	for _, e := range r.events {
+		if e.CPU != cpu {
+			continue
+		}
+		if count, err := e.ReadCount(); err == nil {
+			lost += count.Lost
+		}
+	}
+	if lost <= r.lostSeen[cpu] {
+		return 0
+	}
+	return int64(lost - r.lostSeen[cpu])
 }
 
 // ranNow is what the target has run while it was sampled, by CPU: by the account,

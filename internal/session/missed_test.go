@@ -73,3 +73,36 @@ func TestMissedIsToldSoon(t *testing.T) {
 		t.Errorf("%d ns missed altogether, want %d", sink.missed, want)
 	}
 }
+
+// stalled is a sink that does nothing for a while, as a profiler that gets no CPU.
+type stalled struct {
+	*recorder
+	advances int
+}
+
+func (s *stalled) Advance(t int64) {
+	if s.advances++; s.advances == 2 {
+		time.Sleep(700 * time.Millisecond)
+	}
+	s.recorder.Advance(t)
+}
+
+// What was lost while nobody drained the rings is told by LOST records, which come
+// after that. It is not missed besides.
+func TestStallIsLostOnce(t *testing.T) {
+	opt := options(t)
+	opt.Pages, opt.Events[0].Frequency = 1, 2000
+	opt.Command = []string{self(t)}
+	t.Setenv(workerEnv, "1 2 0")
+	sink := &stalled{recorder: &recorder{t: t}}
+	result, err := Run(opt, sink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer result.Close()
+	sampled, missed := sink.seconds(func(sample) bool { return true }), float64(sink.missed)/1e9
+	lost := float64(sink.lost) * opt.Events[0].Nominal().Seconds()
+	if got, want := sampled+missed+lost, result.Ran.Seconds(); lost == 0 || got > 1.05*want || got < 0.9*want {
+		t.Errorf("%.3f s sampled, %.3f s lost and %.3f s missed of %.3f s", sampled, lost, missed, want)
+	}
+}
