@@ -2,7 +2,7 @@
 /*
  * simpmu: uncore boxes, power PMUs and a sampling core PMU whose counts,
  * addresses and data sources follow rules that a test can compute. The rules
- * are in the comments of uncore.c, power.c, core.c and mem.c, and in README.md.
+ * are in the comments of uncore.c, power.c, core.c, sample.c and mem.c, and in README.md.
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
