@@ -89,7 +89,7 @@ func TestOthers(t *testing.T) {
 			if exact := sink.othersNS > 0; exact == test.noBPF || exact == (sink.busyNS > 0) {
 				t.Fatalf("%d ns of others and %d ns of busy CPUs", sink.othersNS, sink.busyNS)
 			}
-			used := time.Duration(sink.usedOn[test.cpu])
+			used := sink.used(test.cpu, result.Start, result.End)
 			least, most := 0.97, 1.03
 			if test.noBPF {
 				least, most = 0.85, 1.15 // ticks of 10 ms

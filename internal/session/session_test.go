@@ -79,11 +79,17 @@ type recorder struct {
 	busyFrom int64 // beginning of the first window
 
 	othersNS   int64
-	othersFrom int64         // beginning of the first window
-	usedOn     map[int]int64 // by CPU: busy windows, or others' and samples
+	othersFrom int64    // beginning of the first window
+	windows    []window // of busy CPUs, or of others
 
 	lost   uint64
 	missed int64
+}
+
+// window is one call of Busy or Others.
+type window struct {
+	cpu          int
+	from, to, ns int64
 }
 
 type sample struct {
@@ -138,7 +144,7 @@ func (r *recorder) Busy(cpu int, from, to, ns int64) {
 		r.busyFrom = from
 	}
 	r.busyNS += ns
-	r.use(cpu, ns)
+	r.windows = append(r.windows, window{cpu, from, to, ns})
 }
 func (r *recorder) Others(cpu int, from, to, ns int64) {
 	if to <= from || ns < 0 || ns > to-from {
@@ -148,14 +154,19 @@ func (r *recorder) Others(cpu int, from, to, ns int64) {
 		r.othersFrom = from
 	}
 	r.othersNS += ns
-	r.use(cpu, ns)
+	r.windows = append(r.windows, window{cpu, from, to, ns})
 }
 
-func (r *recorder) use(cpu int, ns int64) {
-	if r.usedOn == nil {
-		r.usedOn = map[int]int64{}
+// used is what the windows have of one CPU between two times; those at the ends
+// count by the part that lies between.
+func (r *recorder) used(cpu int, begin, end int64) time.Duration {
+	var sum float64
+	for _, w := range r.windows {
+		if within := min(w.to, end) - max(w.from, begin); w.cpu == cpu && within > 0 {
+			sum += float64(w.ns) * float64(within) / float64(w.to-w.from)
+		}
 	}
-	r.usedOn[cpu] += ns
+	return time.Duration(sum)
 }
 
 func (r *recorder) Missed(cpu int, from, to, ns int64) { r.missed += ns }
