@@ -61,7 +61,7 @@ func advice(err error) string {
 }
 
 // paranoidMost is the highest level that Linux itself knows. Debian and Ubuntu add
-// one above, which they ship: it lets nobody pass but CAP_SYS_ADMIN.
+// one above, which they ship: Debian's lets nobody pass without CAP_SYS_ADMIN.
 const paranoidMost = 2
 
 // setCapabilities lets this executable do without root.
@@ -81,7 +81,7 @@ func adviceOpen(e *perfring.OpenError) string {
 			need = 0
 		}
 		if err == nil && level > paranoidMost {
-			return fmt.Sprintf("%s, where capabilities such as CAP_PERFMON do not help; `sudo sysctl kernel.perf_event_paranoid=%d`, or level %d and `%s`, or run as root", paranoidNow(), need, paranoidMost, setCapabilities())
+			return fmt.Sprintf("%s, where CAP_PERFMON may not be enough; `sudo sysctl kernel.perf_event_paranoid=%d`, or level %d and `%s`, or run as root", paranoidNow(), need, paranoidMost, setCapabilities())
 		}
 		return fmt.Sprintf("%s; `sudo sysctl kernel.perf_event_paranoid=%d`, or `%s`, or run as root", paranoidNow(), need, setCapabilities())
 	case unix.EBUSY, unix.ENODEV, unix.EOPNOTSUPP:

@@ -173,7 +173,7 @@ func TestParanoidOfDebian(t *testing.T) {
 	only(t, "icx-6.1")
 	steadily(t)
 	set(t, paranoidFile, "3")
-	const fix = "kernel.perf_event_paranoid is 3, where capabilities such as CAP_PERFMON do not help; `sudo sysctl kernel.perf_event_paranoid=%d`, or level 2 and `sudo setcap cap_perfmon,cap_sys_ptrace,cap_syslog+ep */energyprof`, or run as root"
+	const fix = "kernel.perf_event_paranoid is 3, where CAP_PERFMON may not be enough; `sudo sysctl kernel.perf_event_paranoid=%d`, or level 2 and `sudo setcap cap_perfmon,cap_sys_ptrace,cap_syslog+ep */energyprof`, or run as root"
 	failsAsUser(t, "opening cpu-clock for process * on CPU 0: permission denied (EACCES): "+fmt.Sprintf(fix, 1))
 	failsAsUser(t, "opening cpu-clock for process * on CPU 0: permission denied (EACCES): "+fmt.Sprintf(fix, 1), "--energy", "none")
 	failsAsUser(t, "energy source perf-power: package 0: open perf event * permission denied: "+fmt.Sprintf(fix, 0), "--energy", "perf")
