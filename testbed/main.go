@@ -72,7 +72,7 @@ func parse(args []string) (options, error) {
 	shell := f.String("shell", "", "boot this guest for a person instead of running tests")
 	f.IntVar(&o.jobs, "j", 2, "guests that run at a time")
 	f.BoolVar(&o.refresh, "refresh", false, "look for newer packages")
-	f.DurationVar(&o.timeout, "timeout", 5*time.Minute, "time limit of a guest, by the clock on the wall")
+	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "time limit of a guest, by the clock on the wall")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
