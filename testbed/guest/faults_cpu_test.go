@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/energyprof/energyprof/report"
@@ -24,12 +25,13 @@ func seconds(s report.Summary, name string) float64 {
 	return 0
 }
 
-// ran wants the CPU time of functions to be what they ran, within a few samples.
+// ran wants the CPU time of functions to be what they ran. A thread that is moved
+// from CPU to CPU leaves part of a period of 5 ms on each, which [lost] carries.
 func ran(t *testing.T, s report.Summary, b books, names ...string) {
 	t.Helper()
 	for _, name := range names {
 		got, want := seconds(s, name), b.functions[name].seconds
-		if want == 0 || math.Abs(got-want) > 0.02*want+0.02 {
+		if want == 0 || math.Abs(got-want) > 0.15*want {
 			t.Errorf("%s: %.3f s, ran for %.3f s", name, got, want)
 		}
 	}
@@ -46,9 +48,10 @@ func TestCPUOfflineAndBack(t *testing.T) {
 		"; workload -seconds 1.5 -naps 0 -functions sort=10000"
 	t.Run("command", func(t *testing.T) {
 		openBooks(t)
-		s := record(t, "--energy", "perf", "--", "sh", "-c", script)
+		s := record(t, append(lean, "--energy", "perf", "--", "sh", "-c", script)...)
 		b := readBooks(t)
 		ran(t, s, b, "parse", "hash", "sort")
+		accounted(t, s, b)
 		near(t, "package", domain(s, "package", 0), drawn(t), 0.01)
 		noted(t, s, "CPU 1 went offline")
 		sane(t, s)
@@ -56,19 +59,20 @@ func TestCPUOfflineAndBack(t *testing.T) {
 	t.Run("all CPUs", func(t *testing.T) {
 		dir := scratch(t)
 		file := filepath.Join(dir, "summary.json")
+		// It records once its rings are mapped. A CPU that came back is seen at a tick; a
+		// program that starts there before has no names. The recording ends with a signal:
+		// not INT, to which a shell's background is deaf.
+		ready := "until grep -q perf_event /proc/$!/maps; do sleep 0.1; done; sleep 0.5; "
+		seen := hotplug(1, 1) + "; sleep 0.6"
 		openBooks(t)
-		// The recording ends with the signal, after all has run.
-		_, stderr, code := run(t, "sh", "-c", "energyprof record -q -a --energy perf -o "+dir+"/p --summary "+file+" & sleep 1; "+script+"; kill -INT $!; wait $!")
+		_, stderr, code := run(t, "sh", "-c", "energyprof record -q -a "+strings.Join(lean, " ")+" --energy perf -o "+dir+"/p --summary "+file+" & "+
+			ready+strings.Replace(script, hotplug(1, 1), seen, 1)+"; kill -TERM $!; wait $!")
 		if code != 0 {
 			t.Fatalf("exit code %d\n%s", code, stderr)
 		}
 		s := readSummary(t, file)
 		b := readBooks(t)
-		ran(t, s, b, "parse", "hash")
-		// A CPU that came back is seen at a tick, within 0.25 s.
-		if got, want := seconds(s, "sort"), b.functions["sort"].seconds; got > want*1.01 || got < want-0.5 {
-			t.Errorf("sort: %.3f s of %.3f s on a CPU that came back", got, want)
-		}
+		ran(t, s, b, "parse", "hash", "sort")
 		near(t, "package", domain(s, "package", 0), drawn(t), 0.01)
 		noted(t, s, "CPU 1 went offline")
 		noted(t, s, "CPU 1 came online during the recording and is sampled from then on")
@@ -87,13 +91,14 @@ func TestCounterCPUOffline(t *testing.T) {
 	for _, source := range sources {
 		t.Run(source, func(t *testing.T) {
 			openBooks(t)
-			s := record(t, "--energy", source, "--", "sh", "-c", script)
+			s := record(t, append(lean, "--energy", source, "--", "sh", "-c", script)...)
 			b := readBooks(t)
 			for pkg := range 2 {
 				p := b.packages[pkg]
 				near(t, fmt.Sprintf("package %d", pkg), domain(s, "package", pkg), p.total-p.static-p.idle-p.other, 0.01)
 			}
 			ran(t, s, b, "parse", "hash", "sort")
+			accounted(t, s, b)
 			noted(t, s, "CPU 2 went offline")
 			sane(t, s)
 		})

@@ -59,7 +59,7 @@ func TestOpenPowerRefused(t *testing.T) {
 	t.Run("auto", func(t *testing.T) {
 		param(t, "simrapl", "open_errno", strconv.Itoa(int(unix.EBUSY)))
 		openBooks(t)
-		s := record(t, "--energy", "auto", "--", "workload", "-seconds", "0.5", "-naps", "0")
+		s := record(t, append(lean, "--energy", "auto", "--", "workload", "-seconds", "0.5", "-naps", "0")...)
 		if s.Source.Name != "powercap" || !s.Source.Measured {
 			t.Errorf("energy comes from %s, want powercap", s.Source)
 		}

@@ -9,6 +9,10 @@ import (
 	"github.com/energyprof/energyprof/report"
 )
 
+// lean are flags for recordings whose functions do not matter: emulated CPUs take
+// seconds for a regression.
+var lean = []string{"-F", "199", "-g", "none", "--attribution", "proportional"}
+
 // quiet leaves what functions draw and little else: a recording of them then
 // holds all of the energy that there is, whenever it begins and ends. Without any
 // static power at all the counters would stand still before and after.
