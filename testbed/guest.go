@@ -17,6 +17,13 @@ type module struct{ name, parameters string }
 // mainGuest is where every test runs and what -short boots.
 const mainGuest = "icx-6.1"
 
+// shortTests are those of testbed/guest that -short runs, one of each kind: every
+// source of energy, a fault, the simulated PMUs, Debian's perf beside ours.
+var shortTests = []string{
+	"TestSteadyPower", "TestStampedEnergy", "TestEnergyOfPerfStat", "TestNoSource", "TestNoMSRModule",
+	"TestOpenPowerRefused", "TestListAndDoctor", "TestUncoreCounts", "TestMemSamples", "TestBranchStack",
+}
+
 // Families and models are those of Intel's and AMD's manuals; the stock drivers
 // look at nothing else. max has all instructions that TCG emulates; without the
 // hypervisor bit rapl.ko loads, and the kernel believes in the TSC.

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bytes"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 )
@@ -15,6 +18,27 @@ func TestMatrix(t *testing.T) {
 			if _, ok := guestNamed(g); !ok {
 				t.Errorf("%s runs in %q, which is no guest", p.Package, g)
 			}
+		}
+	}
+}
+
+// TestShortTests holds that there is a test of each name.
+func TestShortTests(t *testing.T) {
+	files, err := filepath.Glob("guest/*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []byte
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, text...)
+	}
+	for _, name := range shortTests {
+		if !bytes.Contains(all, []byte("\nfunc "+name+"(t *testing.T)")) {
+			t.Errorf("no test %s in testbed/guest", name)
 		}
 	}
 }

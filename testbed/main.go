@@ -28,7 +28,7 @@ import (
 type options struct {
 	guests  []guest
 	run     string        // regular expression of the tests, as go test -run takes it
-	short   bool          // -test.short, and the main guest alone
+	short   bool          // shortTests, and the main guest alone
 	verbose bool          // the tests' output also where they pass
 	keep    bool          // consoles and initramfs stay
 	shell   bool          // an interactive guest in place of tests
@@ -66,7 +66,7 @@ func parse(args []string) (options, error) {
 	f := flag.NewFlagSet("testbed", flag.ContinueOnError)
 	names := f.String("guests", "", "guests to run, by comma, of "+strings.Join(guestNames(), ","))
 	f.StringVar(&o.run, "run", "", "run the tests that match this regular expression")
-	f.BoolVar(&o.short, "short", false, "the main guest alone, tests in their short form")
+	f.BoolVar(&o.short, "short", false, "the main guest alone, and a few tests of each kind")
 	f.BoolVar(&o.verbose, "v", false, "show the output of tests that pass, too")
 	f.BoolVar(&o.keep, "keep", false, "keep the consoles and the initramfs and say where they are")
 	shell := f.String("shell", "", "boot this guest for a person instead of running tests")

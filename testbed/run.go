@@ -103,6 +103,9 @@ func (i image) commands(o options, after *attempt) []string {
 	var lines []string
 	for _, p := range i.tests {
 		run := p.Run
+		if o.short {
+			run = "^(" + strings.Join(shortTests, "|") + ")$"
+		}
 		if o.run != "" {
 			run = o.run
 		}
