@@ -29,7 +29,7 @@ func TestThrottledClock(t *testing.T) {
 	quiet(t)
 	set(t, "/proc/sys/kernel/perf_event_max_sample_rate", "1000")
 	openBooks(t)
-	s := record(t, "--energy", "perf", "-g", "none", "-c", "100000", "--", "workload", "-seconds", "1.5", "-naps", "0", "-functions", "encode=10000")
+	s := record(t, "--energy", "perf", "-g", "none", "--attribution", "proportional", "-c", "100000", "--", "workload", "-seconds", "1.5", "-naps", "0", "-functions", "encode=10000")
 	b := readBooks(t)
 	if s.Throttled == 0 || s.LostSeconds == 0 || *s.LostJoules == 0 {
 		t.Errorf("throttled %d times, %.3f s and %.3f J are lost", s.Throttled, s.LostSeconds, *s.LostJoules)
@@ -43,6 +43,7 @@ func TestThrottledClock(t *testing.T) {
 // Another event that is throttled is counted, and costs the clock nothing.
 func TestThrottledEvent(t *testing.T) {
 	only(t, "icx-6.1")
+	long(t)
 	quiet(t)
 	set(t, "/proc/sys/kernel/perf_event_max_sample_rate", "1000") // 4 in each tick
 	openBooks(t)
