@@ -86,6 +86,11 @@ func TestCPUOfflineAndBack(t *testing.T) {
 func TestCounterCPUOffline(t *testing.T) {
 	only(t, "icx2s-6.12")
 	quiet(t)
+	t.Cleanup(func() { // the counter goes back to where it was
+		for _, value := range []int{0, 1} {
+			run(t, "sh", "-c", hotplug(3, value))
+		}
+	})
 	set(t, "/sys/devices/system/cpu/cpu2/online", "1")
 	const work = "workload -threads 3 -seconds 1 -naps 0 -functions "
 	script := work + "parse=10000; " + hotplug(2, 0) + "; " + work + "hash=10000; " + hotplug(2, 1) + "; " + work + "sort=10000"

@@ -29,7 +29,7 @@ type estimate struct{ joules, low, high float64 }
 // back, in the scheduler: so nobody preempts the workload's. Each takes 1 % of a
 // function's time otherwise, which is more than its interval.
 func TestGroundTruth(t *testing.T) {
-	only(t, "icx-6.1", "spr-6.12")
+	only(t, "icx-6.1")
 	const static = 10 // watts
 	param(t, "simrapl", "static_mw", strconv.Itoa(static*1000))
 	param(t, "simrapl", "other_mw", "0")
