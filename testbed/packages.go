@@ -25,9 +25,8 @@ var packages = []packageTests{
 	// Where perf is aboard it has to agree.
 	{Package: "internal/pmu", Run: "Live|OracleTracepoint", Guests: []string{"icx-6.1"}},
 	{Package: "internal/pmu", Run: "Live", Guests: []string{"spr-6.12", "arm64-6.1"}},
-	{Package: "internal/bpf", Skip: "Reader|Confidential", Guests: []string{"icx-6.1", "spr-6.12", "arm64-6.1"}},
+	{Package: "internal/bpf", Skip: "Reader|Confidential", Guests: []string{"spr-6.12", "arm64-6.1"}},
 	// Those to which the kernel's version or the processor could make a difference.
-	// icx-6.1 has enough to do, and records much in the tests that are made for guests.
 	{Package: "internal/session", Run: "TestCommand$|TestAttach$|SystemWide|LossIsCounted", Guests: []string{"spr-6.12"}},
 	{Package: "internal/session", Run: "TestCommand$|ForkReturns|TestAttach$|ShortTasks|SystemWide|LossIsCounted", Guests: []string{"arm64-6.1"}},
 }
