@@ -69,7 +69,7 @@ func TestThrottlePairs(t *testing.T) {
 }
 
 // A recording says that an event was throttled, and loses nothing else by it: CPU
-// time is the clock's.
+// time is the clock's. Where interrupts of the event make its ticks late, that is in the books.
 func TestRecordThrottled(t *testing.T) {
 	only(t, "icx-6.1", "spr-6.12")
 	set(t, "/proc/sys/kernel/perf_event_max_sample_rate", "2000") // 8 in each tick: the clock has 4, the cycles 20
@@ -79,7 +79,7 @@ func TestRecordThrottled(t *testing.T) {
 	if s.Throttled < 50 || s.Lost != 0 || s.BadRecords != 0 {
 		t.Errorf("%d samples, %d times throttled, %d lost, %d bad", s.Samples, s.Throttled, s.Lost, s.BadRecords)
 	}
-	if got := seconds(s, "encode"); math.Abs(got-ran) > 0.05*ran {
+	if got := seconds(s, "encode"); got < 0.9*ran || math.Abs(got+s.LostSeconds-ran) > 0.05*ran {
 		t.Errorf("encode has %.3f s and %.3f s are lost, it ran for %.3f s", got, s.LostSeconds, ran)
 	}
 }
