@@ -21,7 +21,7 @@ const guestTests = "testbed/guest"
 
 // suitesOf returns the packages whose tests run in a guest: testbed/guest, and
 // unless short those of the table in packages.go.
-func suitesOf(repo string, g guest, short bool) []packageTests {
+func suitesOf(g guest, short bool) []packageTests {
 	list := []packageTests{{Package: guestTests}}
 	if !short {
 		for _, p := range packages {
@@ -30,10 +30,7 @@ func suitesOf(repo string, g guest, short bool) []packageTests {
 			}
 		}
 	}
-	return slices.DeleteFunc(list, func(p packageTests) bool {
-		there, _ := filepath.Glob(filepath.Join(repo, p.Package, "*_test.go"))
-		return len(there) == 0
-	})
+	return list
 }
 
 // buildTests builds the test binaries of packages into out.
@@ -65,14 +62,10 @@ func goBuild(ctx context.Context, repo, arch string, args ...string) error {
 
 // buildPrograms builds what guests of an architecture have in /bin.
 func buildPrograms(ctx context.Context, repo, arch, out string) error {
-	packages := []string{"./cmd/energyprof"}
-	if there, _ := filepath.Glob(filepath.Join(repo, "testbed/guest/workload/*.go")); len(there) > 0 {
-		packages = append(packages, "./testbed/guest/workload")
-	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	return goBuild(ctx, repo, arch, append([]string{"build", "-ldflags=-w", "-o", out + "/"}, packages...)...)
+	return goBuild(ctx, repo, arch, "build", "-ldflags=-w", "-o", out+"/", "./cmd/energyprof", "./testbed/guest/workload")
 }
 
 // buildModules builds the modules of testbed/modules for the kernel in tree and
@@ -140,7 +133,7 @@ func buildModule(ctx context.Context, c cache, source string, kernel packageSet)
 	return done, os.Rename(stripped, done)
 }
 
-var absoluteInclude = regexp.MustCompile(`(?m)^include /usr/src`)
+var absoluteInclude = regexp.MustCompile(`(?m)^include \S*/usr/src`)
 
 // kernelHeaders returns the directory to build modules in, its Makefile's one
 // absolute path changed to where the tree is.
@@ -174,7 +167,7 @@ func hashTree(dir, more string) (string, error) {
 			return err
 		}
 		text, err := os.ReadFile(path)
-		fmt.Fprintln(h, path, len(text))
+		fmt.Fprintln(h, strings.TrimPrefix(path, dir), len(text))
 		h.Write(text)
 		return err
 	})

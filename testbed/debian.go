@@ -135,7 +135,7 @@ func (c cache) fetch(ctx context.Context, sets []packageSet, refresh bool) error
 	}
 	for _, p := range [][2]string{{"apt-get", "apt"}, {"apt-cache", "apt"}, {"apt-config", "apt"}, {"dpkg-deb", "dpkg"}} {
 		if err := need(p[0], p[1]); err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errUnable, err)
 		}
 	}
 	apt := &aptState{dir: filepath.Join(c.dir, "apt")}
@@ -143,17 +143,21 @@ func (c cache) fetch(ctx context.Context, sets []packageSet, refresh bool) error
 	if err == nil && refresh && !apt.updated {
 		err = apt.update(ctx)
 	}
-	if err == nil {
-		err = c.fetchWith(ctx, apt, sets)
-		if err != nil && !apt.updated && ctx.Err() == nil {
-			// Old lists name packages that the archive no longer has.
-			if err = apt.update(ctx); err == nil {
-				err = c.fetchWith(ctx, apt, sets)
-			}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil { // no source, or it does not answer
+		return fmt.Errorf("%w: %w", errUnable, err)
+	}
+	err = c.fetchWith(ctx, apt, sets)
+	if err != nil && !apt.updated && ctx.Err() == nil {
+		// Old lists name packages that the archive no longer has.
+		if err = apt.update(ctx); err == nil {
+			err = c.fetchWith(ctx, apt, sets)
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", errUnable, err)
+		return err
 	}
 	return os.RemoveAll(filepath.Join(apt.dir, "cache")) // apt's index of the lists, 100 MB
 }
@@ -218,7 +222,8 @@ func (c cache) unpack(ctx context.Context, apt *aptState, set packageSet, packag
 	if err := os.WriteFile(filepath.Join(tree, "PACKAGES"), []byte(strings.Join(packages, "\n")+"\n"), 0o644); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(c.tree(set)); err != nil {
+	// A tree is there as a whole or not at all, whenever this is cut off.
+	if err := os.Rename(c.tree(set), filepath.Join(temporary, "old")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	return os.Rename(tree, c.tree(set))
@@ -227,7 +232,7 @@ func (c cache) unpack(ctx context.Context, apt *aptState, set packageSet, packag
 // need says which package has a program that the host lacks.
 func need(program, debian string) error {
 	if _, err := exec.LookPath(program); err != nil {
-		return fmt.Errorf("%w: it needs %s, of the package %s", errUnable, program, debian)
+		return fmt.Errorf("it needs %s, of the package %s", program, debian)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ type guest struct {
 // A module is loaded at boot, in the order of the list, where its file exists.
 type module struct{ name, parameters string }
 
-// mainGuest is where every test runs and what -short boots.
+// mainGuest is where most tests run and what -short boots.
 const mainGuest = "icx-6.1"
 
 // shortTests are those of testbed/guest that -short runs, one of each kind: every

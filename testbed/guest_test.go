@@ -1,14 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
-// TestMatrix holds the tables together: packages.go names guests.
+// TestMatrix holds the tables together: packages.go names guests and tests that
+// there are, and a test of testbed/guest guests that there are.
 func TestMatrix(t *testing.T) {
 	if _, ok := guestNamed(mainGuest); !ok {
 		t.Errorf("no guest %s", mainGuest)
@@ -19,25 +21,55 @@ func TestMatrix(t *testing.T) {
 				t.Errorf("%s runs in %q, which is no guest", p.Package, g)
 			}
 		}
+		names := testsOf(t, "../"+p.Package)
+		for _, pattern := range strings.Split(p.Run+"|"+p.Skip, "|") {
+			if pattern != "" && !slices.ContainsFunc(names, regexp.MustCompile(pattern).MatchString) {
+				t.Errorf("no test of %s matches %q", p.Package, pattern)
+			}
+		}
+	}
+	for _, call := range regexp.MustCompile(`only\(t((?:, "[^"]+")+)\)`).FindAllStringSubmatch(testText(t, "guest"), -1) {
+		for _, quoted := range strings.Split(call[1], ", ")[1:] {
+			if _, ok := guestNamed(strings.Trim(quoted, `"`)); !ok {
+				t.Errorf("a test runs in %s, which is no guest", quoted)
+			}
+		}
 	}
 }
 
-// TestShortTests holds that there is a test of each name.
-func TestShortTests(t *testing.T) {
-	files, err := filepath.Glob("guest/*_test.go")
+// testText returns the text of a package's tests.
+func testText(t *testing.T, dir string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []byte
+	var all strings.Builder
 	for _, f := range files {
 		text, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, text...)
+		all.Write(text)
 	}
+	return all.String()
+}
+
+// testsOf returns the names of a package's tests.
+func testsOf(t *testing.T, dir string) []string {
+	t.Helper()
+	var names []string
+	for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`).FindAllStringSubmatch(testText(t, dir), -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
+
+// TestShortTests holds that there is a test of each name.
+func TestShortTests(t *testing.T) {
+	names := testsOf(t, "guest")
 	for _, name := range shortTests {
-		if !bytes.Contains(all, []byte("\nfunc "+name+"(t *testing.T)")) {
+		if !slices.Contains(names, name) {
 			t.Errorf("no test %s in testbed/guest", name)
 		}
 	}

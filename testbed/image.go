@@ -92,7 +92,7 @@ func prepare(ctx context.Context, repo, work string, o options) ([]image, error)
 func buildGo(ctx context.Context, repo, out string, o options) error {
 	tests := map[string][]packageTests{}
 	for _, g := range o.guests {
-		for _, p := range suitesOf(repo, g, o.short) {
+		for _, p := range suitesOf(g, o.short) {
 			same := func(have packageTests) bool { return have.Package == p.Package }
 			if !slices.ContainsFunc(tests[g.arch], same) {
 				tests[g.arch] = append(tests[g.arch], p)
@@ -120,7 +120,7 @@ func (c cache) image(ctx context.Context, repo, out, work string, g guest, o opt
 	if len(kernels) != 1 {
 		return image{}, fmt.Errorf("%d kernels in %s, expected one", len(kernels), tree)
 	}
-	i := image{guest: g, kernel: kernels[0], qemu: c.tree(qemuSet()), tests: suitesOf(repo, g, o.short)}
+	i := image{guest: g, kernel: kernels[0], qemu: c.tree(qemuSet()), tests: suitesOf(g, o.short)}
 	i.initramfs = filepath.Join(work, g.name+".cpio")
 	f, err := os.Create(i.initramfs)
 	if err != nil {
@@ -161,9 +161,6 @@ func (c cache) fill(ctx context.Context, a *archive, repo, out string, i image) 
 		return err
 	}
 	for _, p := range []string{"energyprof", "workload"} {
-		if _, err := os.Stat(filepath.Join(out, p)); err != nil && p == "workload" {
-			continue
-		}
 		if err := a.addFile("bin/"+p, filepath.Join(out, p)); err != nil {
 			return err
 		}

@@ -47,7 +47,7 @@ var (
 const exitUnable = 3
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if err := start(ctx, os.Args[1:]); err != nil {
 		if !errors.Is(err, errFailed) {

@@ -169,7 +169,8 @@ func (c *console) failure(boot error, o options, suites int) string {
 		return fmt.Sprintf("ran %d test binaries, expected %d", len(c.ends), suites)
 	}
 	for _, e := range c.ends {
-		if e.code != 0 && e.failed == 0 {
+		// 1 is for failed tests; a panic is 2, and what comes after it did not run.
+		if e.code > 1 || e.code != 0 && e.failed == 0 {
 			return fmt.Sprintf("the tests of %s ended with code %d", e.suite, e.code)
 		}
 		if e.tests == 0 && o.run == "" {

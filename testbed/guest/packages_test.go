@@ -21,8 +21,7 @@ func TestTwoPackages(t *testing.T) {
 		t.Errorf("the kernel reads the counters on CPUs %s, want 0,2", mask)
 	}
 	// Masks of CPUs 0 and 1, and of 2 and 3. What both packages run is one function,
-	// with the joules of both. The first never rests: while all CPUs of a guest do, its
-	// time follows the host's, and no sample comes while a busy host lets it wait.
+	// with the joules of both. The first never rests.
 	load := func(seconds float64) []string {
 		const each = "taskset %s workload -threads 1 -naps %s -seconds %g -functions %s"
 		return []string{"--", "sh", "-c", fmt.Sprintf(each+" & "+each+" & wait",

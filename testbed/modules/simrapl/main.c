@@ -24,6 +24,7 @@ static int __init simrapl_init(void)
 		goto msr;
 	return 0;
 msr:
+	sim_faults_stop(); /* open_errno may have been given at load */
 	sim_msr_stop();
 power:
 	sim_power_stop();
