@@ -51,6 +51,30 @@ func TestCounterOfSoftware(t *testing.T) {
 	}
 }
 
+// A rest is granted at a power that lasts, and explains no step back.
+func TestCounterAfterRest(t *testing.T) {
+	const joule = 1 << 32
+	for _, c := range []struct {
+		name     string
+		from, to uint64
+		ok       bool
+		joules   float64
+	}{
+		{"2 kW for the rest", 0, 2000 * joule, true, 2000},
+		{"a leap of 10.4 kJ", 0, 10400 * joule, false, 0},
+		{"set to 0 at 12 kJ", 12000 * joule, 0, false, 0},
+		{"set to 0 at 15 kJ", 15000 * joule, 0, false, 0},
+	} {
+		perf := counter{unit: 1.0 / joule, moduli: kernelSlips(), maxWatts: maxPackageWatts}
+		for range 300 {
+			perf.follow(c.from, 0.01)
+		}
+		if ok := perf.follow(c.to, 0.01); ok != c.ok || perf.joules() != c.joules {
+			t.Errorf("%s: followed %v with %v J, want %v with %v J", c.name, ok, perf.joules(), c.ok, c.joules)
+		}
+	}
+}
+
 // two is a meter of two registers, of which the second may fail.
 type two struct {
 	*scripted

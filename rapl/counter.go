@@ -18,6 +18,10 @@ const lag = 0.1 // seconds
 // software: a hypervisor's RAPL registers move once a second.
 const slowest = 2.0 // seconds
 
+// believable is the share of the plausible maximum that something draws for longer
+// than an instant: 1 kW of a package, 10 kW of a platform.
+const believable = 0.2
+
 // counter follows one register that grows with energy and wraps.
 type counter struct {
 	unit     float64  // joules per count
@@ -49,20 +53,20 @@ func (c *counter) follow(value uint64, dt float64) bool {
 	}
 	last := c.last
 	c.last = value
-	// What is in a step belongs to all of the time since the one before.
-	passed := dt
-	dt += min(c.still, slowest)
-	c.still += passed
+	// A register that rested may be one that software moves: its step holds the
+	// energy of the rest, too, at a power that lasts.
+	rest := min(c.still, slowest)
+	c.still += dt
 	if value != last {
 		c.still = 0
 	}
 	if c.doubt {
-		c.since += passed
-		if value >= c.good && c.plausible(value-c.good, c.since) {
+		c.since += dt
+		if value >= c.good && c.plausible(value-c.good, c.since, rest) {
 			last, dt = c.good, c.since
 		}
 	}
-	delta, ok := value-last, c.plausible(value-last, dt)
+	delta, ok := value-last, c.plausible(value-last, dt, rest)
 	if value < last {
 		delta, ok = c.unwrap(last-value, dt)
 	}
@@ -79,10 +83,11 @@ func (c *counter) follow(value uint64, dt float64) bool {
 }
 
 // unwrap finds the growth behind a step back: the one modulus that makes it
-// plausible. Where several would, none is right.
+// plausible in dt. Where several would, none is right. A rest is granted nothing:
+// among the moduli is one of 16 kJ, which would explain many a register set to 0.
 func (c *counter) unwrap(back uint64, dt float64) (delta uint64, ok bool) {
 	for _, m := range c.moduli {
-		if back > m || !c.plausible(m-back, dt) {
+		if back > m || !c.plausible(m-back, dt, 0) {
 			continue
 		}
 		if ok {
@@ -93,11 +98,12 @@ func (c *counter) unwrap(back uint64, dt float64) (delta uint64, ok bool) {
 	return delta, ok
 }
 
-func (c *counter) plausible(delta uint64, dt float64) bool {
+// plausible bounds the growth in dt seconds after a rest.
+func (c *counter) plausible(delta uint64, dt, rest float64) bool {
 	if c.maxWatts == 0 {
 		return true
 	}
-	return float64(delta)*c.unit <= c.maxWatts*(dt+lag)+2*max(c.unit, c.step)
+	return float64(delta)*c.unit <= c.maxWatts*(dt+lag+believable*rest)+2*max(c.unit, c.step)
 }
 
 func (c *counter) joules() float64 { return float64(c.count) * c.unit }
