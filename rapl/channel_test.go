@@ -100,8 +100,8 @@ func TestMeterFailsInPart(t *testing.T) {
 		s.pass(time.Second)
 		s.value, s.second, s.failed = s.value+10e6, s.second+4000e6, failed
 		j, m := read(t, s)
-		if m.Dropped != 0 {
-			t.Errorf("dropped %d", m.Dropped)
+		if m.Dropped != 0 || (failed == nil) != (m.Failed == nil) || failed != nil && (m.Failed[0] != nil || m.Failed[1] != failed) {
+			t.Errorf("%+v with the second domain's error %v", m, failed)
 		}
 		return j
 	}

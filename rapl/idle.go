@@ -17,10 +17,14 @@ type Idle struct {
 // MeasureIdle watches src for the given time. The caller sees to it that the
 // machine has nothing to do, or judges Idle.Busy.
 func MeasureIdle(m Machine, src Source, over time.Duration) (Idle, error) {
-	domains := len(src.Info().Domains)
+	names := src.Info().Domains
+	domains := len(names)
 	from, to := make([]float64, domains), make([]float64, domains)
 	begin, err := src.Read(from)
 	if err != nil {
+		return Idle{}, err
+	}
+	if err := begin.failed(names); err != nil {
 		return Idle{}, err
 	}
 	busy, cpus, err := m.busySeconds()
@@ -30,6 +34,9 @@ func MeasureIdle(m Machine, src Source, over time.Duration) (Idle, error) {
 	time.Sleep(over)
 	end, err := src.Read(to)
 	if err != nil {
+		return Idle{}, err
+	}
+	if err := end.failed(names); err != nil {
 		return Idle{}, err
 	}
 	if end.Dropped > 0 {

@@ -1,6 +1,7 @@
 package rapl
 
 import (
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -9,7 +10,11 @@ import (
 )
 
 // steady is a source whose one domain uses 7 W.
-type steady struct{ from int64 }
+type steady struct {
+	from   int64
+	failed []error // of all readings but the first
+	reads  int
+}
 
 func (s *steady) Info() Info { return Info{Name: "steady", Domains: []Domain{{Name: "package"}}} }
 func (s *steady) Read(joules []float64) (Moment, error) {
@@ -18,7 +23,11 @@ func (s *steady) Read(joules []float64) (Moment, error) {
 		s.from = now
 	}
 	joules[0] = 7 * float64(now-s.from) / 1e9
-	return Moment{Before: now, After: now}, nil
+	s.reads++
+	if s.reads == 1 {
+		return Moment{Before: now, After: now}, nil
+	}
+	return Moment{Before: now, After: now, Failed: s.failed}, nil
 }
 func (s *steady) Close() error { return nil }
 
@@ -37,5 +46,9 @@ func TestMeasureIdle(t *testing.T) {
 	}
 	if _, err := MeasureIdle(Machine{Proc: filepath.Join(proc, "missing")}, &steady{}, 0); err == nil {
 		t.Error("no error without /proc/stat")
+	}
+	gone := &steady{failed: []error{errors.New("gone")}}
+	if _, err := MeasureIdle(Machine{Proc: proc}, gone, time.Millisecond); !errors.Is(err, gone.failed[0]) {
+		t.Errorf("%v of a domain that cannot be read, want %v", err, gone.failed[0])
 	}
 }

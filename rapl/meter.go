@@ -104,6 +104,10 @@ func (m *meter) advance(i int, passed time.Duration, asleep bool, moment *Moment
 	if f := &c.failed; f.err != nil {
 		f.count, f.last = f.count+1, f.err
 		f.passed, f.asleep = f.passed+passed, f.asleep || asleep
+		if moment.Failed == nil {
+			moment.Failed = make([]error, len(m.channels))
+		}
+		moment.Failed[i] = f.err
 		return
 	}
 	passed, asleep = passed+c.failed.passed, asleep || c.failed.asleep

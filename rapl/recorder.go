@@ -26,9 +26,14 @@ const DefaultInterval = 10 * time.Millisecond
 // kernel stamps the counters into samples of a clock every interval: the same
 // counters once more, in groups that the clock leads. Stamps refine the series
 // and never decide it: the energy from one anchor to the next is what the
-// anchors say. If stamps and anchors disagree, if stamps stay away or the kernel
-// throttled them (which stops a group's counters, too), the stamps from there
-// on are not used, the source is read every interval instead, and Books says why.
+// anchors say. Where
+// the two disagree, the stamps of that stretch are not used. If the next stretch does
+// not make up for it, if stamps stay away or the kernel throttled them (which stops a
+// group's counters, too), the stamps from there on are not used, the source is read
+// every interval instead, and Books says why.
+//
+// A domain that cannot be read has no point at that anchor: the next one that it has
+// ends the longer stretch.
 //
 // A Recorder is for one goroutine at a time.
 type Recorder struct {
@@ -43,14 +48,14 @@ type Recorder struct {
 	trusted int64     // stretches that end later do without stamps
 	stamps  [][]stamp // by domain: not yet used, in time order
 	stamped []int64   // by domain: when the last stamp was; 0 if none yet
+	late    bool      // a counter could not be followed after the last anchor
 	owed    []float64 // by domain: joules by which the group disagreed on the last stretch
 
 	started bool
 	base    []float64 // what the source had counted at Start
-	read    []float64
-	anchors []anchor // not yet used up; the first one ends what has been emitted
-	begun   bool     // the points at Start are out
-	emitted []point  // by domain: the last one
+	anchors []anchor  // not yet used up; the first one ends what has been emitted
+	begun   bool      // the points at Start are out
+	emitted []point   // by domain: the last one
 	pending []point
 	books   Books
 }
@@ -62,8 +67,12 @@ type anchor struct {
 	counts  []uint64  // of the groups' counters by domain; nil without groups
 	width   int64     // ns from before the reading of the source until after that of the groups
 	dropped bool      // some counter could not be followed up to here
+	failed  []error   // by domain, of those whose counter could not be read; see Moment
 	final   bool
 }
+
+// missed tells whether the anchor says nothing of a domain.
+func (a anchor) missed(domain int) bool { return a.failed != nil && a.failed[domain] != nil }
 
 // Books say what became of the readings.
 type Books struct {
@@ -90,13 +99,12 @@ func NewRecorder(src Source, interval time.Duration) *Recorder {
 		stamped: make([]int64, len(domains)),
 		owed:    make([]float64, len(domains)),
 		base:    make([]float64, len(domains)),
-		read:    make([]float64, len(domains)),
 		emitted: make([]point, len(domains)),
 	}
 }
 
 // Start takes the first anchor, from which the joules are counted, and starts
-// the stamps.
+// the stamps. All domains must be readable.
 func (r *Recorder) Start() error {
 	for _, leader := range r.leaders {
 		if err := leader.EnableGroup(); err != nil {
@@ -140,29 +148,47 @@ func (r *Recorder) stamping() bool { return len(r.groups) > 0 && r.books.Switche
 // anchorTries is how often an anchor is read at most.
 const anchorTries = 4
 
+// narrower is the share of an anchor's width that makes another try worth it.
+const narrower = 0.75
+
 // anchor takes one. What passes between the reading of the source and that of the
 // groups is missing in all stamps up to the next anchor, so it is read again if
-// the reader was interrupted.
+// the reader was interrupted, and the narrowest is kept.
 func (r *Recorder) anchor(final bool) error {
 	a, dropped, err := r.readAnchor()
-	for try := 1; err == nil && r.stamping() && a.width > toleratedLag.Nanoseconds() && try < anchorTries; try++ {
-		var more int
-		a, more, err = r.readAnchor()
-		dropped += more
-	}
 	if err != nil {
 		return err
 	}
-	a.dropped, a.final = dropped > 0, final
-	r.books.Polls++
-	if r.started {
-		r.books.Dropped += dropped
-	} else {
-		copy(r.base, r.read)
+	behind := 0 // dropped by readings after the one that is kept
+	for try := 1; r.stamping() && a.width > toleratedLag.Nanoseconds() && try < anchorTries; try++ {
+		again, more, err := r.readAnchor()
+		if err != nil {
+			break // there is a good one; the next anchor tells whether this lasts
+		}
+		behind += more
+		if again.counts == nil || again.width >= a.width {
+			break
+		}
+		enough := float64(again.width) > narrower*float64(a.width)
+		a, dropped, behind = again, dropped+behind, 0
+		if enough {
+			break
+		}
 	}
+	if !r.started {
+		if err := (Moment{Failed: a.failed}).failed(r.domains); err != nil {
+			return fmt.Errorf("energy source %s: %w", r.src.Info().Name, err)
+		}
+		copy(r.base, a.joules)
+	} else {
+		r.books.Dropped += dropped + behind
+	}
+	a.dropped, a.final = dropped > 0 || r.late, final
+	r.late = behind > 0
+	r.books.Polls++
 	last := len(r.anchors) - 1
-	for i, j := range r.read {
-		a.joules[i] = j - r.base[i]
+	for i := range a.joules {
+		a.joules[i] -= r.base[i]
 		if last >= 0 {
 			a.joules[i] = max(a.joules[i], r.anchors[last].joules[i])
 		}
@@ -174,14 +200,16 @@ func (r *Recorder) anchor(final bool) error {
 	return nil
 }
 
-// readAnchor reads the source, into r.read, then the counters in the groups. It returns
-// how many domains could not be followed, see Moment.
+// readAnchor reads the source, then the counters in the groups. The joules of the
+// anchor are the source's. It returns how many domains could not be followed, see
+// Moment.
 func (r *Recorder) readAnchor() (a anchor, dropped int, err error) {
-	moment, err := r.src.Read(r.read)
+	a.joules = make([]float64, len(r.domains))
+	moment, err := r.src.Read(a.joules)
 	if err != nil {
 		return a, 0, err
 	}
-	a.joules = make([]float64, len(r.domains))
+	a.failed = moment.Failed
 	a.width = moment.After - moment.Before
 	a.t = moment.Before + a.width/2
 	if r.stamping() {

@@ -3,6 +3,7 @@ package rapl
 import (
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,8 +24,9 @@ type sim struct {
 	now     int64
 	joules  []float64
 	counts  []uint64
-	stopped bool // the group's counters stand still
-	dropped int  // of the next reading
+	stopped bool    // the group's counters stand still
+	dropped int     // of the next reading
+	failed  []error // of all readings
 	err     error
 	width   int64  // ns that a reading takes
 	preempt func() // comes between the next reading and that of the group
@@ -43,7 +45,7 @@ func (s *sim) Read(joules []float64) (Moment, error) {
 		return Moment{}, s.err
 	}
 	copy(joules, s.joules)
-	m := Moment{Before: s.now, After: s.now + s.width, Dropped: s.dropped}
+	m := Moment{Before: s.now, After: s.now + s.width, Dropped: s.dropped, Failed: s.failed}
 	s.dropped = 0
 	if s.preempt != nil {
 		s.preempt()
@@ -255,17 +257,19 @@ func TestRecorderBursts(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		begins    int // interval of 25
+		ends      int // interval of the next 25
 		discarded int // of 100 stamps, besides those at an anchor
 	}{
-		{"seen", 20, 0},
-		{"begins at the anchor", 25, 50},
+		{"seen", 20, 5, 0},
+		{"begins at the anchor", 25, 5, 50},
+		{"is over at the anchor", 25, 0, 100},
 	} {
 		s, r := newSim(t, 1)
 		out := make([]series, 1)
 		for k := range 4 {
 			for i := range 25 {
 				watts := 0.0
-				if i >= c.begins || k%2 == 1 && i < 5 {
+				if i >= c.begins || k%2 == 1 && i < c.ends {
 					watts = burst
 				}
 				s.pass(10*time.Millisecond, watts)
@@ -354,6 +358,77 @@ func TestRecorderReadFails(t *testing.T) {
 	take(t, r, math.MaxInt64, out)
 	if n := len(out[0].joules); out[0].joules[n-1] != 20 {
 		t.Errorf("%+v", out[0])
+	}
+}
+
+// A domain that cannot be read for a while has no points there: it did not rest.
+func TestRecorderFailsInPart(t *testing.T) {
+	for _, stamped := range []bool{false, true} {
+		s, r := newSim(t, 2)
+		if !stamped {
+			r.groups = nil
+		}
+		out := make([]series, 2)
+		held := 0.0
+		for k := range 4 {
+			for range 25 {
+				s.pass(10*time.Millisecond, 30)
+				r.Stamp(s.stamp())
+			}
+			s.pass(time.Millisecond, 30)
+			now := s.joules[1]
+			if s.failed = nil; k == 1 || k == 2 {
+				s.failed, s.joules[1] = []error{nil, errors.New("gone")}, held
+			}
+			if err := r.Poll(); err != nil {
+				t.Fatal(err)
+			}
+			held, s.joules[1] = s.joules[1], now
+			take(t, r, s.now+1, out)
+		}
+		for d, o := range out {
+			for i, ns := range o.t {
+				if want := 30 * float64(d+1) * float64(ns-o.t[0]) * 1e-9; math.Abs(o.joules[i]-want) > 1e-9 {
+					t.Fatalf("stamps %v: domain %d: %v J at %d, want %v", stamped, d, o.joules[i], ns, want)
+				}
+			}
+		}
+		want := []int{5, 3}
+		if stamped {
+			want = []int{1 + 4*26, 1 + 26 + 1}
+		}
+		if got := []int{len(out[0].t), len(out[1].t)}; !slices.Equal(got, want) || stamped != r.stamping() {
+			t.Errorf("stamps %v: %v points, want %v; books %+v", stamped, got, want, r.Books())
+		}
+	}
+	s := &sim{joules: []float64{0, 0}, failed: []error{nil, errors.New("gone")}}
+	if err := NewRecorder(s, 0).Start(); !errors.Is(err, s.failed[1]) {
+		t.Errorf("Start with a domain that cannot be read: %v, want %v", err, s.failed[1])
+	}
+}
+
+// Of the tries for an anchor the narrowest counts, and what they drop is in the books
+// even if the next one fails.
+func TestRecorderTries(t *testing.T) {
+	s, r := newSim(t, 1)
+	s.pass(250*time.Millisecond, 30)
+	s.width, s.dropped = 3e6, 1
+	s.preempt = func() {
+		s.preempt = func() { s.preempt = nil; s.pass(9*time.Millisecond, 30) }
+	}
+	if err := r.Poll(); err != nil {
+		t.Fatal(err)
+	}
+	if a := r.anchors[1]; a.width != 3e6 || math.Abs(a.joules[0]-7.5) > 1e-9 || !a.dropped {
+		t.Errorf("kept %+v, want the first reading: 3 ms wide, 7.5 J, with a drop", a)
+	}
+	s.preempt = func() { s.err = errors.New("gone") }
+	s.dropped = 1
+	if err := r.Poll(); err != nil {
+		t.Errorf("a try after a good one failed, and the anchor with it: %v", err)
+	}
+	if b := r.Books(); b.Polls != 3 || b.Dropped != 2 {
+		t.Errorf("%+v, want 3 polls with 2 drops", b)
 	}
 }
 

@@ -24,6 +24,10 @@ const (
 	toleratedShare = 0.005
 )
 
+// toleratedBurst is how much of a burst that no stamp saw the two may differ by in a
+// stretch, if the next one makes up for it.
+const toleratedBurst = 2 * time.Millisecond
+
 // patience is how many intervals without a stamp are too many. An idle CPU misses
 // some, and a virtual one is not always running.
 const patience = 8
@@ -35,7 +39,7 @@ const leastPatience = 50 * time.Millisecond
 // lies between is at most peak watts: a load in bursts draws far more than its mean.
 // The stamps of a stretch that disagrees are not used. If the next stretch does not
 // make up for it, as it does where a burst began between the two readings, something
-// is lost, and the stamps are given up.
+// is lost, and the stamps are given up. So they are at a difference that no burst makes.
 func (r *Recorder) agrees(a, b anchor, m member, peak float64) bool {
 	want := b.joules[m.domain] - a.joules[m.domain]
 	got := float64(int64(b.counts[m.domain]-a.counts[m.domain])) * m.scale
@@ -44,13 +48,17 @@ func (r *Recorder) agrees(a, b anchor, m member, peak float64) bool {
 	tolerance := toleratedSteps*max(r.domains[m.domain].Unit, m.scale) + toleratedShare*max(want, got) + peak*blur
 	owed := r.owed[m.domain]
 	r.owed[m.domain] = 0
-	switch {
-	case math.Abs(owed+want-got) <= tolerance:
-		return true
+	burst := max(peak, believable*plausibleWatts(r.domains[m.domain].Name))
+	switch off := want - got; {
+	case math.Abs(off+owed) <= tolerance:
+		return math.Abs(off) <= tolerance
+	case owed == 0 && math.Abs(off) <= tolerance+burst*(blur+toleratedBurst.Seconds()):
+		r.owed[m.domain] = off
 	case owed == 0:
-		r.owed[m.domain] = want - got
+		r.distrust(a.t, fmt.Sprintf("the stamps of %s grew by %.6f J while its counter grew by %.6f J", r.domains[m.domain], got, want))
 	default:
-		r.distrust(a.t, fmt.Sprintf("the stamps of %s grew by %.6f J while its counter grew by %.6f J", r.domains[m.domain], got, want+owed))
+		r.distrust(a.t, fmt.Sprintf("the stamps of %s grew by %.6f J while its counter grew by %.6f J, which does not make up for %.6f J that they lacked before",
+			r.domains[m.domain], got, want, owed))
 	}
 	return false
 }
@@ -58,7 +66,7 @@ func (r *Recorder) agrees(a, b anchor, m member, peak float64) bool {
 // Take gives the points that are finished before watermark, a CLOCK_MONOTONIC
 // time such that every stamp before it has been given to Stamp. They come in time
 // order; the joules of a domain start with 0 at Start, never decrease, and end with
-// the last anchor. Points without growth are left out while the one before is younger than
+// the last anchor that could read it. Points without growth are left out while the one before is younger than
 // 250 ms: a counter that had not updated yet says nothing of its interval.
 func (r *Recorder) Take(watermark int64, f func(domain int, t int64, joules float64)) {
 	if !r.begun && len(r.anchors) > 0 && r.anchors[0].t < watermark {
@@ -92,7 +100,7 @@ func (r *Recorder) stretch(a, b anchor, f func(domain int, t int64, joules float
 		low := a.joules[d]
 		for ; n < len(r.stamps[d]) && r.stamps[d][n].t <= b.t; n++ {
 			s := r.stamps[d][n]
-			if !use || s.t <= a.t || s.t == b.t {
+			if !use || s.t <= a.t || s.t == b.t || a.missed(d) || b.missed(d) {
 				r.books.Discarded++
 				continue
 			}
@@ -105,7 +113,9 @@ func (r *Recorder) stretch(a, b anchor, f func(domain int, t int64, joules float
 			r.stamped[d] = r.stamps[d][n-1].t
 			r.stamps[d] = slices.Delete(r.stamps[d], 0, n)
 		}
-		r.add(point{d, b.t, b.joules[d]}, b.final)
+		if !b.missed(d) {
+			r.add(point{d, b.t, b.joules[d]}, b.final)
+		}
 	}
 	slices.SortStableFunc(r.pending, func(p, q point) int { return cmp.Or(cmp.Compare(p.t, q.t), p.domain-q.domain) })
 	for _, p := range r.pending {
@@ -162,7 +172,9 @@ func (r *Recorder) complete(a, b anchor) bool {
 			if b.t-last > limit {
 				return r.giveUp(a, g.cpu, last, b.t)
 			}
-			if !r.agrees(a, b, m, peak) {
+			if a.missed(m.domain) || b.missed(m.domain) {
+				r.owed[m.domain] = 0
+			} else if !r.agrees(a, b, m, peak) {
 				agreed = false
 			}
 		}

@@ -67,6 +67,19 @@ type Moment struct {
 	// explains, it leapt beyond any plausible power, or the machine was
 	// suspended. What they used meanwhile is not in the reading.
 	Dropped int
+	// Failed has the error of each domain that could not be read this time, nil if
+	// all could. Such a domain has the joules of its last reading: it did not rest.
+	Failed []error
+}
+
+// failed gives the error of the first domain that could not be read.
+func (m Moment) failed(domains []Domain) error {
+	for i, err := range m.Failed {
+		if err != nil {
+			return fmt.Errorf("%s: %w", domains[i], err)
+		}
+	}
+	return nil
 }
 
 // Source is open energy counters. It is for one goroutine at a time.
