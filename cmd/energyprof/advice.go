@@ -23,8 +23,11 @@ import (
 // advice returns what to do about err, or "".
 func advice(err error) string {
 	var open *perfring.OpenError
+	var source sourceError
 	var path *fs.PathError
 	switch {
+	case errors.As(err, &source) && refuses(err):
+		return refusedSource
 	case errors.As(err, &open):
 		return adviceOpen(open)
 	case errors.Is(err, session.ErrNoMemory):
@@ -84,15 +87,12 @@ func adviceOpen(e *perfring.OpenError) string {
 			return fmt.Sprintf("%s, where CAP_PERFMON may not be enough; `sudo sysctl kernel.perf_event_paranoid=%d`, or level %d and `%s`, or run as root", paranoidNow(), need, paranoidMost, setCapabilities())
 		}
 		return fmt.Sprintf("%s; `sudo sysctl kernel.perf_event_paranoid=%d`, or `%s`, or run as root", paranoidNow(), need, setCapabilities())
-	case unix.EBUSY, unix.ENODEV, unix.EOPNOTSUPP:
-		if e.PID == -1 && e.Attr.Sample == 0 {
-			return "the driver refuses to count it: `energyprof list` shows what works, and `--energy auto` takes the first of it"
-		}
-	}
-	switch e.Errno {
 	case unix.ENOENT, unix.ENXIO, unix.ENODEV:
 		return "this machine has no such event: a virtual machine often has no hardware PMU, -e cpu-clock works everywhere"
 	case unix.EOPNOTSUPP:
+		if e.Attr.Sample == 0 {
+			return "" // it was only to be counted
+		}
 		return "the PMU has no interrupt to sample with, or not at this precision; count it instead, or sample -e cpu-clock"
 	case unix.EINVAL:
 		return "the kernel refuses this combination; an event outside the cores can only be counted"
@@ -104,6 +104,17 @@ func adviceOpen(e *perfring.OpenError) string {
 		return "this kernel is built without CONFIG_PERF_EVENTS, or a seccomp filter hides it"
 	}
 	return ""
+}
+
+const refusedSource = "the driver refuses to count it: `energyprof list` shows what works, and `--energy auto` takes the first of it"
+
+// refuses tells whether err is of a driver that has the event and does not count it.
+func refuses(err error) bool {
+	var open *perfring.OpenError
+	if !errors.As(err, &open) {
+		return false
+	}
+	return open.Errno == unix.EBUSY || open.Errno == unix.ENODEV || open.Errno == unix.EOPNOTSUPP
 }
 
 // foreign tells whether a process belongs to another user, or is kept from its

@@ -3,8 +3,12 @@ package main
 import (
 	"fmt"
 	"io/fs"
+	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/perfring"
 	"github.com/energyprof/energyprof/rapl"
 )
 
@@ -27,5 +31,19 @@ func TestAdviceOnSources(t *testing.T) {
 	f := judgeSource("hwmon", rapl.Status{Err: fmt.Errorf("no sensor: %w", rapl.ErrNoHardware)})
 	if f.Usable || f.Reason == "" || f.Fix != "" {
 		t.Errorf("%+v, want a reason and no fix", f)
+	}
+}
+
+// What refuses to count is answered for who asked: only a source of energy has
+// other sources to take its place.
+func TestAdviceOnRefusedCounters(t *testing.T) {
+	for _, errno := range []unix.Errno{unix.EBUSY, unix.ENODEV, unix.EOPNOTSUPP} {
+		refused := fmt.Errorf("package 0: %w", &perfring.OpenError{PID: -1, Errno: errno})
+		if f := judgeSource("perf-power", rapl.Status{Err: refused}); f.Fix != refusedSource {
+			t.Errorf("%v of a source of energy: %q, want %q", errno, f.Fix, refusedSource)
+		}
+		if f := judge("uncore_imc_0/cas_count_read/", refused); strings.Contains(f.Fix, "energy ") || strings.Contains(f.Fix, "sample with") {
+			t.Errorf("%v of an event that is counted: %q", errno, f.Fix)
+		}
 	}
 }

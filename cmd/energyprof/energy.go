@@ -59,6 +59,12 @@ type energy struct {
 	trace       *tracer // nil if none was asked for
 }
 
+// sourceError is why a source of energy cannot be used: the advice on what the
+// kernel refused depends on who asked for it.
+type sourceError struct{ error }
+
+func (e sourceError) Unwrap() error { return e.error }
+
 // open opens the source and, if asked, measures the idle machine.
 func (f *energyFlags) open() (*energy, error) {
 	if err := f.check(); err != nil {
@@ -84,7 +90,7 @@ func (f *energyFlags) open() (*energy, error) {
 		return nil, usageError{err}
 	}
 	if err != nil {
-		return nil, err
+		return nil, sourceError{err}
 	}
 	e.info = e.source.Info()
 	e.info.Notes = nil // they grow with the readings: see notes

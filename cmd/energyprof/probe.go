@@ -94,7 +94,10 @@ func judge(name string, err error) finding {
 // judgeSource has no fix for hardware that is not there: the other sources stand
 // beside it.
 func judgeSource(name string, s rapl.Status) finding {
-	f := judge(name, s.Err)
+	if s.Err == nil {
+		return judge(name, nil)
+	}
+	f := judge(name, sourceError{s.Err})
 	if errors.Is(s.Err, rapl.ErrNoHardware) {
 		f.Fix = ""
 	}
