@@ -216,7 +216,8 @@ func TestOddRecordings(t *testing.T) {
 }
 
 // The functions of a counter that they do not move, as that of memory that nobody uses, may
-// have 0.01 J without the correction and nothing with it: that is no large part.
+// have 0.01 J without the correction and nothing with it: that moves all of their joules,
+// however few, and not an endless multiple of nothing.
 func TestCorrectionOfNothing(t *testing.T) {
 	id := &identified{
 		fit: &fit{
@@ -230,7 +231,7 @@ func TestCorrectionOfNothing(t *testing.T) {
 		t.Fatalf("without the correction %v J", plain)
 	}
 	if part := id.correction(); part != 1 {
-		t.Errorf("the correction moves %v of all", part)
+		t.Errorf("the correction moves %v of the functions' joules, want all of them: 1", part)
 	}
 }
 
