@@ -49,7 +49,7 @@ func TestCPUOfflineAndBack(t *testing.T) {
 		"; workload -seconds 1 -naps 0 -functions sort=10000"
 	t.Run("command", func(t *testing.T) {
 		openBooks(t)
-		s := record(t, append(lean, "--energy", "perf", "--", "sh", "-c", script)...)
+		s := record(t, "-F", "199", "-g", "none", "--energy", "perf", "--", "sh", "-c", script)
 		b := readBooks(t)
 		ran(t, s, b, "parse", "hash", "sort")
 		accounted(t, s, b)

@@ -7,7 +7,8 @@ import (
 )
 
 // accounted wants the CPU time of samples and of what is said to be lost to be
-// that of functions, and of little else: shells, programs that start.
+// that of functions, and of little else: shells, programs that start. No function
+// may have been given what others drew, or nobody did.
 func accounted(t *testing.T, s report.Summary, b books) {
 	t.Helper()
 	sampled, functions := 0.0, 0.0
@@ -19,6 +20,12 @@ func accounted(t *testing.T, s report.Summary, b books) {
 	}
 	if got := sampled + s.LostSeconds; got < 0.97*functions || got > 1.05*functions+1 {
 		t.Errorf("%.3f s sampled and %.3f s lost, functions ran for %.3f s", sampled, s.LostSeconds, functions)
+	}
+	for name, e := range estimates(s) {
+		is := b.functions[name]
+		if e.joules > 1.15*is.joules+0.5 {
+			t.Errorf("%s: %.3f J, drew %.3f J", name, e.joules, is.joules)
+		}
 	}
 }
 
@@ -47,7 +54,7 @@ func TestThrottledEvent(t *testing.T) {
 	quiet(t)
 	set(t, "/proc/sys/kernel/perf_event_max_sample_rate", "1000") // 4 in each tick
 	openBooks(t)
-	s := record(t, "--energy", "perf", "-g", "none", "--attribution", "proportional", "-e", "cycles", "-c", "480000", "--", "workload", "-seconds", "1", "-naps", "0", "-functions", "encode=10000")
+	s := record(t, "--energy", "perf", "-g", "none", "-e", "cycles", "-c", "480000", "--", "workload", "-seconds", "1", "-naps", "0", "-functions", "encode=10000")
 	b := readBooks(t)
 	if s.Throttled == 0 {
 		t.Error("the event was never throttled")
