@@ -26,9 +26,8 @@ const DefaultInterval = 10 * time.Millisecond
 // kernel stamps the counters into samples of a clock every interval: the same
 // counters once more, in groups that the clock leads. Stamps refine the series
 // and never decide it: the energy from one anchor to the next is what the
-// anchors say. Where
-// the two disagree, the stamps of that stretch are not used. If the next stretch does
-// not make up for it, if stamps stay away or the kernel throttled them (which stops a
+// anchors say. Where the two disagree, the stamps of that stretch are not used. If
+// the next stretch does not make up for it, if stamps stay away or the kernel throttled them (which stops a
 // group's counters, too), the stamps from there on are not used, the source is read
 // every interval instead, and Books says why.
 //
