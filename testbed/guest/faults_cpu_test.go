@@ -53,6 +53,7 @@ func TestCPUOfflineAndBack(t *testing.T) {
 		b := readBooks(t)
 		ran(t, s, b, "parse", "hash", "sort")
 		accounted(t, s, b)
+		modest(t, s, b)
 		near(t, "package", domain(s, "package", 0), drawn(t), 0.01)
 		noted(t, s, "CPU 1 went offline")
 		sane(t, s)
