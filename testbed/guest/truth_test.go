@@ -44,7 +44,7 @@ func TestGroundTruth(t *testing.T) {
 
 	openBooks(t)
 	regression := record(t, "--energy", "perf", "-F", "499", "--perf-data", data, "--energy-trace", trace, "--",
-		"workload", "-realtime", "-seconds", "20", "-functions", strings.Join(functions, ","))
+		"workload", "-realtime", "-burst", "50ms-300ms", "-nap", "20ms-150ms", "-seconds", "20", "-functions", strings.Join(functions, ","))
 	truth := readBooks(t)
 	share := convert(t, "--energy", trace, "--attribution", "share", data)
 
