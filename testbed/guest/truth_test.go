@@ -32,7 +32,7 @@ func TestGroundTruth(t *testing.T) {
 	only(t, "icx-6.1")
 	const static = 10 // watts
 	param(t, "simrapl", "static_mw", strconv.Itoa(static*1000))
-	param(t, "simrapl", "other_mw", "0")
+	param(t, "simrapl", "other_mw", "2000") // the kernel, the profiler: nothing runs for free
 	param(t, "simrapl", "idle_mw", "0")
 	var functions []string
 	for name, watts := range truthWatts {
@@ -79,12 +79,17 @@ func TestGroundTruth(t *testing.T) {
 	if !(offShare > 0.2) {
 		t.Errorf("sharing by CPU time is off by %.1f %%: these functions are too easy", 100*offShare)
 	}
-	// Outside of the recording the package drew its static power, and nothing else.
+	// Outside of the recording the package drew its static power, and what other
+	// tasks took: no function ran there.
+	drawn := 0.0
+	for _, f := range truth.functions {
+		drawn += f.joules
+	}
 	for _, s := range []report.Summary{regression, share} {
 		for id, p := range truth.packages {
-			want := static*s.Seconds + p.total - p.static
-			if got := domain(s, "package", id); math.Abs(got-want) > 0.005*want {
-				t.Errorf("package %d: %.3f J by %s, drew %.3f J", id, got, s.Attribution.Method, want)
+			least, most := static*s.Seconds+drawn, static*s.Seconds+p.total-p.static
+			if got := domain(s, "package", id); got < 0.995*least || got > 1.005*most {
+				t.Errorf("package %d: %.3f J by %s, drew %.3f to %.3f J", id, got, s.Attribution.Method, least, most)
 			}
 		}
 		conserved(t, s)
