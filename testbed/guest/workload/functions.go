@@ -50,24 +50,8 @@ func encode(x uint64, rounds int) uint64 {
 	return x
 }
 
-//go:noinline
-func compress(x uint64, rounds int) uint64 {
-	for i := range rounds {
-		x = x<<5 - x + uint64(i)
-	}
-	return x
-}
-
-//go:noinline
-func render(x uint64, rounds int) uint64 {
-	for i := range rounds {
-		x += x>>3 ^ uint64(i)
-	}
-	return x
-}
-
 var code = map[string]func(uint64, int) uint64{
-	"parse": parse, "hash": hash, "sort": sort, "encode": encode, "compress": compress, "render": render,
+	"parse": parse, "hash": hash, "sort": sort, "encode": encode,
 }
 
 // parseFunctions reads NAME=MILLIWATTS,...
@@ -76,7 +60,7 @@ func parseFunctions(text string) ([]function, error) {
 	for field := range strings.SplitSeq(text, ",") {
 		name, power, _ := strings.Cut(field, "=")
 		if code[name] == nil {
-			return nil, fmt.Errorf("%q: there are parse, hash, sort, encode, compress and render", name)
+			return nil, fmt.Errorf("%q: there are parse, hash, sort and encode", name)
 		}
 		if _, err := strconv.ParseUint(power, 10, 32); err != nil {
 			return nil, fmt.Errorf("milliwatts of %s: %w", field, err)

@@ -69,7 +69,7 @@ func main() {
 	flag.Usage = usage
 	threads := flag.Int("threads", 2, "threads, each locked to one of the kernel")
 	seconds := flag.Float64("seconds", 20, "how long they run")
-	functions := flag.String("functions", "parse=3000,hash=7000,sort=12000,encode=20000", "`NAME=MILLIWATTS,...` of parse, hash, sort, encode, compress and render")
+	functions := flag.String("functions", "parse=3000,hash=7000,sort=12000,encode=20000", "`NAME=MILLIWATTS,...` of parse, hash, sort and encode")
 	flag.Var(&p.burst, "burst", "how long a function runs at a time, `MIN-MAX`")
 	flag.Var(&p.nap, "nap", "how long a nap takes, `MIN-MAX`")
 	flag.Float64Var(&p.naps, "naps", 1, "share of bursts that a nap follows; with 0 they are always busy")
