@@ -23,10 +23,26 @@ type Event struct {
 	Scale  float64 // units per count; 0 if the kernel gives none
 	Unit   string  // what the scaled count is in, "Joules"
 
-	ExcludeUser, ExcludeKernel, ExcludeHV bool
+	// Term is which event of the user's list it belongs to, from 0: the
+	// instances that one name stands for share it.
+	Term  int
+	Label string // name=: what the user wants it called; "" for Name
+	Alias string // the event of PMU or of a table that the user named; "" for plain fields
+
+	ExcludeUser, ExcludeKernel, ExcludeHV, ExcludeIdle bool
+	// ExcludeHost counts only while a virtual machine runs, ExcludeGuest only while none does.
+	ExcludeHost, ExcludeGuest bool
+
+	Pinned    bool // always on its counter or in error, never taking turns; of a group's leader
+	Exclusive bool // nothing else on the PMU meanwhile; of a group's leader
 
 	Precise uint8 // precise_ip, 0 to 3
-	Clock   bool  // cpu-clock or task-clock: the count is nanoseconds
+	// MaxPrecise asks for the most precise_ip that this machine takes.
+	MaxPrecise bool
+	Clock      bool // cpu-clock or task-clock: the count is nanoseconds
+
+	Period, Frequency uint64 // period= and freq=: for sampling; 0 if not given
+	NoInherit         bool   // no-inherit: the tasks that it starts are not counted
 }
 
 // Parse reads one event:

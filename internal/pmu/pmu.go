@@ -19,7 +19,18 @@ import (
 )
 
 // FS reads one machine's sysfs and procfs.
-type FS struct{ sys, proc string }
+type FS struct {
+	sys, proc string
+	lookup    func(name string) (spec string, ok bool)
+}
+
+// WithNames adds names to those that sysfs and perf-list(1) know: lookup gives
+// the event of a name as pmu/terms/, as a table of the machine's events has it.
+// A name known to sysfs stays what it is there.
+func (f FS) WithNames(lookup func(name string) (spec string, ok bool)) FS {
+	f.lookup = lookup
+	return f
+}
 
 // NewFS takes the roots; an empty one means the real "/sys" or "/proc". tracefs
 // is looked for below sys, at kernel/tracing and kernel/debug/tracing.
