@@ -28,7 +28,7 @@ testbed: begin testbed/guest
 ~--- PASS: TestA (0.12s)
 ~=== NAME  
 ~=== RUN   TestB
-    b_test.go:7: runs in amd-6.12
+    b_test.go:7: runs in amd-6.12, this is icx-6.1
 ~--- SKIP: TestB (0.00s)
 ~=== RUN   TestC
 ~=== RUN   TestC/sub
@@ -43,11 +43,24 @@ testbed: done 9.00
 `, want{
 			Results: []result{
 				{suite: "testbed/guest", name: "TestA", verdict: "PASS", seconds: "0.12"},
-				{suite: "testbed/guest", name: "TestB", verdict: "SKIP", seconds: "0.00", output: []string{"    b_test.go:7: runs in amd-6.12"}},
+				{suite: "testbed/guest", name: "TestB", verdict: "SKIP", seconds: "0.00", output: []string{"    b_test.go:7: runs in amd-6.12, this is icx-6.1"}},
 				{suite: "testbed/guest", name: "TestC", verdict: "FAIL", seconds: "1.50", output: []string{"    c_test.go:9: 49 W, want 50 W", "--- FAIL: TestC/sub (1.00s)"}},
 			},
 			Ends: []suiteEnd{{suite: "testbed/guest", code: 1, tests: 3, failed: 1}},
 			Up:   true, Done: true,
+		}},
+		{"a test that is skipped where it has to run", "testbed: up 1\ntestbed: begin p\n~=== RUN   TestA\n    a_test.go:3: no counter\n~--- SKIP: TestA (0.00s)\n~=== RUN   TestB\n~=== RUN   TestB/sub\n    b_test.go:4: no PMU\n~--- PASS: TestB (0.00s)\n~    --- SKIP: TestB/sub (0.00s)\n~PASS\ntestbed: end p 0\ntestbed: done 2\n", want{
+			Results: []result{
+				{suite: "p", name: "TestA", verdict: "FAIL", seconds: "0.00", output: []string{"    a_test.go:3: no counter", skipped}},
+				{suite: "p", name: "TestB", verdict: "FAIL", seconds: "0.00", output: []string{"    b_test.go:4: no PMU", "    --- SKIP: TestB/sub (0.00s)", skipped}, inner: true},
+			},
+			Ends: []suiteEnd{{suite: "p", tests: 2, failed: 2}},
+			Up:   true, Done: true,
+		}},
+		{"a test that prints what testing prints", "testbed: up 1\ntestbed: begin p\n~=== RUN   TestA\n    --- SKIP: TestB/sub (0.00s)\n~--- PASS: TestA (0.00s)\n~PASS\ntestbed: end p 0\ntestbed: done 2\n", want{
+			Results: []result{{suite: "p", name: "TestA", verdict: "PASS", seconds: "0.00", output: []string{"    --- SKIP: TestB/sub (0.00s)"}}},
+			Ends:    []suiteEnd{{suite: "p", tests: 1}},
+			Up:      true, Done: true,
 		}},
 		{"output without an end of line", "testbed: up 1\ntestbed: begin p\n~=== RUN   TestA\nhalf~--- PASS: TestA (0.00s)\n~PASS\ntestbed: end p 0\ntestbed: done 2\n", want{
 			Results: []result{{suite: "p", name: "TestA", verdict: "PASS", seconds: "0.00", output: []string{"half"}}},

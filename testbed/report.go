@@ -13,14 +13,13 @@ import (
 // A totals is what guests came to. What fails without being a test counts as a
 // failed one.
 type totals struct {
-	passed, failed, skipped int
-	flakes                  []string
+	passed, failed int
+	flakes         []string
 }
 
 func (t *totals) add(u totals) {
 	t.passed += u.passed
 	t.failed += u.failed
-	t.skipped += u.skipped
 	t.flakes = append(t.flakes, u.flakes...)
 }
 
@@ -40,10 +39,7 @@ func account(first, second *attempt) totals {
 		switch r.verdict {
 		case "PASS":
 			t.passed++
-		case "SKIP":
-			if !r.forOthers() {
-				t.skipped++
-			}
+		case "SKIP": // it is for other guests, and counts nowhere
 		default:
 			t.failed++
 		}
@@ -84,15 +80,14 @@ func account(first, second *attempt) totals {
 // only of testbed/guest gives it.
 var elsewhere = regexp.MustCompile(`: runs in [^:]*, this is \S+$`)
 
-// forOthers says whether a test was skipped because it is for other guests, which
-// is no news: it counts as skipped nowhere.
+// forOthers says whether a test was skipped because it is for other guests.
 func (r result) forOthers() bool {
 	return r.verdict == "SKIP" && len(r.output) > 0 && elsewhere.MatchString(r.output[len(r.output)-1])
 }
 
 // writeResult reports a test as go test -v does, with the seconds of the guest.
 func writeResult(w io.Writer, g guest, r result, verbose bool) {
-	if r.forOthers() && !verbose {
+	if r.verdict == "SKIP" && !verbose {
 		return
 	}
 	seconds := r.seconds + "s"
@@ -116,7 +111,7 @@ func writeEnd(w io.Writer, g guest, e suiteEnd, o options) {
 		return
 	}
 	verdict := "ok  "
-	if e.code != 0 {
+	if e.code != 0 || e.failed > 0 {
 		verdict = "FAIL"
 	}
 	if o.verbose || e.code != 0 || e.tests == 0 {
