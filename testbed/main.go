@@ -35,6 +35,7 @@ type options struct {
 	jobs    int           // guests at a time
 	refresh bool          // look for newer packages
 	timeout time.Duration // of one boot with its tests
+	boot    time.Duration // of a boot alone: bootLimit, but in tests
 }
 
 var (
@@ -62,7 +63,7 @@ func main() {
 }
 
 func parse(args []string) (options, error) {
-	var o options
+	o := options{boot: bootLimit}
 	f := flag.NewFlagSet("testbed", flag.ContinueOnError)
 	names := f.String("guests", "", "guests to run, by comma, of "+strings.Join(guestNames(), ","))
 	f.StringVar(&o.run, "run", "", "run the tests that match this regular expression")

@@ -59,11 +59,11 @@ const bootLimit = 90 * time.Second
 
 // boot runs a guest to its end, its console going to log and to c, and returns
 // the CPU time that it took on the host: what a run costs, whatever else runs.
-func (i image) boot(ctx context.Context, limit time.Duration, c *console, log io.Writer) (time.Duration, error) {
+func (i image) boot(ctx context.Context, o options, c *console, log io.Writer) (time.Duration, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer time.AfterFunc(limit, func() { cancel(errTimeLimit) }).Stop()
-	boot := time.AfterFunc(bootLimit, func() { cancel(errBootLimit) })
+	defer time.AfterFunc(o.timeout, func() { cancel(errTimeLimit) }).Stop()
+	boot := time.AfterFunc(o.boot, func() { cancel(errBootLimit) })
 	defer boot.Stop()
 	c.onUp = func() { boot.Stop() }
 	cmd := i.command(ctx, false)

@@ -69,8 +69,8 @@ func TestCommands(t *testing.T) {
 	}{
 		{"all", options{}, nil, []string{"p p.test" + limit, "internal/q q.test" + limit + " -test.run='Live' -test.skip='Slow'"}},
 		{"chosen, short", options{run: "It's", short: true}, nil, []string{
-			"p p.test" + limit + ` -test.run='It'\''s' -test.short`,
-			"internal/q q.test" + limit + ` -test.run='It'\''s' -test.skip='Slow' -test.short`,
+			"p p.test" + limit + ` -test.run='It'\''s'`,
+			"internal/q q.test" + limit + ` -test.run='It'\''s' -test.skip='Slow'`,
 		}},
 		{"failed tests", options{}, ran("A FAIL", "B PASS", "C FAIL"), []string{"p p.test" + limit + " -test.run='^(A|C)$'"}},
 		{"a failed guest", options{}, failing("panic", ran("A FAIL")), []string{"p p.test" + limit, "internal/q q.test" + limit + " -test.run='Live' -test.skip='Slow'"}},

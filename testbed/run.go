@@ -41,10 +41,21 @@ func runAll(ctx context.Context, images []image, o options, w io.Writer) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if all.failed > 0 {
+	switch {
+	case all.failed > 0:
 		return errFailed
+	case all.passed == 0: // a guest that has nothing to do without a choice has failed
+		return fmt.Errorf("-run %q matches no test that runs in %s", o.run, strings.Join(namesOf(images), ", "))
 	}
 	return nil
+}
+
+func namesOf(images []image) []string {
+	var names []string
+	for _, i := range images {
+		names = append(names, i.guest.name)
+	}
+	return names
 }
 
 // runTwice runs a guest's tests, and once more those that failed, or all of them
@@ -88,7 +99,7 @@ func (i image) once(ctx context.Context, o options, after *attempt, w io.Writer)
 		var log *os.File
 		if log, err = os.Create(strings.TrimSuffix(i.initramfs, ".cpio") + suffix); err == nil {
 			defer log.Close()
-			a.cpu, err = i.boot(ctx, o.timeout, a.console, log)
+			a.cpu, err = i.boot(ctx, o, a.console, log)
 		}
 	}
 	a.wall = time.Since(begun)
@@ -124,9 +135,6 @@ func (i image) commands(o options, after *attempt) []string {
 		if p.Skip != "" {
 			line += " -test.skip=" + quote(p.Skip)
 		}
-		if o.short {
-			line += " -test.short"
-		}
 		lines = append(lines, line)
 	}
 	return lines
@@ -152,7 +160,7 @@ func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + 
 func (c *console) failure(boot error, o options, suites int) string {
 	switch {
 	case errors.Is(boot, errBootLimit):
-		return fmt.Sprintf("did not boot within %v", bootLimit)
+		return fmt.Sprintf("did not boot within %v", o.boot)
 	case errors.Is(boot, errTimeLimit):
 		return fmt.Sprintf("time limit: still running after %v", o.timeout)
 	case c.panicked:

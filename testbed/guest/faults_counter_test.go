@@ -35,9 +35,6 @@ func TestCounterJumps(t *testing.T) {
 		{"5 J forward", "perf", jump(5e6), 5, 0},
 	} {
 		t.Run(c.name+"/"+c.source, func(t *testing.T) {
-			if c.source != "perf" || c.missing == 0 {
-				long(t)
-			}
 			openBooks(t)
 			s := record(t, slices.Concat(lean, []string{"--energy", c.source}, around(c.between))...)
 			got, truth := domain(s, "package", 0), drawn(t)+c.more
@@ -70,9 +67,6 @@ func TestCounterWraps(t *testing.T) {
 		{"512 J", 23, 250000, []string{"powercap"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if c.esu != 26 {
-				long(t)
-			}
 			soon := int64(1)<<32 - 5<<c.esu // 5 J
 			reload(t, "simrapl", fmt.Sprintf("esu=%d", c.esu), fmt.Sprintf("count0=%d", soon))
 			quiet(t)
@@ -94,7 +88,6 @@ func TestCounterStandsStill(t *testing.T) {
 	quiet(t)
 	param(t, "simrapl", "freeze", "0")
 	t.Run("for a second", func(t *testing.T) {
-		long(t)
 		openBooks(t)
 		freeze := func(on int) string { return fmt.Sprintf("echo %d > %sfreeze", on, order) }
 		s := record(t, slices.Concat(lean, []string{"--energy", "perf"}, around(freeze(1)+"; workload -seconds 1 -naps 0 -functions sort=10000; "+freeze(0)))...)
@@ -118,7 +111,6 @@ func TestCounterStandsStill(t *testing.T) {
 // packages, whose counters are all the package's.
 func TestCpumaskOfTooMany(t *testing.T) {
 	only(t, "icx-6.1")
-	long(t)
 	unload(t, "rapl")
 	reload(t, "simpmu", "power=1", "cpumask=0-1", "power_core=1")
 	if mask := read(t, "/sys/bus/event_source/devices/power/cpumask"); mask != "0-1" {

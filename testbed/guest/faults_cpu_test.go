@@ -41,7 +41,6 @@ func ran(t *testing.T, s report.Summary, b books, names ...string) {
 // energy of the other with it: parse runs before, hash meanwhile, sort afterwards.
 func TestCPUOfflineAndBack(t *testing.T) {
 	only(t, "icx-6.1")
-	long(t)
 	quiet(t)
 	set(t, "/sys/devices/system/cpu/cpu1/online", "1")
 	script := "workload -seconds 0.7 -naps 0 -functions parse=10000; " + hotplug(1, 0) +

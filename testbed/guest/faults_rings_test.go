@@ -54,7 +54,6 @@ func TestThrottledClock(t *testing.T) {
 // Another event that is throttled is counted, and costs the clock nothing.
 func TestThrottledEvent(t *testing.T) {
 	only(t, "icx-6.1")
-	long(t)
 	quiet(t)
 	set(t, "/proc/sys/kernel/perf_event_max_sample_rate", "1000") // 4 in each tick
 	openBooks(t)

@@ -13,14 +13,6 @@ import (
 // seconds for a regression.
 var lean = []string{"-F", "199", "-g", "none", "--attribution", "proportional"}
 
-// long skips the test in the short form.
-func long(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("not in the short form")
-	}
-}
-
 // quiet leaves what functions draw and little else: a recording of them then
 // holds all of the energy that there is, whenever it begins and ends. Without any
 // static power at all the counters would stand still before and after.
