@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"github.com/energyprof/energyprof/internal/session"
+	"github.com/energyprof/energyprof/internal/launch"
 	"github.com/energyprof/energyprof/rapl"
 )
 
@@ -51,9 +51,9 @@ func exitCode(ran *cobra.Command, err error) int {
 		return int(command)
 	case ran != nil && ran.Annotations[runsCommand] != "":
 		switch {
-		case errors.Is(err, session.ErrNotFound):
+		case errors.Is(err, launch.ErrNotFound):
 			return exitNotFound
-		case errors.Is(err, session.ErrNotExecutable):
+		case errors.Is(err, launch.ErrNotExecutable):
 			return exitNotExecutable
 		}
 		return exitOurs

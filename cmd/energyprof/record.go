@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/energyprof/energyprof/internal/collect"
+	"github.com/energyprof/energyprof/internal/launch"
 	"github.com/energyprof/energyprof/internal/pmu"
 	"github.com/energyprof/energyprof/internal/session"
 	"github.com/energyprof/energyprof/internal/symbol"
@@ -257,7 +258,7 @@ func (f *recordFlags) describe(rec *report.Recording, opt session.Options, resul
 	}
 }
 
-func setExit(c *report.Command, exit *session.Exit) {
+func setExit(c *report.Command, exit *launch.Exit) {
 	switch {
 	case exit == nil:
 	case exit.Signal != 0:

@@ -72,7 +72,7 @@ func (o *Options) energyEvery() time.Duration {
 // wait sleeps until a ring is nearly full, the target ended, a signal came or
 // the time is over.
 func (r *recording) wait(timeout time.Duration) (full, end bool, err error) {
-	fds := []unix.PollFd{{Fd: int32(r.signals.read), Events: unix.POLLIN}}
+	fds := []unix.PollFd{{Fd: int32(r.signals.FD), Events: unix.POLLIN}}
 	for _, fd := range r.pidfds {
 		fds = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
 	}
@@ -89,7 +89,7 @@ func (r *recording) wait(timeout time.Duration) (full, end bool, err error) {
 		return false, false, fmt.Errorf("waiting for the rings: %w", err)
 	}
 	if fds[0].Revents != 0 {
-		for _, sig := range r.signals.take() {
+		for _, sig := range r.signals.Take() {
 			end = r.signal(sig) || end
 		}
 	}
@@ -116,17 +116,4 @@ func (r *recording) wait(timeout time.Duration) (full, end bool, err error) {
 		}
 	}
 	return full, end, nil
-}
-
-// exited waits for the command's end, but not for longer than limit.
-func (c *command) exited(limit time.Duration) bool {
-	deadline := monotonic() + int64(limit)
-	for {
-		ts := unix.NsecToTimespec(max(0, deadline-monotonic()))
-		n, err := unix.Ppoll([]unix.PollFd{{Fd: int32(c.pidfd), Events: unix.POLLIN}}, &ts, nil)
-		if err == unix.EINTR {
-			continue
-		}
-		return err == nil && n > 0
-	}
 }

@@ -64,12 +64,12 @@ func (r *recording) noteIdentity(used time.Duration) {
 // reap takes the exit code of a command that ends within grace.
 func (r *recording) reap(grace time.Duration) {
 	r.result.pending = r.command
-	if !r.command.exited(grace) {
+	if !r.command.Ended(grace) {
 		return
 	}
 	if err := r.result.Wait(); err != nil {
 		r.note(NoteEnded, "%v", err)
 		return
 	}
-	r.noteIdentity(r.command.used)
+	r.noteIdentity(r.result.used)
 }

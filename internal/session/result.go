@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/energyprof/energyprof/internal/launch"
 	"github.com/energyprof/energyprof/perfring"
 )
 
@@ -49,9 +50,10 @@ type Result struct {
 	// the CPU time that the kernel says the samples stand for.
 	Ran time.Duration
 
-	Exit    *Exit // of the command; nil while it runs, or without one
-	pending *command
-	signals *signals
+	Exit    *launch.Exit  // of the command; nil while it runs, or without one
+	used    time.Duration // CPU time of the command and its waited-for children; with Exit
+	pending *launch.Command
+	signals *launch.Signals
 }
 
 // Opened is what was opened of one event.
@@ -66,12 +68,12 @@ func (r *Result) Wait() error {
 	if r.pending == nil {
 		return nil
 	}
-	exit, err := r.pending.wait()
+	exit, used, err := r.pending.Wait()
 	if err != nil {
 		return err
 	}
 	r.pending = nil
-	r.Exit = &exit
+	r.Exit, r.used = &exit, used.User+used.System
 	return nil
 }
 
@@ -81,7 +83,7 @@ func (r *Result) Running() bool { return r.pending != nil }
 // Close gives the signals back to their default actions.
 func (r *Result) Close() {
 	if r.signals != nil {
-		r.signals.close()
+		r.signals.Close()
 		r.signals = nil
 	}
 }

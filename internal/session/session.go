@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/energyprof/energyprof/internal/launch"
 	"github.com/energyprof/energyprof/internal/order"
 	"github.com/energyprof/energyprof/perfring"
 )
@@ -37,10 +38,10 @@ type recording struct {
 	missed  missed
 
 	targets *targets // nil for a command and for all CPUs
-	command *command
-	child   atomic.Pointer[os.Process] // of the command, for the signal goroutine
+	command *launch.Command
+	child   atomic.Pointer[launch.Command] // the same, for the signal goroutine
 	pidfds  []int
-	signals *signals
+	signals *launch.Signals
 	busy    busyTimes
 	online  []int
 
@@ -80,7 +81,7 @@ func Run(opt Options, sink Sink) (result *Result, err error) {
 		missed:   newMissed(opt.Events[0]),
 	}
 	defer r.closeAll()
-	if r.signals, err = catchSignals(r.second); err != nil {
+	if r.signals, err = launch.Catch(r.second); err != nil {
 		return nil, err
 	}
 	r.result.signals = r.signals
@@ -91,7 +92,7 @@ func Run(opt Options, sink Sink) (result *Result, err error) {
 	}()
 	if err := r.open(); err != nil {
 		if r.command != nil {
-			r.command.abandon()
+			r.command.Abandon()
 		}
 		return nil, err
 	}
@@ -99,10 +100,10 @@ func Run(opt Options, sink Sink) (result *Result, err error) {
 		return nil, err
 	}
 	err = r.loop()
-	r.signals.release(r.pass)
+	r.signals.Release(r.pass)
 	if err != nil {
 		if r.command != nil {
-			r.command.wait() // what it was started for matters more than the profile
+			r.command.Wait() // what it was started for matters more than the profile
 		}
 		return nil, err
 	}
@@ -126,13 +127,13 @@ func (r *recording) open() error {
 	r.prepareBusy()
 	switch {
 	case len(r.opt.Command) > 0:
-		if r.command, err = fork(r.opt.Command); err != nil {
+		if r.command, err = launch.Start(r.opt.Command); err != nil {
 			return err
 		}
-		r.followBusy(r.command.process.Pid)
-		r.child.Store(r.command.process)
-		r.pidfds = []int{r.command.pidfd}
-		if err := r.openEverywhere(r.command.process.Pid, present); err != nil {
+		r.followBusy(r.command.PID)
+		r.child.Store(r.command)
+		r.pidfds = []int{r.command.PIDFD}
+		if err := r.openEverywhere(r.command.PID, present); err != nil {
 			return err
 		}
 	case len(r.opt.PIDs) > 0:
@@ -190,7 +191,7 @@ func (r *recording) start() error {
 	if r.opt.Delay == 0 {
 		if err := r.beginSampling(); err != nil {
 			if r.command != nil {
-				r.command.abandon()
+				r.command.Abandon()
 			}
 			return err
 		}
@@ -200,7 +201,7 @@ func (r *recording) start() error {
 		}
 	}
 	if r.command != nil {
-		return r.command.start()
+		return r.command.Go()
 	}
 	// The sideband is on: what /proc shows now and what the rings bring from
 	// now on leave no gap.
@@ -338,18 +339,18 @@ func (r *recording) second(sig os.Signal) {
 // pass passes sig on to the command, unless the terminal did. It may be called
 // from any goroutine.
 func (r *recording) pass(sig syscall.Signal) {
-	if p := r.child.Load(); p != nil && !deliveredByTerminal(sig, p.Pid) {
-		p.Signal(sig)
+	if c := r.child.Load(); c != nil {
+		c.Signal(sig)
 	}
 }
 
 // signal passes sig on and tells whether it ends the recording.
 func (r *recording) signal(sig syscall.Signal) (end bool) {
 	r.pass(sig)
-	if ends(sig) {
+	if launch.Ends(sig) {
 		r.signalled = true
 	}
-	return ends(sig)
+	return launch.Ends(sig)
 }
 
 func (r *recording) closeAll() {

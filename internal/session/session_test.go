@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/energyprof/energyprof/internal/launch"
 	"github.com/energyprof/energyprof/internal/pmu"
 	"github.com/energyprof/energyprof/perfring"
 )
@@ -232,7 +233,7 @@ func TestCommand(t *testing.T) {
 	opt.Command = []string{self(t)}
 	t.Setenv(workerEnv, "2 0.3 7")
 	sink, result := run(t, opt)
-	if result.Exit == nil || *result.Exit != (Exit{Code: 7}) {
+	if result.Exit == nil || *result.Exit != (launch.Exit{Code: 7}) {
 		t.Errorf("exit %+v, want code 7", result.Exit)
 	}
 	if len(sink.comms) != 1 || !strings.HasPrefix(filepath.Base(opt.Command[0]), sink.comms[0]) {
@@ -267,12 +268,12 @@ func TestCommandThatCannotStart(t *testing.T) {
 		name, command string
 		want          error
 	}{
-		{"missing", filepath.Join(dir, "missing"), ErrNotFound},
-		{"not in PATH", "no-such-command-anywhere", ErrNotFound},
-		{"no permission", file("plain", "#!/bin/sh\n", 0o644), ErrNotExecutable},
-		{"directory", dir, ErrNotExecutable},
+		{"missing", filepath.Join(dir, "missing"), launch.ErrNotFound},
+		{"not in PATH", "no-such-command-anywhere", launch.ErrNotFound},
+		{"no permission", file("plain", "#!/bin/sh\n", 0o644), launch.ErrNotExecutable},
+		{"directory", dir, launch.ErrNotExecutable},
 		{"garbage", file("garbage", "\x7fELF\x00\x00\x00", 0o755), nil},
-		{"no interpreter", file("script", "#!/no/such/interpreter\n", 0o755), ErrNotFound},
+		{"no interpreter", file("script", "#!/no/such/interpreter\n", 0o755), launch.ErrNotFound},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			opt.Command = []string{test.command}
@@ -299,7 +300,7 @@ func TestScriptWithoutInterpreterLine(t *testing.T) {
 	}
 	opt.Command = []string{script, "5"}
 	_, result := run(t, opt)
-	if *result.Exit != (Exit{Code: 5}) {
+	if *result.Exit != (launch.Exit{Code: 5}) {
 		t.Errorf("exit %+v, want what the script said", result.Exit)
 	}
 }
@@ -324,7 +325,7 @@ func TestDelayAndDuration(t *testing.T) {
 	if !result.Running() {
 		t.Error("the command has ended, want it to go on")
 	}
-	if err := result.Wait(); err != nil || *result.Exit != (Exit{}) {
+	if err := result.Wait(); err != nil || *result.Exit != (launch.Exit{}) {
 		t.Errorf("%v, exit %+v", err, result.Exit)
 	}
 }

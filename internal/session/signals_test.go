@@ -5,6 +5,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/energyprof/energyprof/internal/launch"
 )
 
 // A command that outlives its recording still gets the signals that are sent
@@ -21,23 +23,7 @@ func TestSignalAfterTheRecording(t *testing.T) {
 	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if err := result.Wait(); err != nil || *result.Exit != (Exit{Signal: syscall.SIGTERM}) {
+	if err := result.Wait(); err != nil || *result.Exit != (launch.Exit{Signal: syscall.SIGTERM}) {
 		t.Errorf("%v, exit %+v, want the signal", err, result.Exit)
-	}
-}
-
-// Signals that wait in the pipe when the loop ends are not forgotten.
-func TestSignalsAreReleased(t *testing.T) {
-	s, err := catchSignals(func(os.Signal) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.close()
-	s.forwardOne(syscall.SIGUSR1)
-	var got []syscall.Signal
-	s.release(func(sig syscall.Signal) { got = append(got, sig) })
-	s.forwardOne(syscall.SIGUSR2)
-	if len(got) != 2 || got[0] != syscall.SIGUSR1 || got[1] != syscall.SIGUSR2 {
-		t.Errorf("passed %v, want what waited and what came later", got)
 	}
 }

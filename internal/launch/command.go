@@ -1,4 +1,4 @@
-package session
+package launch
 
 import (
 	"encoding/binary"
@@ -8,17 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// shimName is argv[0] of the process that waits for the go-ahead and then
-// becomes the command.
-const shimName = "energyprof-exec"
 
 // ErrNotFound and ErrNotExecutable tell why a command could not be started, in
 // the terms of env(1): exit code 127 and 126.
@@ -27,74 +22,37 @@ var (
 	ErrNotExecutable = errors.New("command cannot be executed")
 )
 
-// command is a process that has been forked but has not yet executed what the
-// user asked for.
+// Command is a process that has been forked but has not yet executed what the
+// user asked for, until Go.
 //
 // enable_on_exec acts on the task that calls execve, and the task that
 // survives an execve of a threaded program is the thread group leader: a Go
 // program that executes off its main thread loses the events with no error.
 // So the shim is this same executable, with its main thread held from init on.
-type command struct {
+type Command struct {
+	PID   int
+	PIDFD int // readable once the command has ended; -1 after Wait and Abandon
+
 	args    []string
 	process *os.Process
 	goAhead *os.File // one byte lets the shim execute
-	failure *os.File // a byte when the shim is ready, then the errno of a failed execve; closed by a successful one
-	pidfd   int
-	shim    time.Duration // CPU time before the command was executed
-	used    time.Duration // CPU time since then, of waited-for children too; known after wait
+	failure *os.File // the shim's usage when it is ready, then the errno of a failed execve; closed by a successful one
+	shim    Usage    // CPU time before the command was executed
 }
 
-func init() {
-	if len(os.Args) > 0 && os.Args[0] == shimName {
-		runtime.LockOSThread() // init runs on the main thread: stay there
-		runShim(os.Args[1:])
-	}
+// Usage is CPU time of a command and of the children that it waited for, of
+// wait4(2) without what the launcher used before.
+type Usage struct{ User, System time.Duration }
+
+// Exit is how a command ended.
+type Exit struct {
+	Code   int            // exit code, when Signal is 0
+	Signal syscall.Signal // the signal that killed it
 }
 
-// runShim waits for the go-ahead and executes args[3:] under the path args[2].
-// It does not return.
-func runShim(args []string) {
-	if len(args) < 4 {
-		os.Exit(125)
-	}
-	wait, err1 := strconv.Atoi(args[0])
-	fail, err2 := strconv.Atoi(args[1])
-	if err1 != nil || err2 != nil {
-		os.Exit(125)
-	}
-	unix.CloseOnExec(wait)
-	unix.CloseOnExec(fail)
-	var b [1]byte
-	if _, err := unix.Write(fail, b[:]); err != nil {
-		os.Exit(125)
-	}
-	for {
-		n, err := unix.Read(wait, b[:])
-		if err == unix.EINTR {
-			continue
-		}
-		if n != 1 {
-			os.Exit(125) // the profiler went away before the start
-		}
-		break
-	}
-	path, argv, env := args[2], args[3:], os.Environ()
-	err := syscall.Exec(path, argv, env)
-	if errors.Is(err, syscall.ENOEXEC) {
-		// A script without an interpreter line runs under the shell, as execvp(3) does it.
-		err = syscall.Exec("/bin/sh", append([]string{"sh", path}, argv[1:]...), env)
-	}
-	var errno syscall.Errno
-	errors.As(err, &errno)
-	var e [4]byte
-	binary.NativeEndian.PutUint32(e[:], uint32(errno))
-	unix.Write(fail, e[:])
-	os.Exit(126)
-}
-
-// findCommand resolves the command's file as execvp(3) would, so that what is
+// find resolves the command's file as execvp(3) would, so that what is
 // wrong is known before anything is opened.
-func findCommand(name string) (string, error) {
+func find(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	switch {
 	case err == nil, errors.Is(err, exec.ErrDot):
@@ -108,11 +66,13 @@ func findCommand(name string) (string, error) {
 	}
 }
 
-// fork starts the shim. The command shares our process group, standard files
-// and every other inherited descriptor, so that job control, a make jobserver
-// and redirections work as if we were not there.
-func fork(args []string) (*command, error) {
-	path, err := findCommand(args[0])
+// Start forks a process that waits to become the command args[0] with the
+// arguments behind it. It shares our process group, standard files and every
+// other inherited descriptor, so that job control, a make jobserver and
+// redirections work as if we were not there. The errors wrap ErrNotFound or
+// ErrNotExecutable where the command is at fault.
+func Start(args []string) (*Command, error) {
+	path, err := find(args[0])
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +89,8 @@ func fork(args []string) (*command, error) {
 	}
 	unix.CloseOnExec(wait[1])
 	unix.CloseOnExec(fail[0])
-	c := &command{
+	c := &Command{
+		PIDFD:   -1,
 		args:    args,
 		goAhead: os.NewFile(uintptr(wait[1]), "go-ahead"),
 		failure: os.NewFile(uintptr(fail[0]), "exec failure"),
@@ -141,13 +102,14 @@ func fork(args []string) (*command, error) {
 	unix.Close(wait[0])
 	unix.Close(fail[1])
 	if err == nil {
-		c.pidfd, err = unix.PidfdOpen(c.process.Pid, 0)
+		c.PID = c.process.Pid
+		c.PIDFD, err = unix.PidfdOpen(c.PID, 0)
 	}
 	if err == nil {
 		err = c.ready()
 	}
 	if err != nil {
-		c.abandon()
+		c.Abandon()
 		return nil, fmt.Errorf("starting the launcher: %w", err)
 	}
 	return c, nil
@@ -158,18 +120,22 @@ func fork(args []string) (*command, error) {
 // exec_mm_release in begin_new_exec) before it comes to perf_event_exec, and an
 // event that is opened in between is turned on by the shim's own execve and
 // samples the start of the shim as if it were the command's.
-func (c *command) ready() error {
-	var b [1]byte
+func (c *Command) ready() error {
+	var b [usageSize]byte
 	if _, err := io.ReadFull(c.failure, b[:]); err != nil {
 		return fmt.Errorf("it ended before it was ready: %w", err)
 	}
+	c.shim.User = time.Duration(binary.NativeEndian.Uint64(b[0:]))
+	c.shim.System = time.Duration(binary.NativeEndian.Uint64(b[8:]))
 	return nil
 }
 
-// start lets the shim execute the command and reports why it could not.
-func (c *command) start() error {
+// Go lets the process execute the command and reports why it could not; then the
+// process has ended.
+func (c *Command) Go() error {
 	defer c.failure.Close()
-	c.shim = ranFor(c.process.Pid)
+	// What the shim said of itself is some time ago. What it does to execute is system time.
+	c.shim.System = max(c.shim.System, ranFor(c.PID)-c.shim.User)
 	_, err := c.goAhead.Write([]byte{1})
 	c.goAhead.Close()
 	if err != nil {
@@ -182,6 +148,7 @@ func (c *command) start() error {
 	}
 	errno := syscall.Errno(binary.NativeEndian.Uint32(e[:]))
 	c.process.Wait()
+	c.closePIDFD()
 	if errno == syscall.ENOENT {
 		// The file is there, so what is missing is its interpreter.
 		return fmt.Errorf("%s: %w: its interpreter is missing", c.args[0], ErrNotFound)
@@ -200,39 +167,71 @@ func ranFor(pid int) time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// abandon ends a shim that has not executed anything yet.
-func (c *command) abandon() {
+// Abandon ends a process that has not executed anything yet.
+func (c *Command) Abandon() {
 	c.goAhead.Close()
 	c.failure.Close()
 	if c.process != nil {
 		c.process.Kill()
 		c.process.Wait()
 	}
-	if c.pidfd > 0 {
-		unix.Close(c.pidfd)
+	c.closePIDFD()
+}
+
+func (c *Command) closePIDFD() {
+	if c.PIDFD >= 0 {
+		unix.Close(c.PIDFD)
+		c.PIDFD = -1
 	}
 }
 
-// Exit is how a command ended.
-type Exit struct {
-	Code   int            // exit code, when Signal is 0
-	Signal syscall.Signal // the signal that killed it
+// Signal passes sig on to the command, unless the terminal has sent it already.
+// It may be called from any goroutine at any time.
+func (c *Command) Signal(sig syscall.Signal) {
+	if !deliveredByTerminal(sig, c.PID) {
+		c.process.Signal(sig)
+	}
 }
 
-// wait reaps the command.
-func (c *command) wait() (Exit, error) {
+// Ended waits for the command's end, but not for longer than limit.
+func (c *Command) Ended(limit time.Duration) bool {
+	deadline := time.Now().Add(limit)
+	for {
+		ts := unix.NsecToTimespec(int64(max(0, time.Until(deadline))))
+		n, err := unix.Ppoll([]unix.PollFd{{Fd: int32(c.PIDFD), Events: unix.POLLIN}}, &ts, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		return err == nil && n > 0
+	}
+}
+
+// Wait reaps the command, when it has ended.
+func (c *Command) Wait() (Exit, Usage, error) {
 	state, err := c.process.Wait()
-	if c.pidfd > 0 {
-		unix.Close(c.pidfd)
-		c.pidfd = 0
-	}
+	c.closePIDFD()
 	if err != nil {
-		return Exit{}, fmt.Errorf("waiting for %s: %w", c.args[0], err)
+		return Exit{}, Usage{}, fmt.Errorf("waiting for %s: %w", c.args[0], err)
 	}
-	c.used = max(0, state.UserTime()+state.SystemTime()-c.shim)
+	used := c.used(Usage{User: state.UserTime(), System: state.SystemTime()})
 	status := state.Sys().(syscall.WaitStatus)
 	if status.Signaled() {
-		return Exit{Signal: status.Signal()}, nil
+		return Exit{Signal: status.Signal()}, used, nil
 	}
-	return Exit{Code: status.ExitStatus()}, nil
+	return Exit{Code: status.ExitStatus()}, used, nil
+}
+
+// used takes the shim's share out of what the kernel says of the process. The sum
+// is exact; how it parts into user and system time the kernel may have estimated by
+// ticks, differently then and now, so what is missing in one part comes from the other.
+func (c *Command) used(whole Usage) Usage {
+	own := Usage{User: whole.User - c.shim.User, System: whole.System - c.shim.System}
+	if own.User < 0 {
+		own = Usage{System: own.System + own.User}
+	}
+	if own.System < 0 {
+		own = Usage{User: max(0, own.User+own.System)}
+	}
+	own.System = max(0, own.System)
+	return own
 }

@@ -1,4 +1,4 @@
-package session
+package launch
 
 import (
 	"fmt"
@@ -10,32 +10,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// signals turns asynchronous signals into bytes on a pipe, so that the one
+// Signals turns asynchronous signals into bytes on a pipe, so that the one
 // loop that waits for rings, clocks and processes sees them too.
-type signals struct {
-	in   chan os.Signal
-	read int
-	w    *os.File
+type Signals struct {
+	FD int // readable when Take has something
+
+	in chan os.Signal
+	w  *os.File
 
 	mu   sync.Mutex
 	pass func(syscall.Signal) // once the loop is over; before, signals go to the pipe
 
-	// Second is called from the signal's own goroutine, so that a loop that is
+	// second is called from the signal's own goroutine, so that a loop that is
 	// busy or stuck cannot hold up a person who asks twice.
 	second func(os.Signal)
 }
 
-// catchSignals begins to catch what would otherwise end the profiler without a
-// profile: INT, TERM, HUP and QUIT end the recording; USR1 and USR2 are passed
-// on to the command.
-func catchSignals(second func(os.Signal)) (*signals, error) {
+// Catch begins to catch what would otherwise end the profiler without a result:
+// INT, TERM, HUP and QUIT, see Ends, and USR1 and USR2, which are only passed on to
+// the command. second is called, from another goroutine, for each signal that Ends
+// after the first.
+func Catch(second func(os.Signal)) (*Signals, error) {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return nil, fmt.Errorf("pipe: %w", err)
 	}
-	s := &signals{
+	s := &Signals{
+		FD:     p[0],
 		in:     make(chan os.Signal, 16),
-		read:   p[0],
 		w:      os.NewFile(uintptr(p[1]), "signals"),
 		second: second,
 	}
@@ -48,10 +50,10 @@ func catchSignals(second func(os.Signal)) (*signals, error) {
 	return s, nil
 }
 
-func (s *signals) forward() {
+func (s *Signals) forward() {
 	ended := false
 	for sig := range s.in {
-		if ends(sig.(syscall.Signal)) {
+		if Ends(sig.(syscall.Signal)) {
 			if ended {
 				s.second(sig)
 			}
@@ -62,7 +64,7 @@ func (s *signals) forward() {
 	s.w.Close()
 }
 
-func (s *signals) forwardOne(sig syscall.Signal) {
+func (s *Signals) forwardOne(sig syscall.Signal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.pass != nil {
@@ -72,21 +74,21 @@ func (s *signals) forwardOne(sig syscall.Signal) {
 	s.w.Write([]byte{byte(sig)})
 }
 
-// release is called when the loop no longer reads signals: those that wait, and
+// Release is called when the loop no longer reads signals: those that wait, and
 // all that still come, go to pass.
-func (s *signals) release(pass func(syscall.Signal)) {
+func (s *Signals) Release(pass func(syscall.Signal)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, sig := range s.take() {
+	for _, sig := range s.Take() {
 		pass(sig)
 	}
 	s.pass = pass
 }
 
-// take returns the signals that arrived since the last call.
-func (s *signals) take() []syscall.Signal {
+// Take returns the signals that arrived since the last call.
+func (s *Signals) Take() []syscall.Signal {
 	var b [64]byte
-	n, err := unix.Read(s.read, b[:])
+	n, err := unix.Read(s.FD, b[:])
 	if err != nil {
 		return nil
 	}
@@ -97,14 +99,15 @@ func (s *signals) take() []syscall.Signal {
 	return out
 }
 
-func (s *signals) close() {
+// Close gives the signals back to their default actions.
+func (s *Signals) Close() {
 	signal.Stop(s.in)
 	close(s.in)
-	unix.Close(s.read)
+	unix.Close(s.FD)
 }
 
 // ends tells whether sig asks for the end of the recording.
-func ends(sig syscall.Signal) bool {
+func Ends(sig syscall.Signal) bool {
 	return sig == syscall.SIGINT || sig == syscall.SIGTERM || sig == syscall.SIGHUP || sig == syscall.SIGQUIT
 }
 
