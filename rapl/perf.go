@@ -212,6 +212,15 @@ func countingAttr(ev pmu.Event) perfring.Attr {
 	if ev.ExcludeHV {
 		a.Flags |= perfring.FlagExcludeHV
 	}
+	if ev.ExcludeIdle {
+		a.Flags |= perfring.FlagExcludeIdle
+	}
+	if ev.ExcludeHost {
+		a.Flags |= perfring.FlagExcludeHost
+	}
+	if ev.ExcludeGuest {
+		a.Flags |= perfring.FlagExcludeGuest
+	}
 	return a
 }
 

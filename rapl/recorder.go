@@ -39,6 +39,7 @@ type Recorder struct {
 	src      Source
 	interval time.Duration
 	domains  []Domain
+	rests    bool                  // a point without growth says something
 	clock    func() (int64, error) // CLOCK_MONOTONIC, ns
 
 	groups  map[uint64]*group // by the leader's id
@@ -100,6 +101,15 @@ func NewRecorder(src Source, interval time.Duration) *Recorder {
 		base:    make([]float64, len(domains)),
 		emitted: make([]point, len(domains)),
 	}
+}
+
+// NewCountRecorder records counts, as NewRecorder does joules: wherever this package says joules it
+// is counts. They are polled, since a second set of counters might not fit on the PMU, and a
+// point without growth is kept: a count has no lag, so nothing happened in that time.
+func NewCountRecorder(src *Counts, interval time.Duration) *Recorder {
+	r := NewRecorder(src, interval)
+	r.rests = true
+	return r
 }
 
 // Start takes the first anchor, from which the joules are counted, and starts

@@ -132,7 +132,7 @@ func (r *Recorder) add(p point, always bool) int {
 	}
 	if p.joules == before.joules {
 		r.books.ZeroDeltas++
-		if !always && p.t-before.t < anchorEvery.Nanoseconds() {
+		if !always && !r.rests && p.t-before.t < anchorEvery.Nanoseconds() {
 			return 0
 		}
 	}

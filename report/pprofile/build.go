@@ -49,7 +49,7 @@ func build(p *Profile) (*profile.Profile, error) {
 		return nil, err
 	}
 	order := t.sorted(p.Stacks)
-	energy, err := round(p, order)
+	shared, err := round(p, order)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func build(p *Profile) (*profile.Profile, error) {
 	for i, index := range order {
 		s, sample := &p.Stacks[index], &samples[i]
 		sample.Value, numbers = numbers[:layout.types:layout.types], numbers[layout.types:]
-		layout.values(sample.Value, s.Samples, s.Nanoseconds, s.Events, energy, i)
+		layout.values(sample.Value, s.Samples, s.Nanoseconds, s.Events, shared, i)
 		whose.label(sample, s)
 		from := len(stacks)
 		for _, l := range s.Locations {
@@ -84,7 +84,7 @@ func build(p *Profile) (*profile.Profile, error) {
 			samples, ns = p.LostSamples, p.LostNanoseconds
 		}
 		v := make([]int64, layout.types)
-		layout.values(v, samples, ns, nil, energy, len(order)+i)
+		layout.values(v, samples, ns, nil, shared, len(order)+i)
 		if slices.ContainsFunc(v, func(n int64) bool { return n != 0 }) {
 			l := t.location(0, []Frame{{Function: name}})
 			out.Sample = append(out.Sample, &profile.Sample{Location: []*profile.Location{l}, Value: v})
@@ -112,7 +112,7 @@ func (t *table) sorted(stacks []Stack) []int {
 			strings.Compare(a.Thread, b.Thread), cmp.Compare(a.TID, b.TID), slices.Compare(ranks[i], ranks[k]),
 			// Stacks that are told apart by nothing but their numbers.
 			cmp.Compare(a.Samples, b.Samples), cmp.Compare(a.Nanoseconds, b.Nanoseconds),
-			slices.Compare(a.Events, b.Events), slices.Compare(a.Joules, b.Joules))
+			slices.Compare(a.Events, b.Events), slices.Compare(a.Joules, b.Joules), slices.Compare(a.Counts, b.Counts))
 	})
 	return order
 }

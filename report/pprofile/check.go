@@ -20,6 +20,8 @@ func check(p *Profile) error {
 			return fmt.Errorf("stack %d: %d event counts, the profile has %d events", i, len(s.Events), len(p.Events))
 		case len(s.Joules) != len(p.Columns) && len(s.Joules) != 0:
 			return fmt.Errorf("stack %d: joules in %d columns, the profile has %d", i, len(s.Joules), len(p.Columns))
+		case len(s.Counts) != len(p.Counters) && len(s.Counts) != 0:
+			return fmt.Errorf("stack %d: counts of %d counters, the profile has %d", i, len(s.Counts), len(p.Counters))
 		}
 		for k, n := range s.Events {
 			if n < 0 {
@@ -33,6 +35,16 @@ func check(p *Profile) error {
 			return fmt.Errorf("event name %q is taken or empty", name)
 		}
 		used[name] = true
+	}
+	for i, c := range p.Counters {
+		// One event has several, one behind the other.
+		if i > 0 && c.Event == p.Counters[i-1].Event {
+			continue
+		}
+		if used[c.Event] || c.Event == "" || strings.HasPrefix(c.Event, DomainPrefix) {
+			return fmt.Errorf("counter name %q is taken or empty", c.Event)
+		}
+		used[c.Event] = true
 	}
 	sum := len(p.Columns) == 0
 	for i, c := range p.Columns {

@@ -7,6 +7,7 @@ type layout struct {
 	types   int
 	cpu     int   // index of CPU time, or none
 	events  int   // index of the first event
+	counted []int // index of the type that each counter adds to
 	columns []int // index of the type that each column adds to, or none
 	sum     []int // the columns that are part of the energy
 	energy  int   // index of the energy type, or none
@@ -37,6 +38,9 @@ func newLayout(out *profile.Profile, p *Profile) *layout {
 	for _, name := range p.Events {
 		declare(valid(name), "count")
 	}
+	for _, c := range p.Counters {
+		l.counted = append(l.counted, declare(valid(c.Event), "count"))
+	}
 	switch {
 	case !p.NoClock:
 		out.DefaultSampleType = cpuType
@@ -64,8 +68,8 @@ func newLayout(out *profile.Profile, p *Profile) *layout {
 	return l
 }
 
-// values fills in those of one sample; energy is by column and row, in microjoules.
-func (l *layout) values(v []int64, samples, ns int64, events []int64, energy [][]int64, row int) {
+// values fills in those of one sample; shared is by row.
+func (l *layout) values(v []int64, samples, ns int64, events []int64, shared shared, row int) {
 	v[0] = samples
 	if l.cpu != none {
 		v[l.cpu] = ns
@@ -73,10 +77,13 @@ func (l *layout) values(v []int64, samples, ns int64, events []int64, energy [][
 	copy(v[l.events:], events)
 	for c, index := range l.columns {
 		if index != none {
-			v[index] += energy[c][row]
+			v[index] += shared.energy[c][row]
 		}
 	}
 	for _, c := range l.sum {
-		v[l.energy] += energy[c][row]
+		v[l.energy] += shared.energy[c][row]
+	}
+	for c, index := range l.counted {
+		v[index] += shared.counts[c][row]
 	}
 }

@@ -6,7 +6,7 @@
 // # Sample types
 //
 // samples/count, cpu/nanoseconds where a clock was sampled, and one <event>/count
-// for each further event.
+// for each further event and for each event that was counted and shared out.
 // Then, for a measurement, energy_<domain>/microjoules for each domain, over all
 // packages, and last and default energy/microjoules, the sum of the domains that
 // do not overlap. For an estimate the last and default one is
@@ -21,7 +21,7 @@
 //
 // The total of each column (a domain of a package) is rounded to microjoules,
 // and the stacks to integers that add up to it, by largest remainder; all other
-// energy is a sum of those integers.
+// energy is a sum of those integers. Counts are shared out in the same way, to whole counts.
 //
 // Energy that belongs to no stack has samples of its own, of one synthetic frame
 // without address or mapping: see the constants.
@@ -69,6 +69,7 @@ type Stack struct {
 	Nanoseconds     int64     // CPU time
 	Events          []int64   // counts of Profile.Events
 	Joules          []float64 // by column; may be nil if there is none
+	Counts          []float64 // by Profile.Counters; may be nil if there is none
 }
 
 // Column is one energy counter: a domain of one package. Joules is what it
@@ -84,10 +85,22 @@ type Column struct {
 	Synthetic Synthetic
 }
 
+// Counter is one series of an event that was counted beside the samples: the counts of a package, or
+// of the machine. Those of one event are one sample type. Counts is what was counted and what
+// the stacks and Synthetic, which holds counts in place of joules, add up to.
+type Counter struct {
+	Event     string
+	Package   int
+	CPUs      string // as of a Column
+	Counts    float64
+	Synthetic Synthetic
+}
+
 // Profile is the input of Build.
 type Profile struct {
 	Stacks   []Stack
 	Columns  []Column
+	Counters []Counter
 	Measured bool     // the columns come from a counter, not from a model
 	Events   []string // names of the events beside the clock
 	NoClock  bool     // no event tells CPU time, so there is no cpu type; the first event stands for the activity

@@ -242,7 +242,7 @@ func TestApportion(t *testing.T) {
 		{4_000_000_000_000_001, []float64{2e9, 2e9 + 1e-6}, []int64{2e15, 2e15 + 1}},          // large
 		{0, nil, []int64{}},
 	} {
-		got, err := apportion(tt.total, tt.parts)
+		got, err := energyQuantity.apportion(tt.total, tt.parts)
 		if err != nil || !slices.Equal(got, tt.want) {
 			t.Errorf("apportion(%d, %v) = %v, %v, want %v", tt.total, tt.parts, got, err, tt.want)
 		}

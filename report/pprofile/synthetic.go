@@ -16,7 +16,7 @@ const (
 	Idle         = "[idle]"            // CPU time that nobody used, when sharing over all CPUs
 )
 
-// Synthetic is the energy of a column, in joules, that belongs to no stack.
+// Synthetic is the energy of a column, in joules, or the counts of a counter that belong to no stack.
 type Synthetic struct {
 	Baseline, Active, Other, Lost, Unattributed, Idle float64
 }

@@ -1,0 +1,233 @@
+package rapl
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/internal/pmu"
+	"github.com/energyprof/energyprof/perfring"
+)
+
+// CountedEvent is an event whose counts are recorded beside the samples.
+type CountedEvent struct {
+	Name  string
+	Scale float64 // units per count, as the kernel gives them; 0 if it gives none
+	Unit  string  // what the scaled count is in, "MiB"; "" if not known
+	// Domains are the series of the event, one for each package: its CPUs are those whose work
+	// the counts may be of. What counts for the machine as a whole has one, of all CPUs.
+	Domains []Domain
+}
+
+// Counts is a source of counts in place of joules: of one perf event or several. The
+// domains of all events, one behind the other, are those of Read.
+type Counts struct {
+	Events []CountedEvent
+
+	series  []countSeries
+	started bool // all have been read
+}
+
+// countSeries is the counters that are summed to one domain.
+type countSeries struct {
+	name     string // for messages
+	counters []*perfring.Event
+	last     []uint64 // by counter
+	counted  uint64   // since the first reading
+}
+
+// OpenCounts opens counting events that the user names, in perf's syntax. All instances of a PMU that
+// a name stands for (uncore_cxlcm for uncore_cxlcm_0 and _1) are summed, and so are all CPUs that
+// they are counted on: those of the PMU's cpumask, or every one for an event of the cores.
+//
+// The counters are pinned: the kernel does not take turns between them and others, and a PMU that has
+// no counter to spare is an error, which wraps perfring.ErrEventError or a *perfring.OpenError.
+// The counts begin with the first Read.
+func OpenCounts(m Machine, specs []string) (*Counts, error) {
+	online, err := m.online()
+	if err != nil {
+		return nil, err
+	}
+	c := &Counts{}
+	for _, spec := range specs {
+		if err := c.open(m, spec, online); err != nil {
+			return nil, errors.Join(fmt.Errorf("counter %s: %w", spec, err), c.Close())
+		}
+	}
+	// A counter that does not fit on its PMU is opened all the same, and says so when it is read.
+	if _, err := c.Read(make([]float64, len(c.series))); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// countPlace is an event to be opened on a CPU for a domain.
+type countPlace struct {
+	event  pmu.Event
+	cpu    int
+	domain int
+}
+
+// planCount says what to open of one event, from sysfs alone.
+func (m Machine) planCount(spec string, online []pmu.CPU) (CountedEvent, []countPlace, error) {
+	groups, err := m.pmus().ParseGroups(spec)
+	if err != nil {
+		return CountedEvent{}, nil, err
+	}
+	first := groups[0].Events[0]
+	var places []countPlace
+	covered := map[int]bool{} // packages
+	for _, g := range groups {
+		if len(g.Events) > 1 || g.Events[0].Term != first.Term {
+			return CountedEvent{}, nil, errors.New("it is several events: each is a counter of its own")
+		}
+		ev := g.Events[0]
+		for _, cpu := range online {
+			if ev.CPUs == nil || slices.Contains(ev.CPUs, cpu.ID) {
+				places = append(places, countPlace{event: ev, cpu: cpu.ID, domain: cpu.Package})
+				covered[cpu.Package] = true
+			}
+		}
+	}
+	if len(places) == 0 {
+		return CountedEvent{}, nil, fmt.Errorf("none of its CPUs (%s) is online: %w", pmu.FormatCPUList(first.CPUs), ErrNoHardware)
+	}
+	out := CountedEvent{Name: cmp.Or(first.Label, first.Name), Scale: first.Scale, Unit: first.Unit}
+	var packages []int
+	for _, cpu := range online {
+		if !slices.Contains(packages, cpu.Package) {
+			packages = append(packages, cpu.Package)
+		}
+	}
+	slices.Sort(packages)
+	// A device that one CPU counts for, in a machine of several packages, serves them all.
+	if len(covered) < len(packages) {
+		out.Domains = []Domain{{Name: out.Name, CPUs: everyCPU(online), Unit: 1}}
+		for i := range places {
+			places[i].domain = 0
+		}
+		return out, places, nil
+	}
+	for i := range places {
+		places[i].domain = slices.Index(packages, places[i].domain)
+	}
+	for _, p := range packages {
+		out.Domains = append(out.Domains, Domain{Name: out.Name, Package: p, CPUs: cpusOf(online, p, -1), Unit: 1})
+	}
+	return out, places, nil
+}
+
+// open opens all counters of an event.
+func (c *Counts) open(m Machine, spec string, online []pmu.CPU) error {
+	event, places, err := m.planCount(spec, online)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(c.Events, func(e CountedEvent) bool { return e.Name == event.Name }) {
+		return fmt.Errorf("it is counted already under the name %s", event.Name)
+	}
+	first := len(c.series)
+	c.Events = append(c.Events, event)
+	for _, d := range event.Domains {
+		c.series = append(c.series, countSeries{name: d.String()})
+	}
+	for _, p := range places {
+		a := countingAttr(p.event)
+		a.Flags |= perfring.FlagPinned
+		counter, err := perfring.Open(&a, -1, p.cpu, nil)
+		if err != nil {
+			return err
+		}
+		s := &c.series[first+p.domain]
+		s.counters = append(s.counters, counter)
+	}
+	return nil
+}
+
+// Info describes the counters as a source; its Domains are those of all events.
+func (c *Counts) Info() Info {
+	info := Info{Name: "counters", Measured: true}
+	for _, e := range c.Events {
+		info.Domains = append(info.Domains, e.Domains...)
+	}
+	return info
+}
+
+// Read puts the counts since the first Read into counts, which are whole numbers. A counter that goes
+// back has not counted, as far as anybody knows.
+func (c *Counts) Read(counts []float64) (Moment, error) {
+	if len(counts) != len(c.series) {
+		return Moment{}, fmt.Errorf("counters: room for %d series, not %d", len(counts), len(c.series))
+	}
+	before, err := clock(unix.CLOCK_MONOTONIC)
+	if err != nil {
+		return Moment{}, err
+	}
+	moment := Moment{Before: before}
+	failed := 0
+	for i := range c.series {
+		s := &c.series[i]
+		back, err := s.read()
+		if err != nil {
+			if moment.Failed == nil {
+				moment.Failed = make([]error, len(c.series))
+			}
+			moment.Failed[i] = fmt.Errorf("counter %s: %w", s.name, err)
+			failed++
+		}
+		if back {
+			moment.Dropped++
+		}
+		counts[i] = float64(s.counted)
+	}
+	if moment.After, err = clock(unix.CLOCK_MONOTONIC); err != nil {
+		return moment, err
+	}
+	if failed > 0 && (failed == len(c.series) || !c.started) {
+		return moment, errors.Join(moment.Failed...)
+	}
+	c.started = true
+	return moment, nil
+}
+
+// read sums up its counters; back says that one of them went back. A series of which one counter
+// cannot be read does not move: what it counts meanwhile comes with its next reading.
+func (s *countSeries) read() (back bool, err error) {
+	values := make([]uint64, len(s.counters))
+	for i, counter := range s.counters {
+		count, err := counter.ReadCount()
+		if errors.Is(err, perfring.ErrEventError) {
+			return false, fmt.Errorf("its PMU has no counter to spare on CPU %d: %w", counter.CPU, err)
+		}
+		if err != nil {
+			return false, fmt.Errorf("on CPU %d: %w", counter.CPU, err)
+		}
+		values[i] = count.Value
+	}
+	for i, v := range values {
+		switch {
+		case s.last == nil:
+		case v < s.last[i]:
+			back = true
+		default:
+			s.counted += v - s.last[i]
+		}
+	}
+	s.last = values
+	return back, nil
+}
+
+// Close releases the counters.
+func (c *Counts) Close() error {
+	var errs []error
+	for i := range c.series {
+		for _, counter := range c.series[i].counters {
+			errs = append(errs, counter.Close())
+		}
+		c.series[i].counters = nil
+	}
+	return errors.Join(errs...)
+}
