@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // guestTests are the tests that are written for guests.
@@ -93,9 +94,12 @@ func buildModule(ctx context.Context, c cache, source string, kernel packageSet)
 	if err != nil {
 		return "", err
 	}
-	done := filepath.Join(c.dir, "modules", kernel.name+"-"+hash, name+".ko")
-	if _, err := os.Stat(done); err == nil {
-		return done, nil
+	done := filepath.Join(c.dir, modulesDir, kernel.name+"-"+hash, name+".ko")
+	now := time.Now()
+	if err := os.Chtimes(filepath.Dir(done), now, now); err == nil {
+		if _, err := os.Stat(done); err == nil {
+			return done, nil
+		}
 	}
 	for _, p := range [][2]string{{"make", "make"}, {"gcc", "gcc"}, {"strip", "binutils"}} {
 		if err := need(p[0], p[1]); err != nil {
@@ -106,7 +110,7 @@ func buildModule(ctx context.Context, c cache, source string, kernel packageSet)
 	if err != nil {
 		return "", err
 	}
-	build, err := os.MkdirTemp(c.dir, "build-")
+	build, err := os.MkdirTemp(c.dir, buildPrefix)
 	if err != nil {
 		return "", err
 	}

@@ -113,9 +113,6 @@ func candidates(ctx context.Context, a *aptState, arch string, names []string) (
 	return list, nil
 }
 
-// A cache is the directory that outlives runs; whoever changes it holds its lock.
-type cache struct{ dir string }
-
 func (c cache) tree(set packageSet) string { return filepath.Join(c.dir, "sets", set.name) }
 
 // packages returns what a set consists of, nil if it is not there.
@@ -165,6 +162,7 @@ func (c cache) fetch(ctx context.Context, sets []packageSet, refresh bool) error
 func (c cache) fetchWith(ctx context.Context, apt *aptState, sets []packageSet) error {
 	var wait sync.WaitGroup
 	errs := make([]error, len(sets))
+	var replace *os.File
 	turn := make(chan struct{}, 2) // downloads and unpacking overlap
 	for i, set := range sets {
 		have := c.packages(set)
@@ -178,6 +176,13 @@ func (c cache) fetchWith(ctx context.Context, apt *aptState, sets []packageSet) 
 		slices.Sort(want)
 		if slices.Equal(have, want) {
 			continue
+		}
+		if have != nil && replace == nil {
+			// Guests of other runs read files of the old tree whenever they please.
+			if replace, err = c.lockReplace(ctx); err != nil {
+				return err
+			}
+			defer replace.Close()
 		}
 		wait.Go(func() {
 			turn <- struct{}{}
@@ -193,7 +198,7 @@ func (c cache) fetchWith(ctx context.Context, apt *aptState, sets []packageSet) 
 
 // unpack downloads the packages and replaces the set's tree by their contents.
 func (c cache) unpack(ctx context.Context, apt *aptState, set packageSet, packages []string) error {
-	temporary, err := os.MkdirTemp(c.dir, "unpack-")
+	temporary, err := os.MkdirTemp(c.dir, unpackPrefix)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
+	"time"
 )
 
 //go:embed init.sh
@@ -27,38 +27,32 @@ type image struct {
 	tests     []packageTests
 }
 
-// cacheDir returns where the cache is, absolute.
-func cacheDir() (string, error) {
-	if dir := os.Getenv("ENERGYPROF_TESTBED_CACHE"); dir != "" {
-		return filepath.Abs(dir)
-	}
-	dir, err := os.UserCacheDir() // $XDG_CACHE_HOME, else ~/.cache
-	return filepath.Join(dir, "energyprof-testbed"), err
-}
-
 // prepare fetches and builds all that the guests need, and writes their
-// initramfs below work.
-func prepare(ctx context.Context, repo, work string, o options) ([]image, error) {
-	dir, err := cacheDir()
+// initramfs below work. It returns the lock that keeps the sets as they are, which
+// is to be closed when no guest runs any more.
+func prepare(ctx context.Context, repo, work string, o options) ([]image, *os.File, error) {
+	c, err := openCache()
 	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// One at a time: what is built goes into the initramfs before another run replaces it.
-	lock, err := os.Create(filepath.Join(dir, "lock"))
+	change, err := c.lockChange(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		fmt.Println("testbed: waiting for another run's preparations")
-		if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-			return nil, fmt.Errorf("locking %s: %w", lock.Name(), err)
-		}
+	defer change.Close()
+	if err := c.sweep(time.Now()); err != nil {
+		return nil, nil, fmt.Errorf("sweeping the cache: %w", err)
 	}
-	c := cache{dir}
+	images, err := c.prepare(ctx, repo, work, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	guests, err := c.lockGuests(ctx)
+	return images, guests, err
+}
+
+func (c cache) prepare(ctx context.Context, repo, work string, o options) ([]image, error) {
 	out := filepath.Join(repo, "bin", "testbed")
 	built := make(chan error, 1)
 	go func() { built <- buildGo(ctx, repo, out, o) }() // while packages come
@@ -70,7 +64,7 @@ func prepare(ctx context.Context, repo, work string, o options) ([]image, error)
 			}
 		}
 	}
-	err = c.fetch(ctx, sets, o.refresh)
+	err := c.fetch(ctx, sets, o.refresh)
 	if e := <-built; err == nil {
 		err = e
 	}

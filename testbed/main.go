@@ -130,10 +130,11 @@ func start(ctx context.Context, args []string) error {
 		defer os.RemoveAll(work)
 	}
 	begun := time.Now()
-	images, err := prepare(ctx, repo, work, o)
+	images, lock, err := prepare(ctx, repo, work, o)
 	if err != nil {
 		return err
 	}
+	defer lock.Close()
 	fmt.Printf("testbed: guests are ready after %.1fs\n", time.Since(begun).Seconds())
 	if o.shell {
 		return shell(ctx, images[0])
