@@ -26,7 +26,8 @@ var packages = []packageTests{
 	{Package: "internal/pmu", Run: "Live|OracleTracepoint", Guests: []string{"icx-6.1"}},
 	{Package: "internal/pmu", Run: "Live", Guests: []string{"spr-6.12"}},
 	{Package: "internal/bpf", Skip: "Reader|Confidential", Guests: []string{"spr-6.12", "arm64-6.1"}},
+	{Package: "internal/launch", Run: "ReturnsAfterTheShimsExecve", Guests: []string{"arm64-6.1"}},
 	// Those to which the kernel's version or the processor could make a difference.
 	{Package: "internal/session", Run: "TestCommand$|TestAttach$|SystemWide|LossIsCounted", Guests: []string{"spr-6.12"}},
-	{Package: "internal/session", Run: "TestCommand$|ForkReturns|TestAttach$|ShortTasks|SystemWide|LossIsCounted", Guests: []string{"arm64-6.1"}},
+	{Package: "internal/session", Run: "TestCommand$|TestAttach$|ShortTasks|SystemWide|LossIsCounted", Guests: []string{"arm64-6.1"}},
 }
