@@ -57,7 +57,7 @@ func TestThrottledEvent(t *testing.T) {
 	quiet(t)
 	set(t, "/proc/sys/kernel/perf_event_max_sample_rate", "1000") // 4 in each tick
 	openBooks(t)
-	s := record(t, "--energy", "perf", "-g", "none", "-e", "cycles", "-c", "480000", "--", "workload", "-seconds", "1", "-naps", "0", "-functions", "encode=10000")
+	s := record(t, "--energy", "perf", "-g", "none", "--user", "-e", "cycles", "-c", "480000", "--", "workload", "-seconds", "1", "-naps", "0", "-functions", "encode=10000")
 	b := readBooks(t)
 	if s.Throttled == 0 {
 		t.Error("the event was never throttled")

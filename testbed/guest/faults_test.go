@@ -10,8 +10,8 @@ import (
 )
 
 // lean are flags for recordings whose functions do not matter: emulated CPUs take
-// seconds for a regression.
-var lean = []string{"-F", "199", "-g", "none", "--attribution", "proportional"}
+// seconds for a regression, and as long for the names of the kernel's functions.
+var lean = []string{"-F", "199", "-g", "none", "--attribution", "proportional", "--user"}
 
 // quiet leaves what functions draw and little else: a recording of them then
 // holds all of the energy that there is, whenever it begins and ends. Without any

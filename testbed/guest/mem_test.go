@@ -275,6 +275,7 @@ func (*memory) Busy(int, int64, int64, int64)   {}
 func (*memory) Others(int, int64, int64, int64) {}
 func (*memory) Missed(int, int64, int64, int64) {}
 func (*memory) Energy(int, int64, float64)      {}
+func (*memory) Count(int, int64, float64)       {}
 func (*memory) Advance(int64)                   {}
 
 // inOrder sorts samples as no two are alike.

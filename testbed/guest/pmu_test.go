@@ -528,7 +528,7 @@ func TestPerfStat(t *testing.T) {
 // The events of the CPU can be recorded.
 func TestRecordCoreEvents(t *testing.T) {
 	only(t, "icx-6.1", "spr-6.12")
-	s := record(t, "-e", "cycles,cpu/mem-loads,ldlat=100/upp", "-c", "2400000", "--energy", "none", "--",
+	s := record(t, "-e", "cycles,cpu/mem-loads,ldlat=100/upp", "-c", "2400000", "--energy", "none", "--user", "--",
 		"workload", "-mute", "-seconds", "0.5", "-naps", "0", "-functions", "parse=1")
 	if s.Samples == 0 || s.Lost != 0 || s.BadRecords != 0 || s.Throttled != 0 {
 		t.Errorf("%d samples, %d lost, %d bad, %d times throttled", s.Samples, s.Lost, s.BadRecords, s.Throttled)
