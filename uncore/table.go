@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Entry is an event that a table knows.
@@ -21,7 +22,9 @@ type Entry struct {
 	Counters []int
 	Fixed    bool
 	// Doubt says what about the event is documented inconsistently; "" if nothing.
-	Doubt      string
+	Doubt string
+	// Unusable says why the kernel cannot be asked for it; "" if it can.
+	Unusable   string
 	Deprecated bool
 	Precise    bool // it can be sampled with precise_ip
 }
@@ -36,6 +39,9 @@ type Table struct {
 	Platform string // "SPR"; "" if it does not say
 	entries  []Entry
 	index    map[string]int // by lower-case name
+
+	coded sync.Once
+	codes map[code][]int // counters by code, once indexCodes has run
 }
 
 // Lookup finds an event by name. Upper and lower case are the same, as to perf.
