@@ -27,7 +27,7 @@ var perfmonFields = []struct{ field, core, uncore string }{
 // terms is what goes between the slashes. What it cannot express goes into e.
 func (p perfmonEvent) terms(e *Entry) (string, error) {
 	isCore := strings.HasPrefix(e.PMU, "cpu")
-	var t terms
+	var t termList
 	if err := p.code(e, &t, isCore); err != nil {
 		return "", err
 	}
@@ -61,7 +61,7 @@ func (p perfmonEvent) terms(e *Entry) (string, error) {
 }
 
 // code writes the event's number and its unit mask.
-func (p perfmonEvent) code(e *Entry, t *terms, isCore bool) error {
+func (p perfmonEvent) code(e *Entry, t *termList, isCore bool) error {
 	if isCore && e.Fixed {
 		if known, ok := coreFixed[strings.ToLower(e.Name)]; ok {
 			t.WriteString(known)
@@ -110,7 +110,7 @@ func (p perfmonEvent) code(e *Entry, t *terms, isCore bool) error {
 
 // filter knows what the kernel has a field for. Of the others, whose bits Intel
 // gives in words (CBoFilter0[23:17]), the event counts more than it says.
-func (p perfmonEvent) filter(e *Entry, t *terms) error {
+func (p perfmonEvent) filter(e *Entry, t *termList) error {
 	filter := p.text("Filter")
 	switch {
 	case filter == "" || filter == "0":
@@ -141,7 +141,7 @@ func (p perfmonEvent) filter(e *Entry, t *terms) error {
 
 // msr writes the fields behind which the kernel hides the core's extra registers
 // (arch/x86/events/intel/core.c, intel_*_extra_regs).
-func (p perfmonEvent) msr(e *Entry, t *terms) error {
+func (p perfmonEvent) msr(e *Entry, t *termList) error {
 	index, err := p.number("MSRIndex")
 	if err != nil {
 		return err

@@ -94,7 +94,7 @@ func rowEntry(row map[string]string) (Entry, error) {
 	if err != nil {
 		return Entry{}, fmt.Errorf("counters of %s: %w", row["name"], err)
 	}
-	var t terms
+	var t termList
 	t.hex("event", code["event"])
 	t.hex("umask", code["umask_ext"]<<8|code["umask"])
 	if code["ldlat"] > 0 {
@@ -123,15 +123,15 @@ func parseCounters(s string) ([]int, error) {
 	return counters, nil
 }
 
-// terms collects what goes between the slashes of an event.
-type terms struct{ strings.Builder }
+// termList collects what goes between the slashes of an event.
+type termList struct{ strings.Builder }
 
-func (t *terms) add(name, value string) {
+func (t *termList) add(name, value string) {
 	if t.Len() > 0 {
 		t.WriteByte(',')
 	}
 	t.WriteString(name + "=" + value)
 }
 
-func (t *terms) hex(name string, value uint64)     { t.add(name, "0x"+strconv.FormatUint(value, 16)) }
-func (t *terms) decimal(name string, value uint64) { t.add(name, strconv.FormatUint(value, 10)) }
+func (t *termList) hex(name string, value uint64)     { t.add(name, "0x"+strconv.FormatUint(value, 16)) }
+func (t *termList) decimal(name string, value uint64) { t.add(name, strconv.FormatUint(value, 10)) }

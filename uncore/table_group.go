@@ -14,16 +14,16 @@ type Member struct {
 	Config uint64 // perf_event_attr.config
 }
 
-// GroupError says why a group can never count: more of its events want the
+// CrowdError says why a group can never count: more of its events want the
 // same counters of a box than there are.
-type GroupError struct {
+type CrowdError struct {
 	PMU      string
 	Events   []string // the events that are in each other's way
 	Counters []int    // all that can count them
 }
 
 // Error names them.
-func (e *GroupError) Error() string {
+func (e *CrowdError) Error() string {
 	return fmt.Sprintf("the group can never be counted: %s want counters %s of %s, and there are %d events for %d counters",
 		strings.Join(e.Events, ", "), formatCounters(e.Counters), e.PMU, len(e.Events), len(e.Counters))
 }
@@ -47,7 +47,7 @@ func formatCounters(counters []int) string {
 }
 
 // CheckGroup tells in advance that the events of a group can never be counted
-// together, as a *GroupError; nil if nothing is known against it. The kernel
+// together, as a *CrowdError; nil if nothing is known against it. The kernel
 // says EINVAL and no more. What it goes by are the counters of the tables in
 // force: for CXLCM those that the kernel has, too
 // (arch/x86/events/intel/uncore_snbep.c, spr_uncore_cxlcm_constraints: events
@@ -72,7 +72,7 @@ func (m Machine) CheckGroup(members []Member) error {
 			}
 		}
 		if events, all := crowd(counters); events != nil {
-			e := &GroupError{PMU: name, Counters: all}
+			e := &CrowdError{PMU: name, Counters: all}
 			for _, i := range events {
 				e.Events = append(e.Events, names[i])
 			}
