@@ -43,4 +43,5 @@ type Options struct {
 var (
 	ErrNoProcess = errors.New("no such process")
 	ErrNoTarget  = errors.New("no process left to count")
+	ErrTooManyFD = errors.New("not enough file descriptors")
 )

@@ -1,0 +1,144 @@
+package counting
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/uncore"
+)
+
+// attachTries is how often the threads of processes are listed anew until a listing brings
+// none that the one before did not have.
+const attachTries = 10
+
+// openProcesses opens the counters on all threads of the processes.
+//
+// A thread that is born while they are being opened has inherited its creator's counters, or
+// it has not, which nobody can tell: opened once more it would count twice, and otherwise
+// perhaps not at all. So all of it is done again until no thread was born meanwhile.
+func (r *repetition) openProcesses() error {
+	for _, pid := range r.opt.PIDs {
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			if err == unix.ESRCH || err == unix.EINVAL {
+				err = ErrNoProcess
+			}
+			return fmt.Errorf("process %d: %w", pid, err)
+		}
+		r.pidfds = append(r.pidfds, fd)
+	}
+	tids, err := r.threads()
+	if err != nil {
+		return err
+	}
+	for range attachTries {
+		if err := r.openCounters(uncore.Target{Threads: tids, Inherit: !r.opt.NoInherit}); err != nil {
+			return err
+		}
+		now, err := r.threads()
+		if err != nil {
+			return err
+		}
+		known := tids
+		tids = now
+		if !slices.ContainsFunc(now, func(tid int) bool { return !slices.Contains(known, tid) }) {
+			return nil
+		}
+		if r.opt.NoInherit {
+			continue // nothing is counted twice, but a new thread not at all
+		}
+	}
+	r.result.note(NoteCounters, "the processes start threads all the time: those that began while counters were being opened may be missing")
+	return nil
+}
+
+// threads lists the threads of all processes, of which at least one is left.
+func (r *repetition) threads() ([]int, error) {
+	var tids []int
+	for _, pid := range r.opt.PIDs {
+		entries, err := os.ReadDir(filepath.Join(cmp.Or(r.opt.Proc, "/proc"), strconv.Itoa(pid), "task"))
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+			continue // it has just ended; the others are counted
+		}
+		if err != nil {
+			return nil, fmt.Errorf("threads of process %d: %w", pid, err)
+		}
+		for _, e := range entries {
+			if tid, err := strconv.Atoi(e.Name()); err == nil {
+				tids = append(tids, tid)
+			}
+		}
+	}
+	if len(tids) == 0 {
+		return nil, ErrNoTarget
+	}
+	return tids, nil
+}
+
+// openCounters opens the counters in place of those that are open. If they are more than
+// files may be open, that limit is raised as far as this user may.
+func (r *repetition) openCounters(t uncore.Target) error {
+	if r.opt.Events == nil {
+		return nil
+	}
+	if r.counters != nil {
+		r.counters.Close()
+		r.counters = nil
+	}
+	for {
+		counters, err := r.opt.Events.Open(t)
+		if errors.Is(err, unix.EMFILE) {
+			if moreFiles() {
+				continue
+			}
+			return fmt.Errorf("%w: %w", ErrTooManyFD, err)
+		}
+		r.counters = counters
+		return err
+	}
+}
+
+// maxFiles bounds what counting asks for: the kernel's default for fs.nr_open.
+const maxFiles = 1 << 20
+
+// moreFiles lets four times as many files be open, and tells whether it may.
+func moreFiles() bool {
+	var limit unix.Rlimit
+	if unix.Prlimit(0, unix.RLIMIT_NOFILE, nil, &limit) != nil || limit.Cur >= maxFiles {
+		return false
+	}
+	want := min(4*limit.Cur, maxFiles)
+	if unix.Prlimit(0, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: want, Max: max(want, limit.Max)}, nil) == nil {
+		return true
+	}
+	return limit.Cur < limit.Max && unix.Prlimit(0, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: limit.Max, Max: limit.Max}, nil) == nil
+}
+
+// unfollowed is CPU time that a command may have used before noteIdentity wonders.
+const unfollowed = 20 * time.Millisecond
+
+// noteIdentity says that the kernel stopped following a command: it does so where a
+// program changes its user or gains rights that we do not have (perf_event_exit_task in
+// begin_new_exec). The time that a task's counter was enabled is the task's CPU time.
+func (c *count) noteIdentity(run *Run) {
+	if c.opt.Delay > 0 || c.opt.Duration > 0 || c.opt.NoInherit || c.opt.All || len(c.opt.PIDs) > 0 {
+		return
+	}
+	i := slices.IndexFunc(run.Counters, func(c uncore.Counter) bool { return c.Thread >= 0 && c.Err == nil })
+	if i < 0 {
+		return
+	}
+	used, followed := run.User+run.System, time.Duration(run.Counts[i].Enabled)
+	if unseen := used - followed; unseen > unfollowed && unseen > used/10 {
+		c.result.note(NoteIdentity, "the command and its children used %.3f s of CPU time, and the kernel let us follow %.3f s of it: not where a program changes its user or gains rights (setuid, sudo)", used.Seconds(), followed.Seconds())
+	}
+}
