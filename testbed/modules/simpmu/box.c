@@ -11,7 +11,10 @@
 
 #include "simpmu.h"
 
-/* All boxes, for CPU hotplug. They change only while the module loads or unloads. */
+/*
+ * All boxes, for CPU hotplug. They change while the module loads or unloads, and
+ * under cpus_read_lock(), which keeps the callbacks out.
+ */
 #define MAX_BOXES 32
 static struct sim_box *boxes[MAX_BOXES];
 
@@ -114,32 +117,40 @@ void sim_box_read(struct perf_event *event)
 		update(event);
 }
 
+/*
+ * From the choice of its CPUs until hotplug knows the box no CPU comes or goes.
+ * Of CPUs that a box is given those count that are online.
+ */
 int sim_box_register(struct sim_box *box)
 {
 	unsigned int cpu;
 	int i, rc;
 
-	for (i = 0; i < MAX_BOXES && boxes[i]; i++)
-		;
-	if (i == MAX_BOXES)
-		return -ENOSPC;
 	if (!box->same_unit)
 		box->same_unit = sim_same_package;
+	box->pmu.module = THIS_MODULE;
+	box->pmu.task_ctx_nr = perf_invalid_context;
+	box->pmu.capabilities |= PERF_PMU_CAP_NO_INTERRUPT | PERF_PMU_CAP_NO_EXCLUDE;
 	cpus_read_lock();
+	for (i = 0; i < MAX_BOXES && boxes[i]; i++)
+		;
+	if (i == MAX_BOXES) {
+		rc = -ENOSPC;
+		goto out;
+	}
+	cpumask_and(&box->cpus, &box->cpus, cpu_online_mask);
 	if (cpumask_empty(&box->cpus))
 		for_each_online_cpu(cpu)
 			if (reader_of(box, cpu) >= nr_cpu_ids)
 				cpumask_set_cpu(cpu, &box->cpus);
-	cpus_read_unlock();
-	box->pmu.module = THIS_MODULE;
-	box->pmu.task_ctx_nr = perf_invalid_context;
-	box->pmu.capabilities |= PERF_PMU_CAP_NO_INTERRUPT | PERF_PMU_CAP_NO_EXCLUDE;
 	rc = perf_pmu_register(&box->pmu, box->name, -1);
 	if (rc)
-		return rc;
+		goto out;
 	box->registered = true;
 	boxes[i] = box;
-	return 0;
+out:
+	cpus_read_unlock();
+	return rc;
 }
 
 void sim_box_unregister(struct sim_box *box)
@@ -148,9 +159,11 @@ void sim_box_unregister(struct sim_box *box)
 
 	if (!box->registered)
 		return;
+	cpus_read_lock();
 	for (i = 0; i < MAX_BOXES; i++)
 		if (boxes[i] == box)
 			boxes[i] = NULL;
+	cpus_read_unlock();
 	perf_pmu_unregister(&box->pmu);
 	box->registered = false;
 }

@@ -14,22 +14,15 @@
  * whatever mode; exclude_user and exclude_kernel only choose the samples.
  * PERF_TYPE_HARDWARE stands for the codes of the events directory, and
  * PERF_TYPE_HW_CACHE counts 50000 accesses and 5000 misses per millisecond.
- *
- * Three fixed counters take one event each of cycles, instructions and
- * ref-cycles (which has no other); "counters" programmable ones take the rest.
  */
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/module.h>
-#include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/version.h>
 
 #include "core.h"
 
-#define CYCLES		0x003c
-#define INSTRUCTIONS	0x00c0
-#define REF_CYCLES	0x0300
 #define LOADS_AUX	0x8203
 #define CODE_MASK	0xffff
 #define CACHE_RATE(misses)	((misses) ? 5000 : 50000)
@@ -38,21 +31,9 @@ static bool core = true;
 module_param(core, bool, 0444);
 MODULE_PARM_DESC(core, "have a core PMU");
 
-static unsigned int counters = 4;
-module_param(counters, uint, 0644);
-MODULE_PARM_DESC(counters, "number of programmable counters");
-
 bool sim_core_aux;
 module_param_named(aux, sim_core_aux, bool, 0444);
 MODULE_PARM_DESC(aux, "mem-loads needs mem-loads-aux in its group, as on Sapphire Rapids");
-
-enum { INSTRUCTIONS_FIXED, CYCLES_FIXED, REF_FIXED, FIXED, PROGRAMMABLE = FIXED, KINDS };
-
-/* Events on each kind of counter of a CPU. Changed on it with interrupts off. */
-struct used {
-	unsigned int n[KINDS];
-};
-static DEFINE_PER_CPU(struct used, used);
 
 /* Counts since boot at the time ns; only the growth is used, so nothing is lost by rounding. */
 static u64 counted(struct core_event *ce, u64 ns)
@@ -98,26 +79,12 @@ static void core_read(struct perf_event *event)
 		sim_core_update(event);
 }
 
-/* The counter that takes code, or KINDS if none is free. */
-static int choose(const struct used *u, u32 code)
-{
-	if (code == INSTRUCTIONS && !u->n[INSTRUCTIONS_FIXED])
-		return INSTRUCTIONS_FIXED;
-	if (code == CYCLES && !u->n[CYCLES_FIXED])
-		return CYCLES_FIXED;
-	if (code == REF_CYCLES)
-		return u->n[REF_FIXED] ? KINDS : REF_FIXED;
-	return u->n[PROGRAMMABLE] < READ_ONCE(counters) ? PROGRAMMABLE : KINDS;
-}
-
 static int core_add(struct perf_event *event, int flags)
 {
-	struct used *u = this_cpu_ptr(&used);
-	int kind = choose(u, core_event(event)->code);
+	int kind = sim_counter_take(core_event(event)->code);
 
-	if (kind == KINDS)
-		return -EAGAIN;
-	u->n[kind]++;
+	if (kind < 0)
+		return kind;
 	event->hw.idx = kind;
 	event->hw.state = PERF_HES_STOPPED | PERF_HES_UPTODATE;
 	if (flags & PERF_EF_START)
@@ -128,7 +95,7 @@ static int core_add(struct perf_event *event, int flags)
 static void core_del(struct perf_event *event, int flags)
 {
 	core_stop(event, PERF_EF_UPDATE);
-	this_cpu_ptr(&used)->n[event->hw.idx]--;
+	sim_counter_give_back(event->hw.idx);
 	event->hw.idx = -1;
 	perf_event_update_userpage(event);
 }
@@ -138,36 +105,6 @@ static void core_destroy(struct perf_event *event)
 	hrtimer_cancel(&core_event(event)->timer);
 	kfree(core_event(event));
 	event->pmu_private = NULL;
-}
-
-/* Takes a counter for an event of a group; what is of other PMUs needs none. */
-static bool place(struct used *u, struct perf_event *event, struct pmu *pmu)
-{
-	int kind;
-
-	if (event->pmu != pmu)
-		return true;
-	kind = choose(u, core_event(event)->code);
-	if (kind == KINDS)
-		return false;
-	u->n[kind]++;
-	return true;
-}
-
-/* A group that can never be scheduled as a whole is refused when it is opened. */
-static bool group_fits(struct perf_event *event)
-{
-	struct perf_event *leader = event->group_leader, *sibling;
-	struct used u = {};
-
-	if (leader == event)
-		return true;
-	if (!place(&u, leader, event->pmu) || !place(&u, event, event->pmu))
-		return false;
-	for_each_sibling_event(sibling, leader)
-		if (!place(&u, sibling, event->pmu))
-			return false;
-	return true;
 }
 
 static bool is_loads_aux(struct perf_event *event)
@@ -253,7 +190,7 @@ static int core_event_init(struct perf_event *event)
 	ce->rate = rate;
 	event->pmu_private = ce;
 	sim_sampling_init(event);
-	if (!group_fits(event)) {
+	if (!sim_group_fits(event)) {
 		kfree(ce);
 		event->pmu_private = NULL;
 		return -EINVAL;

@@ -2,7 +2,7 @@
 /*
  * simpmu: uncore boxes, power PMUs and a sampling core PMU whose counts,
  * addresses and data sources follow rules that a test can compute. The rules
- * are in the comments of uncore.c, power.c, core.c, sample.c and mem.c, and in README.md.
+ * are in the comments of uncore.c, power.c, core.c, counters.c, sample.c and mem.c, and in README.md.
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
@@ -48,42 +48,42 @@ static int __init simpmu_init(void)
 {
 	int rc;
 
+	/*
+	 * States of modules are torn down before perf leaves the CPU, so that
+	 * counters can still move. It comes before the boxes, which choose their
+	 * CPUs: none goes unseen.
+	 */
+	rc = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "simpmu:online", cpu_online_cb, cpu_offline_cb);
+	if (rc < 0)
+		return rc;
+	hotplug_state = rc;
 	rc = sim_uncore_init();
 	if (rc)
-		return rc;
+		goto no_uncore;
 	rc = sim_power_init();
 	if (rc)
 		goto no_power;
 	rc = sim_core_init();
 	if (rc)
 		goto no_core;
-	/*
-	 * States of modules are torn down before perf leaves the CPU, so that
-	 * counters can still move. The callback also runs for each CPU that is
-	 * online now, which changes nothing.
-	 */
-	rc = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "simpmu:online", cpu_online_cb, cpu_offline_cb);
-	if (rc < 0)
-		goto no_hotplug;
-	hotplug_state = rc;
 	return 0;
 
-no_hotplug:
-	sim_core_exit();
 no_core:
 	sim_power_exit();
 no_power:
 	sim_uncore_exit();
+no_uncore:
+	cpuhp_remove_state_nocalls(hotplug_state);
 	return rc;
 }
 
 /* Every open event holds the module, so nothing counts any more. */
 static void __exit simpmu_exit(void)
 {
-	cpuhp_remove_state_nocalls(hotplug_state);
 	sim_core_exit();
 	sim_power_exit();
 	sim_uncore_exit();
+	cpuhp_remove_state_nocalls(hotplug_state);
 }
 
 module_init(simpmu_init);

@@ -133,7 +133,6 @@ int sim_power_init(void)
 		rc = cpulist_parse(cpumask, &power_box.cpus);
 		if (rc)
 			return rc;
-		cpumask_and(&power_box.cpus, &power_box.cpus, cpu_online_mask);
 	}
 	if (power)
 		rc = sim_box_register(&power_box);

@@ -13,9 +13,10 @@ static int __init simrapl_init(void)
 {
 	int err;
 
-	err = sim_power_start();
+	sim_reset();	/* the books begin now */
+	err = sim_scheduler_start();
 	if (err)
-		goto power;
+		goto scheduler;
 	err = sim_msr_start();
 	if (err)
 		goto msr;
@@ -26,8 +27,8 @@ static int __init simrapl_init(void)
 msr:
 	sim_faults_stop(); /* open_errno may have been given at load */
 	sim_msr_stop();
-power:
-	sim_power_stop();
+scheduler:
+	sim_scheduler_stop();
 	synchronize_rcu_tasks();
 	sim_functions_free();
 	return err;
@@ -38,7 +39,7 @@ static void __exit simrapl_exit(void)
 	sim_device_stop();
 	sim_faults_stop();
 	sim_msr_stop();
-	sim_power_stop();
+	sim_scheduler_stop();
 	/* A task may have been preempted on its way back from an answered read. */
 	synchronize_rcu_tasks();
 	sim_functions_free();

@@ -11,7 +11,6 @@
  * (arch/x86/events/rapl.c, drivers/powercap/intel_rapl_common.c), and was checked
  * against Debian's 6.1 and 6.12.
  */
-#include <linux/atomic.h>
 #include <linux/kernel.h>
 #include <linux/kprobes.h>
 #include <linux/math64.h>
@@ -31,7 +30,6 @@
 
 static int esu = -1;
 static u32 count0 = 1;
-static atomic64_t hits;
 static bool psys_in_joules, dram_is_fixed;
 
 static int set_esu(const char *value, const struct kernel_param *kp)
@@ -61,15 +59,6 @@ static int set_nothing(const char *value, const struct kernel_param *kp)
 {
 	return 0;
 }
-
-static int get_hits(char *to, const struct kernel_param *kp)
-{
-	return sysfs_emit(to, "%lld\n", atomic64_read(&hits));
-}
-
-static const struct kernel_param_ops hits_ops = { .set = set_nothing, .get = get_hits };
-module_param_cb(hits, &hits_ops, NULL, 0444);
-MODULE_PARM_DESC(hits, "how many reads have been answered");
 
 /* pJ in units of 2^-bits J, rounded down: 2^64 pJ are less than 2^25 J. */
 static u64 in_units(u64 pj, int bits)
@@ -155,8 +144,6 @@ static bool answer(u32 msr, u64 *value)
 	else
 		ours = amd(msr, value);
 	sim_unlock(flags);
-	if (ours)
-		atomic64_inc(&hits);
 	return ours;
 }
 

@@ -3,24 +3,18 @@
  * What draws how much, integrated over time.
  *
  * A CPU draws what its current task stands for: the power its thread declared,
- * other_mw for a thread that declared nothing, idle_mw for the idle task. That
- * changes at sched_switch, at a write to /dev/simrapl and at a thread's exit,
- * and between these it is constant, so that the sum is exact. An offline CPU is
- * in its idle task and counts as one.
+ * other_mw for a thread that declared nothing, idle_mw for the idle task. Between
+ * what scheduler.c says it is constant, so that the sum is exact. An offline CPU
+ * is in its idle task and counts as one.
  *
  * Two sets of sums are kept: the books, which tests read, and the counters,
  * which stand behind the registers. Only the counters can be frozen, and they
  * show their sums in steps: real ones are updated about once a millisecond.
  */
-#include <linux/cpuhotplug.h>
 #include <linux/kernel.h>
 #include <linux/ktime.h>
 #include <linux/percpu.h>
-#include <linux/slab.h>
-#include <linux/smp.h>
 #include <linux/spinlock.h>
-#include <linux/topology.h>
-#include <linux/tracepoint.h>
 
 #include "simrapl.h"
 
@@ -206,77 +200,6 @@ const struct kernel_param_ops sim_power_ops = {
 	.get = param_get_uint,
 };
 
-static void runs(struct sim_cpu *c, const struct task_struct *task)
-{
-	struct sim_thread *t = sim_thread_of(task);
-
-	c->idle = task->pid == 0;
-	c->thread = t && t->function ? t : NULL;
-}
-
-static void on_switch(void *data, bool preempt, struct task_struct *prev,
-		      struct task_struct *next, unsigned int prev_state)
-{
-	unsigned long flags = sim_lock();
-	struct sim_cpu *c = this_cpu_ptr(&cpus);
-
-	settle_cpu(c, now);
-	runs(c, next);
-	sim_unlock(flags);
-}
-
-static void on_exit(void *data, struct task_struct *task)
-{
-	unsigned long flags = sim_lock();
-	struct sim_cpu *c = this_cpu_ptr(&cpus);
-	struct sim_thread *gone;
-
-	settle_cpu(c, now);
-	gone = sim_thread_forget(task);
-	if (gone)
-		c->thread = NULL;
-	sim_unlock(flags);
-	kfree(gone);
-}
-
-/*
- * The calling thread is in that function from now on. -ENOENT if the function
- * or the thread has not been prepared.
- */
-int sim_declare(const char *name, unsigned int mw)
-{
-	unsigned long flags = sim_lock();
-	struct sim_cpu *c = this_cpu_ptr(&cpus);
-	struct sim_function *f = sim_function_named(name);
-	struct sim_thread *t = sim_thread_of(current);
-	int err = -ENOENT;
-
-	if (f && t) {
-		settle_cpu(c, now);
-		t->function = f;
-		t->mw = mw;
-		f->entries++;
-		runs(c, current);
-		err = 0;
-	}
-	sim_unlock(flags);
-	return err;
-}
-
-/* The calling thread is in no function any more. */
-void sim_leave(void)
-{
-	unsigned long flags = sim_lock();
-	struct sim_cpu *c = this_cpu_ptr(&cpus);
-	struct sim_thread *t = sim_thread_of(current);
-
-	settle_cpu(c, now);
-	if (t)
-		t->function = NULL;
-	runs(c, current);
-	sim_unlock(flags);
-}
-
 /* The books start anew. The counters go on: registers know of no reset. */
 void sim_reset(void)
 {
@@ -363,23 +286,28 @@ u64 sim_core_pj(void)
 }
 
 /*
- * Runs on each CPU at load, and on one that comes online later. A CPU that comes
- * back keeps its sums: only the first time there is nothing to integrate yet.
+ * This CPU runs a thread that is in a function, or idles, or runs something else
+ * (NULL) from now on; the caller holds the lock.
  */
-static int came_online(unsigned int id)
+void sim_cpu_runs(bool idle, struct sim_thread *thread)
+{
+	struct sim_cpu *c = this_cpu_ptr(&cpus);
+
+	settle_cpu(c, now);
+	c->idle = idle;
+	c->thread = thread;
+}
+
+/*
+ * A CPU is there. One that comes back keeps its sums: only the first time there is
+ * nothing to integrate yet.
+ */
+void sim_cpu_online(unsigned int id, int package, int core)
 {
 	struct sim_cpu *c = per_cpu_ptr(&cpus, id);
-	int package = topology_physical_package_id(id);
-	struct sim_package *p;
-	unsigned long flags;
+	struct sim_package *p = &packages[package];
+	unsigned long flags = sim_lock();
 
-	if (package < 0 || package >= SIM_PACKAGES) {
-		pr_err("simrapl: CPU %u is of package %d, only %d are simulated\n",
-		       id, package, SIM_PACKAGES);
-		return -ERANGE;
-	}
-	flags = sim_lock();
-	p = &packages[package];
 	if (!p->known) {
 		p->known = true;
 		p->since = now;
@@ -388,65 +316,7 @@ static int came_online(unsigned int id)
 		c->known = true;
 		c->since = now;
 		c->package = package;
-		c->core = topology_core_id(id);
+		c->core = core;
 	}
 	sim_unlock(flags);
-	return 0;
-}
-
-/* The tracepoints of the scheduler are not exported by name. */
-static struct probe {
-	const char *name;
-	void *function;
-	struct tracepoint *point;
-	bool registered;
-} probes[] = {
-	{ .name = "sched_switch", .function = on_switch },
-	{ .name = "sched_process_exit", .function = on_exit },
-};
-
-static void find_point(struct tracepoint *tp, void *data)
-{
-	struct probe *p = data;
-
-	if (!strcmp(tp->name, p->name))
-		p->point = tp;
-}
-
-static int hotplug = -1;
-
-int sim_power_start(void)
-{
-	unsigned long flags;
-	int i, err;
-
-	flags = sim_lock();
-	reset_at = now;
-	sim_unlock(flags);
-	for (i = 0; i < ARRAY_SIZE(probes); i++) {
-		struct probe *p = &probes[i];
-
-		for_each_kernel_tracepoint(find_point, p);
-		if (!p->point)
-			return -ENOENT;
-		err = tracepoint_probe_register(p->point, p->function, NULL);
-		if (err)
-			return err;
-		p->registered = true;
-	}
-	hotplug = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "simrapl:online", came_online, NULL);
-	return hotplug < 0 ? hotplug : 0;
-}
-
-/* Also after a start that failed half way. */
-void sim_power_stop(void)
-{
-	int i;
-
-	if (hotplug >= 0)
-		cpuhp_remove_state_nocalls(hotplug);
-	for (i = 0; i < ARRAY_SIZE(probes); i++)
-		if (probes[i].registered)
-			tracepoint_probe_unregister(probes[i].point, probes[i].function, NULL);
-	tracepoint_synchronize_unregister();
 }

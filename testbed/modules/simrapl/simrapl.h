@@ -4,6 +4,7 @@
  *
  * main.c       load and unload
  * power.c      what draws how much: integration over time, per CPU and package
+ * scheduler.c  who runs where
  * functions.c  which function each thread says it is in
  * msr.c        which register answers what, in which unit
  * faults.c     counters that jump or freeze, PMUs that refuse to open
@@ -69,18 +70,22 @@ struct sim_books {
 /* power.c */
 extern bool sim_freeze;
 extern const struct kernel_param_ops sim_power_ops;
-int sim_power_start(void);
-void sim_power_stop(void);
 unsigned long sim_lock(void);
 void sim_unlock(unsigned long flags);
 void sim_settle(void);
 u64 sim_counter_pj(enum sim_domain domain);
 u64 sim_core_pj(void);
 int sim_package(void);
-int sim_declare(const char *name, unsigned int mw);
-void sim_leave(void);
+void sim_cpu_runs(bool idle, struct sim_thread *thread);
+void sim_cpu_online(unsigned int id, int package, int core);
 void sim_reset(void);
 void sim_read_books(struct sim_books *books);
+
+/* scheduler.c */
+int sim_scheduler_start(void);
+void sim_scheduler_stop(void);
+int sim_declare(const char *name, unsigned int mw);
+void sim_leave(void);
 
 /* functions.c: the caller holds the lock, but for the two that allocate and free */
 int sim_functions_prepare(const char *name);
