@@ -233,7 +233,8 @@ func TestHiddenKernel(t *testing.T) {
 	steadily(t)
 	set(t, "/proc/sys/kernel/kptr_restrict", "2")
 	const fix = "kernel.kptr_restrict is 2, which hides them from root, too: `sudo sysctl kernel.kptr_restrict=1`"
-	s := record(t, "--attribution", "proportional", "--kernel", "-F", "197", "--", "sh", "-c", "i=0; while [ $i -lt 200 ]; do i=$((i+1)); cat /proc/stat >/dev/null; done")
+	reading := []string{"--", "sh", "-c", "i=0; while [ $i -lt 200 ]; do i=$((i+1)); cat /proc/stat >/dev/null; done"}
+	s := record(t, slices.Concat([]string{"--attribution", "proportional", "--kernel", "-F", "197"}, reading)...)
 	measured(t, s, "perf-power")
 	noted(t, s, "functions of the kernel have no names", fix)
 	for _, f := range s.Functions {
@@ -248,6 +249,21 @@ func TestHiddenKernel(t *testing.T) {
 	set(t, "/proc/sys/kernel/kptr_restrict", "1")
 	stdout, _, _ = run(t, "energyprof", "doctor")
 	says(t, "doctor", stdout, "ok names of kernel functions")
+	// At level 1 it is ordinary users that they are hidden from.
+	set(t, paranoidFile, "1")
+	s = recordAsUser(t, "energyprof", slices.Concat([]string{"--energy", "none", "-F", "197"}, reading)...)
+	noted(t, s, "functions of the kernel have no names, this user may not see its addresses: `sudo sysctl kernel.kptr_restrict=0 kernel.perf_event_paranoid=1`")
+	kernel := 0.0
+	for _, f := range s.Functions {
+		if f.Name == "[kernel]" {
+			kernel += f.CPUSeconds
+		} else if f.CPUSeconds > 0 && !strings.HasPrefix(f.Name, "[") {
+			t.Errorf("a function is called %s, and busybox has no names", f.Name)
+		}
+	}
+	if kernel < 0.5 {
+		t.Errorf("the kernel has %.3f s of a command that does nothing but reads of /proc/stat", kernel)
+	}
 }
 
 // Without its module there is no msr source; the others do without.

@@ -19,6 +19,9 @@ type account struct{ seconds, joules float64 }
 // packageAccount has the joules of a package. What its functions drew is the rest.
 type packageAccount struct{ static, other, idle, total float64 }
 
+// functions are the joules of the package's functions.
+func (p packageAccount) functions() float64 { return p.total - p.static - p.idle - p.other }
+
 const simrapl = "/dev/simrapl"
 
 // openBooks begins new ones.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/energyprof/energyprof/rapl"
 	"github.com/energyprof/energyprof/report"
 )
@@ -140,7 +142,8 @@ func steadyDomains(guest, kind string) map[string]constants {
 }
 
 // power_core, which Linux has from 6.14 on, is one counter for each core. The
-// energy of cores lies within the package's and is in no sum.
+// energy of cores lies within the package's and is in no sum, and a recording does
+// without it where it is refused.
 func TestPowerCore(t *testing.T) {
 	only(t, "amd-6.12")
 	steadily(t)
@@ -160,6 +163,16 @@ func TestPowerCore(t *testing.T) {
 		t.Errorf("the domains are %q, want %q", found, want)
 	}
 	unnoted(t, s, "polled")
+
+	param(t, "simpmu", "open_pmu", "power_core")
+	param(t, "simpmu", "open_errno", strconv.Itoa(int(unix.EBUSY)))
+	s = record(t, slices.Concat(few, []string{"--energy", "perf"}, busy(0.5))...)
+	for cpu := range 2 {
+		noted(t, s, "core 0 is left out: open perf event ", fmt.Sprintf(" cpu %d: %v", cpu, unix.EBUSY))
+	}
+	if len(s.Source.Domains) != 1 || math.Abs(domain(s, "package", 0)/s.Seconds-50) > 1 {
+		t.Errorf("without its cores the source is %+v in %.3f s, want a package of 50 W", s.Source.Domains, s.Seconds)
+	}
 }
 
 // Each way to the counters reads what the simulated machine draws.

@@ -52,11 +52,9 @@ type plan struct {
 	burst     span // how long one function runs
 	nap       span // how long a nap takes
 	naps      float64
-	pin       bool // thread i stays on CPU i
-	realtime  bool // nobody preempts a thread
-	mute      bool // tells the counter nothing
-	counter   int  // its file
-	seed      uint64
+	realtime  bool          // nobody preempts a thread
+	mute      bool          // tells the counter nothing
+	counter   int           // its file
 	end       time.Duration // since start
 }
 
@@ -73,10 +71,8 @@ func main() {
 	flag.Var(&p.burst, "burst", "how long a function runs at a time, `MIN-MAX`")
 	flag.Var(&p.nap, "nap", "how long a nap takes, `MIN-MAX`")
 	flag.Float64Var(&p.naps, "naps", 1, "share of bursts that a nap follows; with 0 they are always busy")
-	flag.BoolVar(&p.pin, "pin", false, "thread 0 stays on CPU 0, thread 1 on CPU 1 and so on")
 	flag.BoolVar(&p.realtime, "realtime", false, "threads run at a real-time priority: nobody preempts them")
 	flag.BoolVar(&p.mute, "mute", false, "do not tell the counter anything, for guests that have none")
-	flag.Uint64Var(&p.seed, "seed", 1, "of the pseudo-random order")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fail(2, fmt.Errorf("%q is no flag", flag.Arg(0)))
@@ -149,14 +145,7 @@ func (p *plan) thread(i int) error {
 	if err := schedule(policy); err != nil {
 		return err
 	}
-	if p.pin {
-		var cpus unix.CPUSet
-		cpus.Set(i)
-		if err := unix.SchedSetaffinity(0, &cpus); err != nil {
-			return fmt.Errorf("pinning: %w", err)
-		}
-	}
-	r := rand.New(rand.NewPCG(p.seed, uint64(i)))
+	r := rand.New(rand.NewPCG(1, uint64(i))) // the same order in each run
 	for now() < p.end {
 		f := p.functions[r.IntN(len(p.functions))]
 		if d := p.burst.draw(r); d > 0 {
