@@ -3,6 +3,7 @@ package attribution
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"gonum.org/v1/gonum/mat"
 )
@@ -22,7 +23,16 @@ func (id *identified) errors() []float64 {
 	if id.known != nil {
 		return id.known
 	}
-	sd := id.bootstrap()
+	n := id.problem.n
+	sd := make([]float64, n)
+	for j := range sd {
+		sd[j] = math.Sqrt(id.cov.At(j, j)) // of a term at 0: as if it were not held there
+	}
+	if w := id.wide; w != nil {
+		copy(sd, w.bootstrap(append(slices.Clone(sd), make([]float64, w.problem.n-n)...)))
+	} else {
+		id.bootstrap(sd)
+	}
 	part := correctionError + id.correction()
 	for j, plain := range id.uncorrected() {
 		e := part * (plain - id.joules[j])
@@ -48,26 +58,22 @@ func (id *identified) uncorrected() []float64 {
 	return x
 }
 
-// bootstrap is the standard deviation of the joules of each term over recordings that
-// are made of blocks of this one, drawn with replacement, each solved for the terms that
-// are not held at 0 (Künsch 1989; Efron and Tibshirani 1993). A term at 0 has the error
-// that it would have if it were not held there. The seed is fixed, so that the same
-// recording gives the same interval.
-func (id *identified) bootstrap() []float64 {
-	n := id.problem.n
-	sd := make([]float64, n)
-	for j := range sd {
-		sd[j] = math.Sqrt(id.cov.At(j, j))
-	}
+// bootstrap replaces the standard errors of the terms that are not held at 0: by the
+// standard deviation over recordings that are made of blocks of this one, drawn with
+// replacement, each solved for these terms (Künsch 1989; Efron and Tibshirani 1993). The
+// seed is fixed, so that the same recording gives the same interval. The sd of a term that
+// most of them do not determine stays.
+func (f *fit) bootstrap(sd []float64) []float64 {
+	n := f.problem.n
 	draw := rand.New(rand.NewPCG(1, 2))
 	q := mat.NewSymDense(n, nil)
 	b, sums := make([]float64, n), make([]float64, n)
-	sum, squares := make([]float64, n), make([]float64, n)
-	solved := 0.0
+	sum, squares, solved := make([]float64, n), make([]float64, n), make([]float64, n)
+	free := make([]bool, n)
 	for range replicates {
-		times := make([]float64, len(id.blocks))
-		for range id.blocks {
-			times[draw.IntN(len(id.blocks))]++
+		times := make([]float64, len(f.blocks))
+		for range f.blocks {
+			times[draw.IntN(len(f.blocks))]++
 		}
 		q.Zero()
 		clear(b)
@@ -78,7 +84,7 @@ func (id *identified) bootstrap() []float64 {
 			if w == 0 {
 				continue
 			}
-			bl := &id.blocks[i]
+			bl := &f.blocks[i]
 			energy += w * bl.energy
 			for j := range n {
 				b[j] += w * bl.b[j]
@@ -88,26 +94,28 @@ func (id *identified) bootstrap() []float64 {
 				}
 			}
 		}
-		x, _, ok := constrained(q, b, sums, energy, id.free)
+		for j, ok := range f.free {
+			free[j] = ok && q.At(j, j) > 0 // it may run in none of these blocks
+		}
+		x, _, ok := constrained(q, b, sums, energy, free)
 		if !ok {
 			continue
 		}
-		solved++
 		for j, v := range x {
-			sum[j] += v
-			squares[j] += v * v
+			if free[j] {
+				solved[j]++
+				sum[j] += v
+				squares[j] += v * v
+			}
 		}
 	}
-	if solved < replicates/2 {
-		return sd
-	}
-	scale := id.freedom(countTrue(id.free))
+	scale := f.freedom(countTrue(f.free))
 	for j := range sd {
-		if !id.free[j] {
+		if solved[j] < replicates/2 {
 			continue
 		}
-		mean := sum[j] / solved
-		sd[j] = math.Sqrt(max(0, squares[j]/solved-mean*mean) * scale)
+		mean := sum[j] / solved[j]
+		sd[j] = math.Sqrt(max(0, squares[j]/solved[j]-mean*mean) * scale)
 	}
 	return sd
 }

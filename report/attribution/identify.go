@@ -30,6 +30,7 @@ type identified struct {
 	pool  int // intervals that were summed to one
 	cov   *mat.SymDense
 
+	wide    *fit      // with columns for company, where there is any: that errs as well
 	known   []float64 // standard errors, where the fit is one of segments
 	told    terms     // before functions were joined for being uncertain
 	untold  givenUp   // by then

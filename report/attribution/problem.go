@@ -7,16 +7,18 @@ import "gonum.org/v1/gonum/mat"
 // terms, which add up to the energy.
 type problem struct {
 	n       int
-	x       []float64     // rows by n
-	y       []float64     // J by row, less the static power that is given
-	seconds []float64     // by row
-	trust   []float64     // by row: 1, less where much of what ran is not known
-	total   []float64     // s by term, which its column was divided by
-	energy  float64       // J, the sum of y
-	span    float64       // s, the sum of seconds
-	noise   *mat.SymDense // covariance of the errors in all of x, summed
-	blocks  int           // that the rows are divided into
-	ridge   float64       // part by which the squares of the columns are enlarged, so that there is a solution
+	x       []float64               // rows by n
+	y       []float64               // J by row, less the static power that is given
+	seconds []float64               // by row
+	trust   []float64               // by row: 1, less where much of what ran is not known
+	total   []float64               // s by term, which its column was divided by
+	ran     []float64               // s by term, of functions, before company
+	met     [companyKinds][]float64 // s by kind of company and term: in it
+	energy  float64                 // J, the sum of y
+	span    float64                 // s, the sum of seconds
+	noise   *mat.SymDense           // covariance of the errors in all of x, summed
+	blocks  int                     // that the rows are divided into
+	ridge   float64                 // part by which the squares of the columns are enlarged, so that there is a solution
 }
 
 // model is what the equations of a series are made with.
@@ -26,20 +28,6 @@ type model struct {
 	company company
 }
 
-// company is how what else runs changes the power of what runs: hardware threads
-// share a core, and other cores take from the power, the frequency and the cooling of
-// a package. A second counts 1, and the more or less of it.
-type company struct {
-	shared float64 // while another hardware thread of the core runs
-	crowd  float64 // while all other CPUs run; in proportion while some do
-}
-
-// counted is what the seconds of an entry count: never less than nothing, which
-// several threads of a core could make of it.
-func (c company) counted(ns, shared, crowd float64) float64 {
-	return max(0, ns+c.shared*shared+c.crowd*crowd)
-}
-
 // newProblem makes the equations of rows, so many of which are summed to one.
 func newProblem(r *rows, m model, c *changes, pool int) *problem {
 	t := &m.terms
@@ -47,6 +35,10 @@ func newProblem(r *rows, m model, c *changes, pool int) *problem {
 	k := max(1, len(r.list)/pool) // what remains joins the last one
 	p := &problem{n: n, total: make([]float64, n), blocks: max(1, min(maxBlocks, k/2))}
 	p.x, p.y = make([]float64, k*n), make([]float64, k)
+	p.ran = make([]float64, n)
+	for kind := range p.met {
+		p.met[kind] = make([]float64, n)
+	}
 	p.seconds = make([]float64, k)
 	busy, lost, missing := make([]float64, k), make([]float64, k), make([]float64, k) // CPU seconds
 	functions := 0.0
@@ -76,8 +68,12 @@ func newProblem(r *rows, m model, c *changes, pool int) *problem {
 				continue // it ran for no time that counts
 			}
 			s := m.company.counted(float64(e.ns), float64(e.shared), float64(e.crowd)) * 1e-9
-			x[t.unit[e.unit]] += s
-			p.total[t.unit[e.unit]] += s
+			j := t.unit[e.unit]
+			x[j] += s
+			p.ran[j] += float64(e.ns) * 1e-9
+			p.met[shared][j] += float64(e.shared) * 1e-9
+			p.met[crowd][j] += float64(e.crowd) * 1e-9
+			p.total[j] += s
 			functions += s
 			busy[i] += float64(e.ns) * 1e-9
 		}
@@ -116,7 +112,7 @@ func newProblem(r *rows, m model, c *changes, pool int) *problem {
 			p.trust[i] = lostTrust
 		}
 	}
-	p.noise = c.noise(t, p.total, p.span/float64(k))
+	p.noise = c.noise(m, p, nil, nil)
 	if o := t.other; o != none && p.total[o] > 0 {
 		v := 2 * r.divided * 1e-18 / float64(pool) // both sides of an edge
 		p.noise.SetSym(o, o, p.noise.At(o, o)+v/(p.total[o]*p.total[o]))
@@ -130,46 +126,6 @@ const (
 	muchLost  = 0.02
 	lostTrust = 0.02
 )
-
-// noise is the covariance of the errors of all columns, summed over intervals of so
-// many seconds. An error that lies across the edge of an interval is divided, which
-// makes the sum of its squares smaller: by 1/8 of a period in the interval for a
-// change alone, and nearly all of one where samples do not depend on each other.
-func (c *changes) noise(t *terms, total []float64, seconds float64) *mat.SymDense {
-	periods := 0.0
-	if seconds > 0 {
-		periods = min(c.period()/seconds, 1)
-	}
-	m := mat.NewSymDense(max(1, t.n), nil)
-	term := func(u int32) int {
-		if u == idle || int(u) >= len(t.unit) {
-			return none
-		}
-		return int(t.unit[u])
-	}
-	add := func(i, j int, v float64) {
-		if i != none && j != none && total[i] > 0 && total[j] > 0 {
-			m.SetSym(i, j, m.At(i, j)+v/(total[i]*total[j]))
-		}
-	}
-	for _, p := range c.sorted() {
-		a, b := term(p.before), term(p.after)
-		if a == b {
-			continue
-		}
-		divided := periods * (1./8 + (p.error-1./12)/(1./2-1./12)*0.75)
-		v := p.weight2 * p.error * 1e-18 * (1 - divided)
-		add(a, a, v)
-		add(b, b, v)
-		add(a, b, -v)
-		if p.before == idle {
-			alone := c.aloneness(p.after)
-			add(t.active, t.active, v*alone)
-			add(t.active, b, v*alone)
-		}
-	}
-	return m
-}
 
 func (p *problem) row(i int) []float64 { return p.x[i*p.n : (i+1)*p.n] }
 func (p *problem) rows() int           { return len(p.y) }

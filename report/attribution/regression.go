@@ -47,6 +47,7 @@ func (h *history) regress(s *seriesHistory) (*solution, bool) {
 		m.company = found
 		if again, ok := identify(r, m, &h.changes, best.pool); ok {
 			again.add(best.givenUp)
+			again.wide = again.widen(again.fit, again.model, r, &h.changes, found.kinds())
 			best = again
 		}
 	}
@@ -144,6 +145,10 @@ func (s *solution) validate(r *rows, c *changes) {
 	if solved {
 		a := &identified{fit: f, model: one, pool: s.each.pool, givenUp: s.each.givenUp}
 		if a.cov, solved = f.covariance(); solved {
+			if of := one.company.kinds(); len(of) > 0 {
+				a.damping = s.each.damping
+				a.wide = a.widen(f, one, r, c, of)
+			}
 			s.alike = a
 		}
 	}

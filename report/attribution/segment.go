@@ -79,6 +79,15 @@ func (id *identified) cutIn(n int) (*identified, bool) {
 			variance[kept[a]] += e * e
 		}
 	}
+	if id.wide != nil {
+		// All pieces have the same company, and its error.
+		alone := *id
+		alone.wide = nil
+		without := alone.errors()
+		for j, e := range id.errors() {
+			variance[j] += max(0, e*e-without[j]*without[j])
+		}
+	}
 	sum.known = make([]float64, p.n)
 	for j, v := range variance {
 		sum.known[j] = math.Sqrt(v)

@@ -228,11 +228,13 @@ func Scenarios() []Scenario {
 			})},
 		{Name: "neighbours slow", About: "functions draw 20 % less when all CPUs run (turbo)",
 			Make: but(func(_ *rand.Rand, m *Machine, _ *Instruments) { m.Packages[0].Crowding = -0.2 })},
+		{Name: "neighbours slow a little", About: "functions draw 5 % less when all CPUs run", Claimed: true,
+			Make: but(func(_ *rand.Rand, m *Machine, _ *Instruments) { m.Packages[0].Crowding = -0.05 })},
 		{Name: "neighbours heat", About: "functions draw 10 % more when all CPUs run, static power grows by 10 % in 10 s",
 			Make: but(func(_ *rand.Rand, m *Machine, _ *Instruments) {
 				m.Packages[0].Crowding, m.Packages[0].Drift, m.Packages[0].DriftTime = 0.1, 0.1, 10*time.Second
 			})},
-		{Name: "hyperthreads", About: "4 cores with 8 hyperthreads; two that share a core draw 0.65 of their sum",
+		{Name: "hyperthreads", About: "4 cores with 8 hyperthreads; two that share a core draw 0.65 of their sum", Claimed: true,
 			Make: but(func(_ *rand.Rand, m *Machine, _ *Instruments) {
 				m.Packages[0].CPUs, m.Packages[0].Siblings, m.Packages[0].Shared = 8, true, 0.65
 			})},
