@@ -130,7 +130,7 @@ func (p perfmonEvent) filter(e *Entry, t *termList) error {
 			return err
 		}
 		if value == 0 {
-			return errors.New("FILTER_VALUE is missing, which Filter asks for")
+			return errors.New("no FILTER_VALUE, which Filter asks for")
 		}
 		t.hex("config1", value)
 		return nil
