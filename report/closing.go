@@ -56,6 +56,11 @@ func (s Summary) Text(w io.Writer, width int) error {
 			return err
 		}
 	}
+	for i := range s.Counters {
+		if err := s.Counters[i].write(&b, s.Seconds, s.processes() > 1, width); err != nil {
+			return err
+		}
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -44,8 +44,17 @@ type part struct {
 // one function shares the function's in proportion to joules. The errors of
 // several functions and counters are taken for independent.
 func (r *Recording) intervals() map[rowID]interval {
-	fit := r.Fit
-	if fit == nil || len(fit.Function) != len(r.Data.Stacks) || len(fit.Power) != len(r.Data.Columns) {
+	sum := make([]bool, len(r.Data.Columns))
+	for i, c := range r.Data.Columns {
+		sum[i] = c.Sum
+	}
+	return r.Fit.intervals(r.Data.Stacks, func(s *pprofile.Stack) []float64 { return s.Joules }, sum)
+}
+
+// intervals are those of what was shared out in columns: amounts gives those of a stack, sum which of them
+// are part of a row's.
+func (fit *Fit) intervals(stacks []pprofile.Stack, amounts func(*pprofile.Stack) []float64, sum []bool) map[rowID]interval {
+	if fit == nil || len(fit.Function) != len(stacks) || len(fit.Power) != len(sum) {
 		return nil
 	}
 	type amount struct {
@@ -54,18 +63,18 @@ func (r *Recording) intervals() map[rowID]interval {
 	}
 	add := func(a *amount, s *pprofile.Stack) {
 		if a.joules == nil {
-			a.joules = make([]float64, len(r.Data.Columns))
+			a.joules = make([]float64, len(sum))
 		}
 		a.ns += float64(s.Nanoseconds)
-		for c, j := range s.Joules {
+		for c, j := range amounts(s) {
 			a.joules[c] += j
 		}
 	}
 	parts, functions := map[part]*amount{}, map[int32]*amount{}
 	names := map[int32]string{}
 	var order []part
-	for i := range r.Data.Stacks {
-		s, f := &r.Data.Stacks[i], fit.Function[i]
+	for i := range stacks {
+		s, f := &stacks[i], fit.Function[i]
 		p := part{rowID{leafName(s), validUTF8(s.Process)}, f}
 		if parts[p] == nil {
 			parts[p] = &amount{}
@@ -82,8 +91,8 @@ func (r *Recording) intervals() map[rowID]interval {
 	most := map[rowID]float64{} // joules of the counter that gave the row its group
 	for _, p := range order {
 		in := all[p.row]
-		for c, column := range r.Data.Columns {
-			if !column.Sum || int(p.function) >= len(fit.Power[c]) {
+		for c := range sum {
+			if !sum[c] || int(p.function) >= len(fit.Power[c]) {
 				continue
 			}
 			power, own, whole := fit.Power[c][p.function], parts[p], functions[p.function]
@@ -219,6 +228,9 @@ func intervalComments(all []*function, intervals map[rowID]interval) []string {
 func readIntervals(p *profile.Profile) (kept map[rowID]keptInterval, others []string) {
 	for _, c := range p.Comments {
 		text, ok := strings.CutPrefix(c, intervalComment)
+		if !ok && strings.HasPrefix(c, counterComment) {
+			continue // see ReadCounts
+		}
 		if !ok {
 			others = append(others, c)
 			continue

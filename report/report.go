@@ -29,6 +29,8 @@ type Recording struct {
 	Attribution Attribution // not used without columns
 	Fit         *Fit        // what a regression found out about functions; nil without
 	Command     *Command    // nil if no command was run
+	// Counters are the events of Data.Counters, each once.
+	Counters []Counter
 
 	Throttled  int64 // times the kernel throttled an event
 	BadRecords int64 // records or stretches of ring that could not be decoded
@@ -39,6 +41,7 @@ type Recording struct {
 	built      *profile.Profile // of Data, without comments
 	summed     []*function      // of built, in the order of byEnergy
 	intervalOf map[rowID]interval
+	counted    []counted // of built, by Counters
 }
 
 // Attribution is how energy was shared out. The slices are in the order of the
@@ -74,7 +77,7 @@ func (r *Recording) Profile() (*profile.Profile, error) {
 	p := &profile.Profile{SampleType: b.SampleType, DefaultSampleType: b.DefaultSampleType, Sample: b.Sample, Mapping: b.Mapping,
 		Location: b.Location, Function: b.Function, PeriodType: b.PeriodType, Period: b.Period,
 		TimeNanos: b.TimeNanos, DurationNanos: b.DurationNanos}
-	for _, c := range slices.Concat(r.comments(), r.Data.Comments, intervalComments(r.summed, r.intervalOf)) {
+	for _, c := range slices.Concat(r.comments(), r.Data.Comments, intervalComments(r.summed, r.intervalOf), r.counterComments()) {
 		p.Comments = append(p.Comments, validUTF8(c))
 	}
 	return p, nil
@@ -93,6 +96,7 @@ func (r *Recording) build() error {
 	}
 	r.built, r.summed, r.intervalOf = p, functions(p, valuesOf(p)), r.intervals()
 	slices.SortFunc(r.summed, byEnergy)
+	r.counted = r.sumCounters()
 	return nil
 }
 
@@ -135,6 +139,11 @@ func (r *Recording) comments() []string {
 			add("%s", text)
 		}
 	}
+	for i := range r.Counters {
+		for _, text := range r.counterLines(i) {
+			add("%s", text)
+		}
+	}
 	add("samples: %d, lost: %d, throttled: %d, bad records: %d", r.samples(), r.Data.LostSamples, r.Throttled, r.BadRecords)
 	for _, note := range r.Notes {
 		add("note: %s", note)
@@ -164,13 +173,19 @@ func domainName(domain string, pkg int, cpus string, sum bool) string {
 // text is one line: "attribution: proportional, baseline 9.9 W".
 func (a Attribution) text() string {
 	s := "attribution: " + string(a.Method)
+	return s + a.static(watts)
+}
+
+// static is what is drawn whatever runs, by column: ", baseline 9.9 W". form prints a power or a rate.
+func (a Attribution) static(form func(float64) string) string {
+	s := ""
 	list := func(what string, values []float64, fitted []bool) {
 		if len(values) == 0 {
 			return
 		}
 		var all []string
 		for i, w := range values {
-			text := watts(w)
+			text := form(w)
 			if i < len(fitted) && fitted[i] {
 				text += " (fitted)"
 			}

@@ -54,7 +54,9 @@ type Summary struct {
 	// up to what Functions do.
 	Processes []Process `json:"processes"`
 	Threads   []Thread  `json:"threads"`
-	Notes     []string  `json:"notes,omitempty"` // what a reader must know
+	// Counters are the events that were counted beside the samples, absent without any.
+	Counters []CounterSummary `json:"counters,omitempty"`
+	Notes    []string         `json:"notes,omitempty"` // what a reader must know
 }
 
 // Source is the energy source: "none" with no domains if there is none.
@@ -167,6 +169,7 @@ func (r *Recording) Summary() Summary {
 		s.Functions = append(s.Functions, out)
 	}
 	s.addTasks(r.built, v)
+	s.Counters = r.counterSummaries()
 	return s
 }
 

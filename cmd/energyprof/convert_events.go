@@ -67,7 +67,7 @@ func (c *conversion) options() (collect.Options, error) {
 // ownOptions are those of the recording, but for what the flags say.
 func (c *conversion) ownOptions(own *perfdata.Own) (collect.Options, error) {
 	opt := collect.Options{SystemWide: own.SystemWide, NoOthers: own.NoOthers, CPUs: own.CPUs, Energy: c.info,
-		Attribution: own.Attribution, MaxDepth: own.MaxDepth,
+		Attribution: own.Attribution, MaxDepth: own.MaxDepth, Counters: own.Counters, CounterMethod: own.CounterMethod,
 		Past: &collect.Past{Locations: own.Locations, Main: own.Main, KernelVisible: own.KernelVisible, Idle: own.Idle, MaxDepth: own.MaxDepth}}
 	for i, e := range own.Events {
 		opt.Events = append(opt.Events, collect.Event{Name: e.Name, Clock: e.Clock, Period: e.Period, Weight: e.Weight && c.flags.weight == ""})
@@ -80,6 +80,9 @@ func (c *conversion) ownOptions(own *perfdata.Own) (collect.Options, error) {
 	if c.shared {
 		opt.Attribution = c.flags.options(c.info)
 		opt.Attribution.Core, opt.Attribution.CoreType = own.Attribution.Core, own.Attribution.CoreType
+	}
+	if len(own.Counters) > 0 && c.flags.changed("attribution") {
+		opt.CounterMethod = c.flags.counterMethod()
 	}
 	return opt, nil
 }

@@ -31,6 +31,7 @@ func (nothing) Busy(int, int64, int64, int64)    {}
 func (nothing) Others(int, int64, int64, int64)  {}
 func (nothing) Missed(int, int64, int64, int64)  {}
 func (nothing) Energy(int, int64, float64)       {}
+func (nothing) Count(int, int64, float64)        {}
 func (nothing) Advance(int64)                    {}
 
 // span is when the samples of a file were taken, and how many there are: none in a file that cannot be read.

@@ -47,7 +47,7 @@ func (k *keeper) finish(rec *report.Recording, notes []string, what collect.Opti
 	own := &perfdata.Own{
 		Tool: rec.Tool, Start: rec.Data.Start, Duration: rec.Data.Duration, Period: rec.Data.Period,
 		SystemWide: what.SystemWide, NoOthers: what.NoOthers, CPUs: what.CPUs, MaxDepth: past.MaxDepth,
-		Energy: what.Energy, Attribution: what.Attribution,
+		Energy: what.Energy, Attribution: what.Attribution, Counters: what.Counters, CounterMethod: what.CounterMethod,
 		Throttled: rec.Throttled, BadRecords: rec.BadRecords, Notes: notes, Comments: rec.Data.Comments,
 		KernelVisible: past.KernelVisible, Idle: past.Idle, Locations: past.Locations, Main: past.Main,
 	}

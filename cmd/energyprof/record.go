@@ -25,6 +25,7 @@ import (
 type recordFlags struct {
 	sampling
 	energyFlags
+	counter counterFlags
 
 	all        bool
 	pids       string
@@ -74,6 +75,7 @@ func newRecord() *cobra.Command {
 	fl.BoolVar(&f.userOnly, "user", false, "sample user code only")
 	fl.BoolVar(&f.kernelOnly, "kernel", false, "sample the kernel only")
 	f.energyFlags.register(fl)
+	f.counter.register(fl)
 	fl.StringVarP(&f.output, "output", "o", "energyprof.pb.gz", "the profile")
 	fl.StringVar(&f.perfData, "perf-data", "", "write the recording as a perf.data file, too, for perf and for convert")
 	fl.StringVar(&f.summary, "summary", "", "write the summary as JSON to this file")
@@ -142,8 +144,13 @@ func (f *recordFlags) run(args []string) error {
 		return err
 	}
 	defer energy.close()
-	opt.Energy = energy.recorder
-	what, err := f.collectOptions(opt, energy)
+	counters, err := f.counter.open(&f.energyFlags, opt.Events)
+	if err != nil {
+		return err
+	}
+	defer counters.close()
+	opt.Energy, opt.Counters = energy.recorder, counters.recorder
+	what, err := f.collectOptions(opt, energy, counters)
 	if err != nil {
 		return err
 	}
@@ -186,7 +193,7 @@ func (f *recordFlags) run(args []string) error {
 	defer result.Close()
 	recording := collector.Finish()
 	known := len(recording.Notes)
-	f.describe(recording, opt, result, energy)
+	f.describe(recording, opt, result, energy, counters)
 	notes := recording.Notes[known:]
 	if collector.Books().KernelHidden {
 		recording.Notes = append(recording.Notes, "functions of the kernel have no names, this user may not see its addresses: "+adviceKernelNames())
@@ -208,13 +215,17 @@ func (f *recordFlags) run(args []string) error {
 	return f.waitForCommand(recording, result)
 }
 
-func (f *recordFlags) collectOptions(opt session.Options, energy *energy) (collect.Options, error) {
+func (f *recordFlags) collectOptions(opt session.Options, energy *energy, counters *counters) (collect.Options, error) {
 	c := collect.Options{
 		Energy:      energy.info,
 		Attribution: energy.attribution,
+		Counters:    counters.events,
 		SystemWide:  opt.All,
 		Proc:        opt.Proc,
 		Resolver:    symbol.New(symbol.Options{}),
+	}
+	if len(c.Counters) > 0 {
+		c.CounterMethod = f.counterMethod()
 	}
 	for _, e := range opt.Events {
 		c.Events = append(c.Events, collect.Event{Name: e.Name, Clock: e.Clock})
@@ -229,7 +240,7 @@ func (f *recordFlags) collectOptions(opt session.Options, energy *energy) (colle
 }
 
 // describe adds what the collector does not know.
-func (f *recordFlags) describe(rec *report.Recording, opt session.Options, result *session.Result, energy *energy) {
+func (f *recordFlags) describe(rec *report.Recording, opt session.Options, result *session.Result, energy *energy, counters *counters) {
 	rec.Tool = "energyprof " + version()
 	rec.Data.Period = opt.Events[0].Nominal()
 	rec.Data.Start = result.Wall
@@ -243,6 +254,7 @@ func (f *recordFlags) describe(rec *report.Recording, opt session.Options, resul
 		setExit(rec.Command, result.Exit)
 	}
 	rec.Notes = append(rec.Notes, energy.notes(rec)...)
+	rec.Notes = append(rec.Notes, counters.notes()...)
 	for _, n := range result.Notes {
 		text := n.Text
 		if hint := adviceNote(n); hint != "" {

@@ -35,6 +35,7 @@ func newReport() *cobra.Command {
 	c.Flags().StringVar(&f.by, "by", string(report.ByFunction), "rows: function, process or thread")
 	c.Flags().IntVarP(&f.rows, "rows", "n", 30, "rows to print, 0 for all")
 	c.Flags().StringVar(&f.sort, "sort", "", strings.Join(report.SortKeys, ", ")+" (default joules, or seconds without energy)")
+	c.Flags().StringVar(&f.counter, "counter", "", "counts of this event (record --counter, or -e) in place of joules")
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
 	return c
 }
@@ -45,6 +46,8 @@ type reportFlags struct {
 	rows int
 	sort string
 	json bool
+
+	counter string
 }
 
 func (f *reportFlags) show(c *cobra.Command, path string) error {
@@ -57,9 +60,15 @@ func (f *reportFlags) show(c *cobra.Command, path string) error {
 	if !slices.Contains(report.Bys, report.By(f.by)) {
 		return usagef("--by %q: it is function, process or thread", f.by)
 	}
+	if f.counter != "" && f.sort != "" {
+		return usagef("--sort belongs to joules and seconds: --counter sorts by counts")
+	}
 	p, err := readProfileFile(path)
 	if err != nil {
 		return err
+	}
+	if f.counter != "" {
+		return f.showCounts(c, path, p)
 	}
 	table := report.ReadTableBy(p, report.By(f.by))
 	if f.sort != "" {
@@ -72,6 +81,27 @@ func (f *reportFlags) show(c *cobra.Command, path string) error {
 		err = table.JSON(out, f.rows)
 	} else {
 		err = table.Text(out, f.rows, terminalWidth(os.Stdout))
+	}
+	if err == nil {
+		err = out.Flush()
+	}
+	if err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
+}
+
+// showCounts prints the counts of an event.
+func (f *reportFlags) showCounts(c *cobra.Command, path string, p *profile.Profile) error {
+	counts, err := report.ReadCounts(p, f.counter, report.By(f.by))
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	out := bufio.NewWriter(c.OutOrStdout())
+	if f.json {
+		err = counts.JSON(out, f.rows)
+	} else {
+		err = counts.Text(out, f.rows, terminalWidth(os.Stdout))
 	}
 	if err == nil {
 		err = out.Flush()

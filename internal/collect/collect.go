@@ -1,5 +1,5 @@
-// Package collect turns the ordered stream of records, energy readings and busy times of a
-// recording into stacks that have CPU time, event counts and joules.
+// Package collect turns the ordered stream of records, energy readings, counts and busy times of a
+// recording into stacks that have CPU time, event counts, joules and shares of what counters counted.
 //
 //	fork, exec, comm, mmap, exit --> processes and what is mapped where in them
 //	sample --> whose, which frames --> stack id --> counts, and CPU time for attribution
@@ -55,6 +55,11 @@ type Options struct {
 	Energy      rapl.Info
 	CPUs        []int // for domains that do not say which CPUs they cover
 	Attribution attribution.Options
+	// Counters are events that were counted beside the samples; all their domains, one behind the other, are in the
+	// order of the series that Count gets. Counts are shared out as CounterMethod says, with the static part of
+	// them fitted, and else as Attribution has it.
+	Counters      []rapl.CountedEvent
+	CounterMethod attribution.Method
 
 	// Proc is the root of procfs, for processes that ran before the recording and for the kernel's
 	// limits. Empty for records of another machine or time: nothing is then looked up in it.
@@ -181,6 +186,11 @@ func (c *Collector) buildable() error {
 	p := pprofile.Profile{Events: c.furtherEvents(), NoClock: c.clock < 0, Measured: c.opt.Energy.Measured}
 	for _, d := range c.opt.Energy.Domains {
 		p.Columns = append(p.Columns, pprofile.Column{Domain: d.Name, Package: d.Package, Sum: d.Sum})
+	}
+	for _, e := range c.opt.Counters {
+		for _, d := range e.Domains {
+			p.Counters = append(p.Counters, pprofile.Counter{Event: e.Name, Package: d.Package})
+		}
 	}
 	if _, err := pprofile.Build(&p); err != nil {
 		return fmt.Errorf("collect: %w", err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/energyprof/energyprof/rapl"
 	"github.com/energyprof/energyprof/report/attribution"
 )
 
@@ -18,43 +19,69 @@ const (
 	maxPeriod = 1 << 45
 )
 
-// energy feeds the attribution of joules to stacks.
+// energy feeds the attribution of joules, and of counts, to stacks.
 type energy struct {
-	attribution *attribution.Attributor // nil without a source of energy
-	advanced    int64                   // what came before is shared out
-	busyTo      int64                   // end of the last busy window
-	longest     int64                   // period of the longest sample
-	anywhere    int                     // CPU that stands for one that is not known, -1 without
-	refused     uint64
-	err         error
+	joules   *shared   // nil without a source of energy
+	counters []*shared // by Options.Counters
+	all      []*shared // of the two
+	advanced int64     // what came before is shared out
+	busyTo   int64     // end of the last busy window
+	longest  int64     // period of the longest sample
+	refused  uint64
+	err      error
+}
+
+// shared is a quantity that is shared out: energy, or the counts of an event. Each has its own method, lag
+// and errors.
+type shared struct {
+	*attribution.Attributor
+	anywhere int // CPU that stands for one that is not known, -1 without
 }
 
 func (e *energy) open(opt *Options) error {
-	if len(opt.Energy.Domains) == 0 {
-		return nil
+	if len(opt.Energy.Domains) > 0 {
+		var err error
+		if e.joules, err = newShared(opt.Energy.Domains, opt.CPUs, opt.Attribution); err != nil {
+			return err
+		}
+		e.all = append(e.all, e.joules)
 	}
+	how := opt.Attribution
+	how.Method, how.BaselineWatts = opt.CounterMethod, nil
+	for _, event := range opt.Counters {
+		s, err := newShared(event.Domains, opt.CPUs, how)
+		if err != nil {
+			return err
+		}
+		e.counters, e.all = append(e.counters, s), append(e.all, s)
+	}
+	return nil
+}
+
+// newShared is of these domains; cpus are for those that do not say which they cover.
+func newShared(domains []rapl.Domain, cpus []int, opt attribution.Options) (*shared, error) {
 	var series []attribution.Series
-	for _, d := range opt.Energy.Domains {
+	for _, d := range domains {
 		s := attribution.Series{Domain: d.Name, Package: d.Package, CPUs: d.CPUs}
 		if len(s.CPUs) == 0 {
-			s.CPUs = opt.CPUs
+			s.CPUs = cpus
 		}
 		series = append(series, s)
 	}
-	var err error
-	if e.attribution, err = attribution.New(series, opt.Attribution); err != nil {
-		return fmt.Errorf("collect: %w", err)
+	a, err := attribution.New(series, opt)
+	if err != nil {
+		return nil, fmt.Errorf("collect: %w", err)
 	}
 	// Where no domain has two counters it makes no difference to most methods on which CPU something ran.
-	e.anywhere = series[0].CPUs[0]
+	anywhere := series[0].CPUs[0]
 	for i, s := range series {
 		for _, other := range series[:i] {
 			if other.Domain == s.Domain {
-				e.anywhere = -1
+				anywhere = -1
 			}
 		}
 	}
-	return nil
+	return &shared{a, anywhere}, nil
 }
 
 // refuse keeps what attribution had against a value.
@@ -71,42 +98,66 @@ func (e *energy) refuse(err error) {
 
 // busy gives CPU time that ended at to.
 func (e *energy) busy(key attribution.Key, cpu int, from, to int64, ns float64) {
-	if e.attribution == nil {
-		return
-	}
-	if cpu < 0 {
-		cpu = e.anywhere
-	}
 	from = max(from, e.advanced)
-	e.refuse(e.attribution.Busy(key, cpu, from, max(from, to), ns))
+	for _, s := range e.all {
+		on := cpu
+		if on < 0 {
+			on = s.anywhere
+		}
+		e.refuse(s.Busy(key, on, from, max(from, to), ns))
+	}
+}
+
+// others gives CPU time of other processes in a window.
+func (e *energy) others(cpu int, from, to int64, ns float64) {
+	for _, s := range e.all {
+		e.refuse(s.Busy(attribution.KeyOther, cpu, from, to, ns))
+	}
 }
 
 // advance shares out what lies before t, as far as nothing that belongs there can still come: a sample's
 // CPU time begins a period before it, and busy windows come after their samples.
 func (e *energy) advance(t int64, alone bool) {
-	if e.attribution == nil || t == math.MaxInt64 {
+	if t == math.MaxInt64 {
 		return // the end, but losses may still be settled; Finish shares out the rest
 	}
 	t -= e.longest
 	if !alone {
 		t = min(t, max(e.busyTo, t-busyPatience))
 	}
-	if t > e.advanced {
+	if len(e.all) > 0 && t > e.advanced {
 		e.advanced = t
-		e.attribution.Advance(t)
+		for _, s := range e.all {
+			s.Advance(t)
+		}
+	}
+}
+
+// read takes a point of a series.
+func (e *energy) read(s *shared, series int, t int64, value float64) {
+	if err := s.Reading(series, t, value); err != nil {
+		e.refused++
+		if e.err == nil {
+			e.err = err
+		}
 	}
 }
 
 // Energy takes a point of an energy series: joules since any origin at time t.
 func (c *Collector) Energy(domain int, t int64, joules float64) {
-	if c.energy.attribution == nil {
-		return
+	if c.energy.joules != nil {
+		c.energy.read(c.energy.joules, domain, t, joules)
 	}
-	if err := c.energy.attribution.Reading(domain, t, joules); err != nil {
-		c.energy.refused++
-		if c.energy.err == nil {
-			c.energy.err = err
+}
+
+// Count takes a point of a series of Options.Counters: counts since any origin at time t.
+func (c *Collector) Count(series int, t int64, counts float64) {
+	for i, event := range c.opt.Counters {
+		if series < len(event.Domains) {
+			c.energy.read(c.energy.counters[i], series, t, counts)
+			return
 		}
+		series -= len(event.Domains)
 	}
 }
 
@@ -117,8 +168,8 @@ func (c *Collector) Busy(cpu int, from, to, ns int64) {
 		return
 	}
 	own := c.cpu(cpu).ran.take(from, to)
-	if other := float64(ns) - own; other > 0 && c.energy.attribution != nil {
-		c.energy.refuse(c.energy.attribution.Busy(attribution.KeyOther, cpu, from, to, c.worth(other)))
+	if other := float64(ns) - own; other > 0 {
+		c.energy.others(cpu, from, to, c.worth(other))
 	}
 	c.energy.busyTo = max(c.energy.busyTo, to)
 }
@@ -128,8 +179,8 @@ func (c *Collector) Others(cpu int, from, to, ns int64) {
 	if c.alone() || to <= from {
 		return
 	}
-	if ns > 0 && c.energy.attribution != nil {
-		c.energy.refuse(c.energy.attribution.Busy(attribution.KeyOther, cpu, from, to, c.worth(float64(ns))))
+	if ns > 0 {
+		c.energy.others(cpu, from, to, c.worth(float64(ns)))
 	}
 	c.energy.busyTo = max(c.energy.busyTo, to)
 }

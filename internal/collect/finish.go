@@ -22,13 +22,20 @@ func (c *Collector) Finish() *report.Recording {
 	p.Events, p.NoClock = c.furtherEvents(), c.clock < 0
 	books := c.Books()
 	p.LostSamples, p.LostNanoseconds = int64(books.LostSamples), books.LostNanoseconds
-	byKey := c.columns(r)
+	joules := c.columns(r)
+	counts := c.counted(r)
 	// Few large pieces of memory in place of several for each stack: there can be 250,000.
 	n := len(c.stacks.list)
-	frames, joules := make([]*pprofile.Location, 0, len(c.stacks.frames)), make([]float64, 0, n*len(byKey))
+	frames := make([]*pprofile.Location, 0, len(c.stacks.frames))
+	amounts := make([]float64, 0, n*(len(joules)+len(counts)))
 	p.Stacks = make([]pprofile.Stack, 0, n)
 	for id := range c.stacks.list {
-		p.Stacks = append(p.Stacks, c.stack(id, locations, byKey, &frames, &joules))
+		st := c.stack(id, locations, &frames)
+		st.Joules, amounts = ofStack(id, joules, amounts)
+		if len(counts) > 0 {
+			st.Counts, amounts = ofStack(id, counts, amounts)
+		}
+		p.Stacks = append(p.Stacks, st)
 	}
 	c.stacks.release()
 	p.Main = c.mainMapping()
@@ -38,39 +45,63 @@ func (c *Collector) Finish() *report.Recording {
 
 // columns adds the energy to the recording and returns the joules of the stacks, by column.
 func (c *Collector) columns(r *report.Recording) [][]float64 {
-	if c.energy.attribution == nil {
+	if c.energy.joules == nil {
 		return nil
 	}
-	result := c.energy.attribution.Finish()
-	r.Attribution = report.Attribution{Method: result.Method}
+	result := c.energy.joules.Finish()
+	r.Attribution, r.Fit = c.method(result)
 	r.Notes = append(r.Notes, result.Notes...)
 	r.Notes = append(r.Notes, unpaid(result)...)
-	if v := result.Validation; v != nil {
-		r.Attribution.ValidationError, r.Attribution.ShareValidationError = &v.Error, &v.ShareError
-	}
-	if result.Method == attribution.Regression {
-		r.Fit = c.fit(result)
-	}
-	fitted := result.Method == attribution.Regression ||
-		slices.ContainsFunc(result.Series, func(s attribution.SeriesResult) bool { return s.BaselineFitted })
 	var byKey [][]float64
 	for i, s := range result.Series {
 		d := c.opt.Energy.Domains[i]
-		r.Data.Columns = append(r.Data.Columns, pprofile.Column{
-			Domain: d.Name, Package: d.Package, CPUs: pmu.FormatCPUList(s.CPUs), Sum: d.Sum, Joules: s.Joules,
-			Synthetic: pprofile.Synthetic{Baseline: s.Baseline, Active: s.Active, Other: s.Other, Lost: s.Lost,
-				Unattributed: s.Unattributed, Idle: s.Idle},
-		})
-		if result.Method != attribution.Share { // which has no baseline; 0 is one
-			r.Attribution.BaselineWatts = append(r.Attribution.BaselineWatts, s.BaselineWatts)
-		}
-		if fitted {
-			r.Attribution.BaselineFitted = append(r.Attribution.BaselineFitted, s.BaselineFitted)
-			r.Attribution.ActiveWatts = append(r.Attribution.ActiveWatts, s.ActiveWatts)
-		}
+		r.Data.Columns = append(r.Data.Columns, pprofile.Column{Domain: d.Name, Package: d.Package,
+			CPUs: pmu.FormatCPUList(s.CPUs), Sum: d.Sum, Joules: s.Joules, Synthetic: synthetic(&s)})
 		byKey = append(byKey, s.ByKey)
 	}
 	return byKey
+}
+
+// method says how a quantity was shared out; fit is nil without a regression.
+func (c *Collector) method(result *attribution.Result) (a report.Attribution, fit *report.Fit) {
+	a.Method = result.Method
+	if v := result.Validation; v != nil {
+		a.ValidationError, a.ShareValidationError = &v.Error, &v.ShareError
+	}
+	if result.Method == attribution.Regression {
+		fit = c.fit(result)
+	}
+	fitted := result.Method == attribution.Regression ||
+		slices.ContainsFunc(result.Series, func(s attribution.SeriesResult) bool { return s.BaselineFitted })
+	for _, s := range result.Series {
+		if result.Method != attribution.Share { // which has no baseline; 0 is one
+			a.BaselineWatts = append(a.BaselineWatts, s.BaselineWatts)
+		}
+		if fitted {
+			a.BaselineFitted = append(a.BaselineFitted, s.BaselineFitted)
+			a.ActiveWatts = append(a.ActiveWatts, s.ActiveWatts)
+		}
+	}
+	return a, fit
+}
+
+// synthetic is what of a series belongs to no stack.
+func synthetic(s *attribution.SeriesResult) pprofile.Synthetic {
+	return pprofile.Synthetic{Baseline: s.Baseline, Active: s.Active, Other: s.Other, Lost: s.Lost,
+		Unattributed: s.Unattributed, Idle: s.Idle}
+}
+
+// ofStack is what a stack has of each column; it goes to the end of amounts.
+func ofStack(id int, byKey [][]float64, amounts []float64) (own, all []float64) {
+	from := len(amounts)
+	for _, column := range byKey {
+		var v float64
+		if id < len(column) {
+			v = column[id]
+		}
+		amounts = append(amounts, v)
+	}
+	return amounts[from:len(amounts):len(amounts)], amounts
 }
 
 // unpaid says what CPU time had no energy to be charged with.
@@ -101,8 +132,8 @@ func (c *Collector) fit(result *attribution.Result) *report.Fit {
 	return fit
 }
 
-// stack is a stack as the profile has it; its frames and joules go to the end of frames and joules.
-func (c *Collector) stack(id int, locations []*pprofile.Location, byKey [][]float64, frames *[]*pprofile.Location, joules *[]float64) pprofile.Stack {
+// stack is a stack as the profile has it, without what was shared out; its frames go to the end of frames.
+func (c *Collector) stack(id int, locations []*pprofile.Location, frames *[]*pprofile.Location) pprofile.Stack {
 	st := &c.stacks.list[id]
 	out := pprofile.Stack{Samples: st.samples, Nanoseconds: st.ns}
 	if st.labels != none {
@@ -117,15 +148,6 @@ func (c *Collector) stack(id int, locations []*pprofile.Location, byKey [][]floa
 		*frames = append(*frames, locations[frame])
 	}
 	out.Locations = (*frames)[from:len(*frames):len(*frames)]
-	from = len(*joules)
-	for _, column := range byKey {
-		var j float64
-		if id < len(column) {
-			j = column[id]
-		}
-		*joules = append(*joules, j)
-	}
-	out.Joules = (*joules)[from:len(*joules):len(*joules)]
 	return out
 }
 
@@ -184,23 +206,32 @@ func (c *Collector) notes(b Books) []string {
 	return slices.Concat(notes, c.basis(), c.nameless())
 }
 
-// basis says what energy was shared out by, if that is not the CPU time of all that ran.
+// basis says what energy and counts were shared out by, if that is not the CPU time of all that ran.
 func (c *Collector) basis() []string {
 	var notes []string
-	energy, weight := c.energy.attribution != nil, c.opt.Events[c.weighing.event].Name
+	shared, weight := len(c.energy.all) > 0, c.opt.Events[c.weighing.event].Name
+	what := "energy"
+	if c.energy.joules == nil {
+		what = "what counters counted"
+	}
 	switch {
-	case c.clock < 0 && energy:
-		notes = append(notes, fmt.Sprintf("no clock was sampled: there is no CPU time, and energy is shared out by the counts of %s", weight))
+	case c.clock < 0 && shared:
+		notes = append(notes, fmt.Sprintf("no clock was sampled: there is no CPU time, and %s is shared out by the counts of %s", what, weight))
 	case c.clock < 0:
 		notes = append(notes, "no clock was sampled: there is no CPU time")
-	case energy && c.weighing.event != c.clock && c.alone():
-		notes = append(notes, fmt.Sprintf("energy is shared out by the counts of %s, not by CPU time", weight))
-	case energy && c.weighing.event != c.clock:
-		notes = append(notes, fmt.Sprintf("energy is shared out by the counts of %s, not by CPU time; those of other processes are not known, "+
-			"so their CPU time is taken to count what that of the recording does on average", weight))
+	case shared && c.weighing.event != c.clock && c.alone():
+		notes = append(notes, fmt.Sprintf("%s is shared out by the counts of %s, not by CPU time", what, weight))
+	case shared && c.weighing.event != c.clock:
+		notes = append(notes, fmt.Sprintf("%s is shared out by the counts of %s, not by CPU time; those of other processes are not known, "+
+			"so their CPU time is taken to count what that of the recording does on average", what, weight))
 	}
-	if energy && c.opt.NoOthers && !c.opt.SystemWide {
-		notes = append(notes, "what other processes ran is not known: their energy is in that of the functions and the baseline")
+	if c.opt.NoOthers && !c.opt.SystemWide {
+		switch {
+		case c.energy.joules != nil:
+			notes = append(notes, "what other processes ran is not known: their energy is in that of the functions and the baseline")
+		case shared:
+			notes = append(notes, "what other processes ran is not known: their counts are in those of the functions and the baseline")
+		}
 	}
 	return notes
 }

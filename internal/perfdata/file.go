@@ -48,6 +48,8 @@ type Sink interface {
 	Missed(cpu int, from, to, ns int64)
 	// Energy is one point of the series of File.EnergyDomains[domain]: joules since any origin.
 	Energy(domain int, t int64, joules float64)
+	// Count is one point of a series of File.Own.Counters: counts since the start.
+	Count(series int, t int64, counts float64)
 	// Advance says that all that happened before t has been delivered.
 	Advance(t int64)
 }

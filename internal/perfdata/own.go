@@ -36,6 +36,10 @@ type Own struct {
 	Energy      rapl.Info           // without domains there is no energy
 	Attribution attribution.Options `json:"-"` // Function is nil
 
+	Counters []rapl.CountedEvent `json:",omitempty"` // that were counted beside the samples
+	// CounterMethod is how their counts were shared out.
+	CounterMethod attribution.Method `json:",omitempty"`
+
 	Throttled, BadRecords int64
 	Notes, Comments       []string
 
@@ -71,6 +75,9 @@ var (
 	ErrOwnVersion = errors.New("energyprof's section was written by a later version")
 	errOwnDamaged = errors.New("energyprof's section is damaged")
 )
+
+// ownCounters is the version of a section with counters in it.
+const ownCounters = 2
 
 // The section: a head, the places of its parts, the parts. All numbers are little-endian,
 // places are from the section's start. Parts of unknown kinds are passed over; what an older

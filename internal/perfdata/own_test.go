@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -140,8 +141,8 @@ func TestOwnRefused(t *testing.T) {
 		want   error
 		text   string
 	}{
-		"later version": {func(b []byte) []byte { b[24] = 2; return b }, ErrOwnVersion,
-			"at offset 0: energyprof's section was written by a later version: it is version 2, and this is 1"},
+		"later version": {func(b []byte) []byte { b[24] = 3; return b }, ErrOwnVersion,
+			"at offset 0: energyprof's section was written by a later version: it is version 3, and this is 2"},
 		"short":     {func(b []byte) []byte { return b[:20] }, errOwnDamaged, ""},
 		"cut":       {func(b []byte) []byte { return b[:120] }, errOwnDamaged, ""},
 		"no part":   {func(b []byte) []byte { b[28] = 0; return b }, errOwnDamaged, ""},
@@ -174,6 +175,9 @@ func (c *calls) Missed(cpu int, from, to, ns int64) { c.add("missed %d %d %d %d"
 func (c *calls) Energy(domain int, t int64, joules float64) {
 	c.add("energy %d %d %x", domain, t, math.Float64bits(joules))
 }
+func (c *calls) Count(series int, t int64, counts float64) {
+	c.add("count %d %d %.0f", series, t, counts)
+}
 func (c *calls) Advance(t int64) { c.add("advance %d", t) }
 
 // sampleOwn is a section with something of everything, and its tokens.
@@ -181,7 +185,7 @@ func sampleOwn() (*Own, []byte) {
 	var tokens bytes.Buffer
 	w := tokenTo(&tokens)
 	w.existing(7)
-	w.energy(0, 1e9, 1.5)
+	w.point(tokEnergy, 0, 1e9, 1.5)
 	w.window(tokBusy, 3, 5, 9, 2)
 	w.window(tokOthers, 3, 5, 9, 2)
 	w.window(tokMissed, 3, 5, 9, 2)
@@ -229,6 +233,42 @@ func TestOwnVersion1(t *testing.T) {
 	expected := []string{"existing 7", "energy 0 1000000000 3ff8000000000000", "busy 3 5 9 2", "others 3 5 9 2", "missed 3 5 9 2", "advance 9223372036854775807"}
 	if !slices.Equal(said.list, expected) {
 		t.Errorf("replayed %q, want %q", said.list, expected)
+	}
+}
+
+// TestOwnCounters: a section with counters is of a version that older programs refuse, since they would lose the
+// counts; a series that it does not have is damage.
+func TestOwnCounters(t *testing.T) {
+	own, _ := sampleOwn()
+	own.Counters = []rapl.CountedEvent{{Name: "uncore_imc/cas_count_read/", Scale: 6.103515625e-5, Unit: "MiB",
+		Domains: []rapl.Domain{{Name: "uncore_imc/cas_count_read/", CPUs: []int{0, 1}, Unit: 1}, {Name: "uncore_imc/cas_count_read/", Package: 1, CPUs: []int{2, 3}, Unit: 1}}}}
+	own.CounterMethod = attribution.Auto
+	for series, want := range map[int]string{
+		1: "count 1 1000000000 12345678",
+		2: "series 2 of 2 that are counted",
+	} {
+		var tokens bytes.Buffer
+		w := tokenTo(&tokens)
+		w.point(tokCount, series, 1e9, 12345678)
+		w.w.Flush()
+		b := encoded(t, own, tokens.Bytes())[6:]
+		if b[24] != ownCounters {
+			t.Fatalf("version %d", b[24])
+		}
+		got, err := decodeOwn(bytes.NewReader(b), 0, int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := sameOwn(got, own); err != nil {
+			t.Error(err)
+		}
+		said := &calls{}
+		if err := got.replay(func() (perfring.Record, int, int, error) { return nil, 0, 0, io.EOF }, said); err != nil {
+			said.add("%v", err)
+		}
+		if all := strings.Join(said.list, "; "); !strings.HasSuffix(all, want) {
+			t.Errorf("series %d: %q, want %q", series, all, want)
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ const (
 	tokMissed
 	tokEnergy  // domain, time, joules
 	tokAdvance // time
+	tokCount   // series, time, counts; from version 2 on
 )
 
 // tokenWriter writes tokens. Records are counted and told when another token comes.
@@ -85,11 +86,12 @@ func (t *tokenWriter) window(kind byte, cpu int, from, to, ns int64) {
 	t.put(t.buf)
 }
 
-func (t *tokenWriter) energy(domain int, time int64, joules float64) {
-	t.start(tokEnergy)
-	t.number(int64(domain))
+// point is one of a series of energy or of counts.
+func (t *tokenWriter) point(kind byte, series int, time int64, value float64) {
+	t.start(kind)
+	t.number(int64(series))
 	t.at(time)
-	t.put(binary.LittleEndian.AppendUint64(t.buf, math.Float64bits(joules)))
+	t.put(binary.LittleEndian.AppendUint64(t.buf, math.Float64bits(value)))
 }
 
 func (t *tokenWriter) advance(time int64) {
@@ -168,6 +170,14 @@ func (o *Own) replayOne(r *tokenReader, kind byte, next nextRecord, sink Sink) e
 		if r.err == nil {
 			sink.Energy(int(domain), at, joules)
 		}
+	case tokCount:
+		series, at, counts := r.number(), r.at(), r.float()
+		if n := o.countSeries(); series < 0 || series >= int64(n) {
+			r.fail(fmt.Errorf("series %d of %d that are counted", series, n))
+		}
+		if r.err == nil {
+			sink.Count(int(series), at, counts)
+		}
 	case tokAdvance:
 		if at := r.at(); r.err == nil {
 			sink.Advance(at)
@@ -176,6 +186,15 @@ func (o *Own) replayOne(r *tokenReader, kind byte, next nextRecord, sink Sink) e
 		r.fail(fmt.Errorf("token %d", kind))
 	}
 	return nil
+}
+
+// countSeries is the number of series of all counters.
+func (o *Own) countSeries() int {
+	n := 0
+	for _, c := range o.Counters {
+		n += len(c.Domains)
+	}
+	return n
 }
 
 // tokenReader reads numbers; after the first that is not there it gives zeros.

@@ -35,7 +35,8 @@ func (s *transcript) Energy(domain int, t int64, joules float64) {
 	s.lines = append(s.lines, fmt.Sprintf("energy of %d at %d: %g J", domain, t, joules))
 	s.energy = append(s.energy, [2]float64{float64(domain), joules})
 }
-func (s *transcript) Advance(t int64) { s.advanced = t }
+func (s *transcript) Count(int, int64, float64) {}
+func (s *transcript) Advance(t int64)           { s.advanced = t }
 
 func (s *transcript) String() string { return strings.Join(s.lines, "\n") + "\n" }
 
@@ -65,6 +66,7 @@ func (s *counter) Busy(int, int64, int64, int64)   {}
 func (s *counter) Others(int, int64, int64, int64) {}
 func (s *counter) Missed(int, int64, int64, int64) {}
 func (s *counter) Energy(int, int64, float64)      { s.energy++ }
+func (s *counter) Count(int, int64, float64)       {}
 func (s *counter) Advance(int64)                   {}
 
 func must(t testing.TB, err error) {

@@ -129,8 +129,14 @@ func (w *Writer) Missed(cpu int, from, to, ns int64) {
 
 // Energy keeps the point.
 func (w *Writer) Energy(domain int, t int64, joules float64) {
-	w.tokens.energy(domain, t, joules)
+	w.tokens.point(tokEnergy, domain, t, joules)
 	w.sink.Energy(domain, t, joules)
+}
+
+// Count keeps the point.
+func (w *Writer) Count(series int, t int64, counts float64) {
+	w.tokens.point(tokCount, series, t, counts)
+	w.sink.Count(series, t, counts)
 }
 
 // Advance ends a round: a reader need not hold back what came before the round before it.

@@ -53,7 +53,7 @@ func (r *recording) startBusy() {
 		r.note(NoteOthers, "what other processes used is unknown: %v", err)
 		return
 	}
-	if b.why == nil || r.opt.Energy == nil {
+	if b.why == nil || r.opt.Energy == nil && r.opt.Counters == nil {
 		return
 	}
 	kind := NoteTicks

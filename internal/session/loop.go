@@ -12,16 +12,12 @@ import (
 func (r *recording) loop() error {
 	begin := monotonic()
 	nextTick := begin + int64(tick)
-	nextPoll := begin
-	if r.opt.Energy != nil {
-		nextPoll += int64(r.opt.Energy.Every())
-	}
 	sampleFrom := begin + int64(r.opt.Delay)
 	for {
 		now := monotonic()
 		wake := nextTick
-		if r.energyOn {
-			wake = min(wake, nextPoll)
+		for _, p := range r.polled {
+			wake = min(wake, p.next)
 		}
 		if !r.sampling {
 			wake = min(wake, sampleFrom)
@@ -37,7 +33,6 @@ func (r *recording) loop() error {
 			if err := r.beginSampling(); err != nil {
 				return err
 			}
-			nextPoll = now + int64(r.opt.energyEvery())
 		}
 		if r.sampling && r.opt.Duration > 0 && now >= r.result.Start+int64(r.opt.Duration) {
 			end = true
@@ -45,12 +40,7 @@ func (r *recording) loop() error {
 		if end {
 			return nil
 		}
-		if r.energyOn && now >= nextPoll {
-			if err := r.opt.Energy.Poll(); err != nil {
-				r.note(NoteEnergy, "an energy reading failed: %v", err)
-			}
-			nextPoll = now + int64(r.opt.energyEvery())
-		}
+		r.poll(now)
 		if full || now >= nextTick {
 			r.pollBusy(now, false)
 			r.drain()
@@ -60,13 +50,6 @@ func (r *recording) loop() error {
 			nextTick = now + int64(tick)
 		}
 	}
-}
-
-func (o *Options) energyEvery() time.Duration {
-	if o.Energy == nil {
-		return tick
-	}
-	return o.Energy.Every()
 }
 
 // wait sleeps until a ring is nearly full, the target ended, a signal came or

@@ -6,7 +6,7 @@
 //	command, pids or all CPUs
 //	      |  events: one per CPU (and thread), one ring a CPU
 //	rings --tick--> order --time order--> decode --> Sink.Record
-//	rapl.Recorder ---------------------------------> Sink.Energy
+//	rapl.Recorder ---------------------------------> Sink.Energy, Sink.Count
 //	sched_switch (BPF) ----------------------------> Sink.Others
 //	or else /proc/stat ----------------------------> Sink.Busy
 package session
@@ -42,6 +42,8 @@ type Sink interface {
 	Missed(cpu int, from, to, ns int64)
 	// Energy is one point of a domain's series: joules since the start.
 	Energy(domain int, t int64, joules float64)
+	// Count is one point of a series of Options.Counters: counts since the start.
+	Count(series int, t int64, counts float64)
 	// Advance says that all that happened before t has been delivered.
 	Advance(t int64)
 }
@@ -62,8 +64,9 @@ type Options struct {
 	ExcludeKernel bool
 	Pages         int // data pages per ring, a power of two
 
-	Energy *rapl.Recorder // nil without a source of energy
-	NoBPF  bool           // what others run from /proc/stat even where the scheduler could tell
+	Energy   *rapl.Recorder // nil without a source of energy
+	Counters *rapl.Recorder // of counts, nil without any
+	NoBPF    bool           // what others run from /proc/stat even where the scheduler could tell
 
 	FS         pmu.FS
 	Proc       string // root of procfs, "/proc"

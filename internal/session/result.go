@@ -20,6 +20,7 @@ const (
 	NoteFiltered  NoteKind = "filtered"   // whole CPUs sampled for lack of descriptors
 	NoteHotplug   NoteKind = "hotplug"    // a CPU came or went
 	NoteEnergy    NoteKind = "energy"     // the energy readings have a flaw
+	NoteCounters  NoteKind = "counters"   // the readings of the counters have a flaw
 	NoteOthers    NoteKind = "others"     // what other processes used is unknown
 	NoteTicks     NoteKind = "ticks"      // what other processes used is known roughly
 	NoteNoBPF     NoteKind = "no-bpf"     // the same, for lack of the right to load BPF programs

@@ -106,8 +106,8 @@ func (r *recording) deliver(until int64) {
 		r.missed.look(r, r.ran, r.horizon, until == math.MaxInt64)
 		r.ran = nil
 	}
-	if r.energyOn {
-		r.opt.Energy.Take(until, r.sink.Energy)
+	for _, p := range r.polled {
+		p.Take(until, p.point)
 	}
 	r.busy.deliver(until, r.sink)
 	r.sink.Advance(until)

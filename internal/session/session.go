@@ -45,8 +45,8 @@ type recording struct {
 	busy    busyTimes
 	online  []int
 
-	signalled bool // a signal ended the recording
-	energyOn  bool
+	signalled bool     // a signal ended the recording
+	polled    []polled // that are running
 	sampling  bool
 	books     perfring.Books
 	lostSeen  map[int]uint64 // LOST records per CPU
@@ -224,11 +224,8 @@ func (r *recording) beginSampling() error {
 		// Not before: busy time without samples of the same time would all be others'.
 		r.startBusy()
 	}
-	if r.opt.Energy != nil {
-		if err := r.opt.Energy.Start(); err != nil {
-			return fmt.Errorf("energy: %w", err)
-		}
-		r.energyOn = true
+	if err := r.startPolled(); err != nil {
+		return err
 	}
 	r.sampling = true
 	r.result.Wall = time.Now()
@@ -264,11 +261,7 @@ func (r *recording) enable(index int) error {
 // stop ends the recording and delivers all that is left.
 func (r *recording) stop() {
 	r.result.End = monotonic()
-	if r.energyOn {
-		if err := r.opt.Energy.Stop(); err != nil {
-			r.note(NoteEnergy, "the last energy reading failed: %v", err)
-		}
-	}
+	r.stopPolled()
 	var ran map[int]int64
 	if r.busy.account != nil && !r.systemWide() {
 		ran = r.ranNow() // before what runs while events are being disabled

@@ -172,6 +172,7 @@ func (r *recorder) used(cpu int, begin, end int64) time.Duration {
 
 func (r *recorder) Missed(cpu int, from, to, ns int64) { r.missed += ns }
 func (r *recorder) Energy(int, int64, float64)         {}
+func (r *recorder) Count(int, int64, float64)          {}
 func (r *recorder) Advance(t int64)                    { r.advanced = t }
 
 func (r *recorder) seconds(match func(sample) bool) float64 {
