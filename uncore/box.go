@@ -1,7 +1,11 @@
 package uncore
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -123,17 +127,33 @@ func kindOf(name string) string {
 	return name
 }
 
-// kinds are the PMUs of sysfs by kind, one of each: boxes of a kind are alike.
-func (m Machine) kinds() (map[string]pmu.PMU, error) {
-	pmus, err := m.fs().PMUs()
-	if len(pmus) == 0 {
-		return nil, err
+// kinds finds the PMUs of sysfs by kind and reads one of each that is wanted: boxes
+// of a kind are alike, and a server has hundreds. hasCore tells whether there is
+// a PMU of the cores, which generic events need: x86 calls it cpu, and those of
+// several kinds of core say which CPUs are theirs.
+func (m Machine) kinds(wanted func(kind string) bool) (kinds map[string]pmu.PMU, hasCore bool, err error) {
+	dir := filepath.Join(cmp.Or(m.Sys, "/sys"), "bus/event_source/devices")
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, false, fmt.Errorf("list the PMUs: %w", err)
 	}
-	kinds := map[string]pmu.PMU{}
-	for _, p := range pmus {
-		if kind := kindOf(p.Name); kinds[kind].Name == "" {
-			kinds[kind] = p
+	kinds = map[string]pmu.PMU{}
+	var errs []error
+	for _, entry := range entries {
+		name := entry.Name()
+		if _, err := os.Stat(filepath.Join(dir, name, "cpus")); err == nil || name == "cpu" {
+			hasCore = true
 		}
+		kind := kindOf(name)
+		if _, have := kinds[kind]; have || !wanted(kind) {
+			continue
+		}
+		p, err := m.fs().PMU(name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		kinds[kind] = p
 	}
-	return kinds, nil
+	return kinds, hasCore, errors.Join(errs...)
 }

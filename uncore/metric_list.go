@@ -15,47 +15,47 @@ const line = 64
 // come from names of sysfs with a placeholder (cN). Several of one name are the
 // same figure from different units: Machine.Metrics takes the first that can be had.
 func AllMetrics() []Metric {
+	return append(machineMetrics(), cstateMetrics("cN")...)
+}
+
+// machineMetrics are all but those that take their names from sysfs.
+func machineMetrics() []Metric {
 	all := slices.Concat(coreMetrics(), cxlMetrics(), cxlDeviceMetrics())
 	for _, source := range memorySources {
 		all = append(all, memoryMetrics(source)...)
 	}
-	return append(all, cstateMetrics("cN")...)
+	return all
 }
 
 // Metrics are the figures whose events this machine has, ready to be computed.
 // The error is that of sysfs; what could be read is used all the same.
 func (m Machine) Metrics() ([]Metric, error) {
-	kinds, err := m.kinds()
+	all := machineMetrics()
+	kinds, hasCore, err := m.kinds(func(kind string) bool {
+		return strings.HasPrefix(kind, "cstate_") || slices.ContainsFunc(all, func(m Metric) bool { return m.pmu == kind })
+	})
+	all = append(all, cstatesOf(kinds)...)
 	var metrics []Metric
 	taken := map[string]bool{}
-	offer := func(candidates []Metric) {
-		for _, c := range candidates {
-			if ok := m.bind(&c, kinds); ok && !taken[c.Name] {
-				metrics = append(metrics, c)
-				taken[c.Name] = true
-			}
+	for _, c := range all {
+		if taken[c.Name] {
+			continue
+		}
+		p, there := kinds[c.pmu]
+		if c.pmu == "" {
+			there = len(c.Events) == 0 || hasCore
+		}
+		if there && m.bind(&c, p) {
+			metrics = append(metrics, c)
+			taken[c.Name] = true
 		}
 	}
-	offer(coreMetrics())
-	offer(cxlMetrics())
-	offer(cxlDeviceMetrics())
-	for _, source := range memorySources {
-		offer(memoryMetrics(source))
-	}
-	offer(cstatesOf(kinds))
 	return metrics, err
 }
 
-// bind finds out whether the machine has what the figure needs, and what one
-// count of each event stands for.
-func (m Machine) bind(c *Metric, kinds map[string]pmu.PMU) bool {
-	p, there := kinds[c.pmu]
-	if c.pmu == "" {
-		there = len(c.Events) == 0 || hasCore(kinds)
-	}
-	if !there {
-		return false
-	}
+// bind finds out whether PMU p has what the figure needs, and what one count of
+// each event stands for.
+func (m Machine) bind(c *Metric, p pmu.PMU) bool {
 	for _, need := range c.needs {
 		_, isField := p.Format[need]
 		if !isField && !hasAlias(p, need) {
@@ -80,17 +80,6 @@ func (m Machine) bind(c *Metric, kinds map[string]pmu.PMU) bool {
 		}
 	}
 	return true
-}
-
-// hasCore tells whether there is a PMU of the cores, which generic events need:
-// x86 calls it cpu, and those of several kinds of core say which CPUs are theirs.
-func hasCore(kinds map[string]pmu.PMU) bool {
-	for name, p := range kinds {
-		if name == "cpu" || p.CPUs != nil && !p.Uncore {
-			return true
-		}
-	}
-	return false
 }
 
 func hasAlias(p pmu.PMU, name string) bool {

@@ -11,13 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// metric is the figure of that name on machine m.
-func metric(t *testing.T, m Machine, name string) Metric {
+// metric is the figure of that name.
+func metric(t *testing.T, all []Metric, name string) Metric {
 	t.Helper()
-	all, err := m.Metrics()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, metric := range all {
 		if metric.Name == name {
 			return metric
@@ -40,13 +36,20 @@ const (
 
 // The numbers here are computed by hand.
 func TestValues(t *testing.T) {
-	spr, amd, gnr, arm, client := tree(t, "spr"), tree(t, "amd"), tree(t, "gnr"), tree(t, "arm"), tree(t, "client")
+	const spr, amd, gnr, arm, client = "spr", "amd", "gnr", "arm", "client"
+	machines := map[string][]Metric{}
+	for _, name := range []string{spr, amd, gnr, arm, client} {
+		var err error
+		if machines[name], err = tree(t, name).Metrics(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	count := func(event, pmu string, cpu int, n float64) Measured {
 		return Measured{Event: event, PMU: pmu, CPU: cpu, Count: n, OK: true}
 	}
 	joules := []Joules{{"energy", 0, 120}, {"energy", 1, 60}, {"package", 0, 100}, {"package", 1, 50}, {"dram", 0, 20}, {"dram", 1, 10}, {"psys", -1, 999}}
 	for _, test := range []struct {
-		m       Machine
+		machine string
 		name    string
 		stretch Stretch
 		want    []Value
@@ -125,7 +128,7 @@ func TestValues(t *testing.T) {
 		{spr, "energy_delay_product", Stretch{Seconds: 2.5, Joules: joules}, []Value{{-1, "", -1, 450}}},
 	} {
 		test.stretch.Package = packageOf
-		got := metric(t, test.m, test.name).Values(test.stretch)
+		got := metric(t, machines[test.machine], test.name).Values(test.stretch)
 		if diff := cmp.Diff(test.want, got, cmpopts.EquateApprox(1e-12, 0)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
@@ -134,7 +137,10 @@ func TestValues(t *testing.T) {
 
 // What was not counted, or not measured, gives no value: no 0, no part of a sum.
 func TestNoValue(t *testing.T) {
-	spr := tree(t, "spr")
+	spr, err := tree(t, "spr").Metrics()
+	if err != nil {
+		t.Fatal(err)
+	}
 	reads := func(pmu string, ok bool) Measured {
 		return Measured{Event: "uncore_imc/cas_count_read/", PMU: pmu, CPU: 0, Count: 5, OK: ok}
 	}
@@ -213,7 +219,10 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("an unknown processor: %v, %v; want no cxl_read_bandwidth", metrics, err)
 	}
 	unknown.Platform = "emr"
-	if got := metric(t, unknown, "cxl_read_bandwidth").Events; !slices.Equal(got, []string{cxlReads}) {
+	if metrics, err = unknown.Metrics(); err != nil {
+		t.Fatal(err)
+	}
+	if got := metric(t, metrics, "cxl_read_bandwidth").Events; !slices.Equal(got, []string{cxlReads}) {
 		t.Errorf("the events of a platform by name are %v", got)
 	}
 }

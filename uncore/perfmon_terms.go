@@ -119,7 +119,7 @@ func (p perfmonEvent) filter(e *Entry, t *termList) error {
 		for term := range strings.SplitSeq(filter, ",") {
 			name, value, ok := strings.Cut(term, "=")
 			if !ok || strings.TrimSpace(name) == "" || strings.ContainsAny(value, "/{}: \t\n\r") || value == "" {
-				return fmt.Errorf("Filter %q is no list of name=value", filter)
+				return fmt.Errorf("field Filter %q is no list of name=value", filter)
 			}
 			t.add(strings.TrimSpace(name), value)
 		}

@@ -89,7 +89,7 @@ func TestReadPerfmonRefused(t *testing.T) {
 		{event(`,"SampleAfterValue":"-1"`), `event file x.json: event 2: BAD: SampleAfterValue "-1" is no number`},
 		{event(`,"MSRIndex":"0x3f6","MSRValue":"0xg"`), `event file x.json: event 2: BAD: MSRValue "0xg" is no number`},
 		{event(`,"Filter":"Filter1"`), `event file x.json: event 2: BAD: no FILTER_VALUE, which Filter asks for`},
-		{event(`,"Filter":"config1"`), `event file x.json: event 2: BAD: Filter "config1" is no list of name=value`},
+		{event(`,"Filter":"config1"`), `event file x.json: event 2: BAD: field Filter "config1" is no list of name=value`},
 		{event(`,"Unit":"a/b"`), `event file x.json: event 2: BAD: Unit "a/b" is no name of a unit`},
 	} {
 		table, err := ReadPerfmon(strings.NewReader(test.text), "x.json")
