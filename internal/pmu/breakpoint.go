@@ -19,19 +19,20 @@ const (
 // Access is any of r, w, x, by default rw. The default length is perf's: 4
 // bytes, but for execution what the processor wants, the size of a long on
 // amd64 and of an instruction on arm64.
-func parseBreakpoint(spec string) (Event, *EventError) {
+func parseBreakpoint(spec string) (parsed, *EventError) {
 	parts := strings.Split(spec, ":")
 	address, length, hasLength := strings.Cut(parts[0], "/")
-	ev := Event{Type: unix.PERF_TYPE_BREAKPOINT}
+	ev := parsed{Event: Event{Type: unix.PERF_TYPE_BREAKPOINT}}
+	ev.excludeGuest(nil)
 	var ok bool
 	if ev.Config1, ok = parseNumber(address); !ok {
-		return Event{}, refuse(address, nil, "an address is 0x and hex digits, or decimal")
+		return parsed{}, refuse(address, nil, "an address is 0x and hex digits, or decimal")
 	}
 	parts = parts[1:]
 	if len(parts) > 0 && parts[0] != "" && strings.Trim(parts[0], "rwx") == "" {
 		var err *EventError
 		if ev.BPType, err = parseAccess(parts[0]); err != nil {
-			return Event{}, err
+			return parsed{}, err
 		}
 		parts = parts[1:]
 	}
@@ -42,7 +43,7 @@ func parseBreakpoint(spec string) (Event, *EventError) {
 	case hasLength:
 		// HW_BREAKPOINT_LEN_1 to _8; which of them work is up to the processor.
 		if ev.Config2, ok = parseNumber(length); !ok || ev.Config2 < 1 || ev.Config2 > 8 {
-			return Event{}, refuse(length, nil, "a length is 1 to 8 bytes")
+			return parsed{}, refuse(length, nil, "a length is 1 to 8 bytes")
 		}
 	case ev.BPType == BreakExec && runtime.GOARCH != "arm64":
 		ev.Config2 = 8
@@ -53,9 +54,10 @@ func parseBreakpoint(spec string) (Event, *EventError) {
 	case 0:
 		return ev, nil
 	case 1:
-		return ev, ev.modify(parts[0])
+		ev.letters = parts[0]
+		return ev, ev.modify(parts[0], false)
 	}
-	return Event{}, refuse(":"+strings.Join(parts[1:], ":"), nil, "a breakpoint has at most an access (r, w, x) and modifiers")
+	return parsed{}, refuse(":"+strings.Join(parts[1:], ":"), nil, "a breakpoint has at most an access (r, w, x) and modifiers")
 }
 
 func parseAccess(s string) (bpType uint32, err *EventError) {

@@ -2,6 +2,7 @@ package pmu
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -45,21 +46,43 @@ type Event struct {
 	NoInherit         bool   // no-inherit: the tasks that it starts are not counted
 }
 
-// Parse reads one event:
+// Parse reads one event, in the syntax of perf:
 //
 //	cycles  page-faults  L1-dcache-load-misses   a name of perf-list(1)
-//	r1a8                                         a raw code of the CPU's own PMU, in hex
-//	msr/tsc/  cpu/event=0x3c,umask=1/            an alias, or fields, of a PMU of sysfs
+//	r1a8  1:2                                    a raw code of the CPU's own PMU, in hex; a type and a config
+//	msr/tsc/  cpu/event=0x3c,umask=1/            an event, or fields, of a PMU of sysfs
+//	energy-pkg                                   an event of that name, whichever PMUs have it
 //	sched:sched_switch                           a tracepoint
 //	mem:0x1000/8:rw                              a breakpoint, see perf-list(1)
 //
-// each with modifiers behind a colon (behind the slash of a PMU): u, k and h
-// count in user space, the kernel and the hypervisor alone, p to ppp ask for
-// precise addresses. Names and numbers are perf's, and so is their meaning.
+// Between the slashes of a PMU are, separated by commas, at most one event of its
+// events directory, fields of its format directory (field=VALUE, or field alone
+// where it is one bit), rNNN or config=, config1= to config4= for whole words, and
+// what any event takes between slashes (cycles/name=x/): name= how to call it, in
+// single quotes if it holds a comma or a slash; period= or freq= for sampling;
+// inherit, no-inherit. Numbers are decimal, or 0x and hex digits. A value that
+// does not fit is refused with the range.
+//
+// The PMU's name may be the beginning of several, up to the number (uncore_imc for
+// uncore_imc_0 and uncore_imc_1, cxl_pmu for cxl_pmu_mem0.0), or a pattern with *,
+// ? and [] (uncore_*); uncore_ in front may be left out. Parse wants one.
+//
+// Modifiers are behind a colon (behind the slash, where there is one): u, k and h
+// count in user space, the kernel and the hypervisor alone; G and H in virtual
+// machines and outside of them, which is the default; I leaves out idle time; p to
+// ppp and P ask for precise addresses; D keeps it on its counter; e lets nothing
+// else on the PMU. S and W are for groups, see ParseGroups.
+//
+// Names and numbers are perf's, and so is their meaning, but that a field beside
+// an event replaces the event's bits of it (perf ors them: of mem-loads, which has
+// ldlat=3, with ldlat=30 it makes ldlat=31), and that what is given twice is refused.
 //
 // The error is an *EventError.
 func (f FS) Parse(spec string) (Event, error) {
-	events, err := f.parse(spec)
+	events, err := f.parse(spec, false)
+	if err == nil {
+		err = alone(events)
+	}
 	if err != nil {
 		return Event{}, err
 	}
@@ -72,51 +95,51 @@ func (f FS) Parse(spec string) (Event, error) {
 		err.Spec = events[0].Name
 		return Event{}, err
 	}
-	return events[0], nil
+	return events[0].Event, nil
 }
 
-// ParseList reads events separated by commas; a comma between the slashes of a
-// PMU belongs to the event. An event of a name that stands for several PMUs
-// (uncore_imc/cas_count_read/ where there are uncore_imc_0 and uncore_imc_1)
-// gives one Event for each, of the same Name.
+// ParseList reads events separated by commas. An event of a name that stands for
+// several PMUs (uncore_imc/cas_count_read/ where there are uncore_imc_0 and
+// uncore_imc_1) gives one Event for each, of the same Name and Term.
 func (f FS) ParseList(spec string) ([]Event, error) {
 	var events []Event
-	for rest, more := spec, true; more; {
+	term := 0
+	for rest, more := spec, true; more; term++ {
 		var one string
 		one, rest, more = cutEvent(rest)
-		evs, err := f.parse(one)
+		found, err := f.parse(one, false)
+		if err == nil {
+			err = alone(found)
+		}
 		if err != nil {
 			return nil, err
 		}
-		events = append(events, evs...)
+		for _, ev := range found {
+			ev.Term = term
+			events = append(events, ev.Event)
+		}
 	}
 	return events, nil
 }
 
-// cutEvent splits a list at the comma behind its first event.
-func cutEvent(list string) (event, rest string, more bool) {
-	comma := strings.IndexByte(list, ',')
-	slash := strings.IndexByte(list, '/')
-	isMem := strings.HasPrefix(strings.TrimSpace(list), "mem:") // its slash opens nothing
-	if slash < 0 || comma < 0 || comma < slash || isMem {
-		return strings.Cut(list, ",")
+// alone refuses the modifiers that say how a group is counted.
+func alone(events []parsed) error {
+	for _, ev := range events {
+		if ev.sample || ev.weak {
+			err := refuse(ev.letters, nil, "S and W say how a group is counted, and this is a single event")
+			err.Spec = ev.Name
+			return err
+		}
 	}
-	end := strings.IndexByte(list[slash+1:], '/')
-	if end < 0 {
-		return list, "", false
-	}
-	end += slash + 2
-	tail, rest, more := strings.Cut(list[end:], ",")
-	return list[:end] + tail, rest, more
+	return nil
 }
 
 // parse gives the events that one term stands for: more than one only for
-// several PMUs of one name.
-func (f FS) parse(spec string) ([]Event, error) {
+// several PMUs of one name and, with kinds, for several kinds of core.
+func (f FS) parse(spec string, kinds bool) ([]parsed, error) {
 	spec = strings.TrimSpace(spec)
-	events, err := f.dispatch(spec)
-	var bad *EventError
-	if errors.As(err, &bad) {
+	events, bad := f.dispatch(spec, kinds)
+	if bad != nil {
 		bad.Spec = spec
 		return nil, bad
 	}
@@ -129,117 +152,169 @@ func (f FS) parse(spec string) ([]Event, error) {
 	return events, nil
 }
 
-func (f FS) dispatch(spec string) ([]Event, error) {
+func (f FS) dispatch(spec string, kinds bool) ([]parsed, *EventError) {
 	if spec == "" {
 		return nil, refuse("", nil, "no event is named")
-	}
-	if strings.ContainsAny(spec, "{}") {
-		return nil, refuse("", nil, "braces make a group, which is no event")
 	}
 	if i := strings.IndexFunc(spec, unicode.IsControl); i >= 0 {
 		return nil, refuse(spec[i:], nil, "an event holds no control characters")
 	}
+	if brace(spec) >= 0 {
+		return nil, refuse("", nil, "braces make a group, which is no event")
+	}
 	if mem, ok := strings.CutPrefix(spec, "mem:"); ok {
 		return single(parseBreakpoint(mem))
 	}
-	if name, body, ok := strings.Cut(spec, "/"); ok {
-		return f.parsePMU(name, body)
+	name, terms, modifiers, hasTerms, closed := cutTerms(spec)
+	if !closed {
+		return nil, refuse("/"+terms, nil, "the closing / is missing")
 	}
-	return single(f.parseNamed(spec))
+	if !hasTerms {
+		return f.parseNamed(spec, kinds)
+	}
+	name = strings.TrimSpace(name)
+	events, isNamed, bad := f.named(name, kinds)
+	switch {
+	case bad != nil:
+		return nil, bad
+	case isNamed:
+		bad = each(events, func(ev *parsed) *EventError { return ev.shape(terms) })
+	default:
+		events, bad = f.parsePMU(name, terms)
+	}
+	if bad != nil {
+		return nil, bad
+	}
+	if modifiers = strings.TrimSpace(modifiers); modifiers != "" {
+		// perf does without a colon here, and so may the user.
+		bad = modifyAll(events, strings.TrimPrefix(modifiers, ":"))
+	}
+	return events, bad
 }
 
-// single also keeps a nil *EventError from becoming an error that is not nil.
-func single(ev Event, err *EventError) ([]Event, error) {
-	if err != nil {
-		return nil, err
+// single also keeps the event of an error from being one.
+func single(ev parsed, bad *EventError) ([]parsed, *EventError) {
+	if bad != nil {
+		return nil, bad
 	}
-	return []Event{ev}, nil
+	return []parsed{ev}, nil
 }
 
-// parseNamed reads what is neither a breakpoint nor of a PMU directory: name,
-// name:modifiers, group:tracepoint, group:tracepoint:modifiers.
-func (f FS) parseNamed(spec string) (Event, *EventError) {
+func each(events []parsed, do func(*parsed) *EventError) *EventError {
+	for i := range events {
+		if bad := do(&events[i]); bad != nil {
+			return bad
+		}
+	}
+	return nil
+}
+
+func modifyAll(events []parsed, letters string) *EventError {
+	return each(events, func(ev *parsed) *EventError {
+		ev.letters = letters
+		return ev.modify(letters, false)
+	})
+}
+
+// named reads what needs no directory of a PMU: a name of perf-list(1), a raw
+// code, type:config, or a tracepoint.
+func (f FS) named(name string, kinds bool) ([]parsed, bool, *EventError) {
+	ev, ok := lookupName(name)
+	if !ok {
+		var bad *EventError
+		if ev, ok, bad = parseRaw(name); bad != nil {
+			return nil, false, bad
+		}
+	}
+	if ok {
+		events := []parsed{{Event: ev}}
+		if kinds && generic(&ev) {
+			events = f.ofEachKind(ev)
+		}
+		for i := range events {
+			events[i].excludeGuest(nil)
+		}
+		return events, true, nil
+	}
+	first, second, ok := strings.Cut(name, ":")
+	if !ok {
+		return nil, false, nil
+	}
+	if isNumber(first[:min(1, len(first))]) {
+		ev, bad := f.parseNumeric(first, second)
+		events, bad := single(ev, bad)
+		return events, true, bad
+	}
+	tp, bad := f.tracepoint(first, second)
+	events, bad := single(tp, bad)
+	return events, true, bad
+}
+
+// parseNamed reads what has no slash: name, name:modifiers, and the same of
+// group:tracepoint or type:config.
+func (f FS) parseNamed(spec string, kinds bool) ([]parsed, *EventError) {
 	parts := strings.Split(spec, ":")
 	if len(parts) > 3 {
-		return Event{}, refuse(":"+strings.Join(parts[3:], ":"), nil, "an event has at most a group, a name and modifiers")
+		return nil, refuse(":"+strings.Join(parts[3:], ":"), nil, "an event has at most a group, a name and modifiers")
 	}
-	ev, ok := lookupName(parts[0])
+	events, ok, bad := f.named(parts[0], kinds)
+	if bad != nil {
+		return nil, bad
+	}
 	if !ok {
-		var err *EventError
-		if ev, ok, err = parseRaw(parts[0]); err != nil {
-			return Event{}, err
+		if events, bad = f.ofAnyPMU(parts[0]); bad != nil {
+			return nil, bad
 		}
+		ok = len(events) > 0
 	}
 	switch {
 	case ok && len(parts) == 3:
-		return Event{}, refuse(parts[2], nil, "an event has one set of modifiers")
+		return nil, refuse(parts[2], nil, "an event has one set of modifiers")
 	case ok && len(parts) == 2:
-		return ev, ev.modify(parts[1])
+		return events, modifyAll(events, parts[1])
 	case ok:
-		return ev, nil
+		return events, nil
+	case slices.Contains([]string{"duration_time", "user_time", "system_time"}, parts[0]):
+		return nil, refuse(parts[0], ErrNoEvent, "a time that perf takes itself, and no event of the kernel")
 	case len(parts) == 1:
-		return Event{}, f.unknown(spec)
+		return nil, refuse(spec, ErrNoEvent, "no such event")
 	}
-	ev, err := f.tracepoint(parts[0], parts[1])
-	if err != nil {
-		var probe Event
-		if len(parts) == 2 && probe.modify(parts[1]) == nil && !errors.Is(err, ErrNoEvent) {
+	events, _, bad = f.named(parts[0]+":"+parts[1], kinds)
+	if bad != nil {
+		var probe parsed
+		if len(parts) == 2 && probe.modify(parts[1], false) == nil && !errors.Is(bad, ErrNoEvent) {
 			// cycels:u: a misspelt name is likelier than a tracepoint called u.
-			return Event{}, f.unknown(parts[0])
+			return nil, refuse(parts[0], ErrNoEvent, "no such event")
 		}
-		return Event{}, err
+		return nil, bad
 	}
 	if len(parts) == 3 {
-		return ev, ev.modify(parts[2])
+		return events, modifyAll(events, parts[2])
+	}
+	return events, nil
+}
+
+// parseNumeric reads type:config.
+func (f FS) parseNumeric(first, second string) (parsed, *EventError) {
+	number, ok := parseNumber(first)
+	if !ok || number > 1<<32-1 {
+		return parsed{}, refuse(first, nil, "the number of a type is 0-0xffffffff")
+	}
+	config, ok := parseNumber(second)
+	if !ok {
+		return parsed{}, refuse(second, nil, "behind the number of a type is a config: decimal, or 0x and hex digits, of at most 64 bits")
+	}
+	ev := parsed{Event: Event{Type: uint32(number), Config: config}}
+	if number <= unix.PERF_TYPE_BREAKPOINT {
+		ev.excludeGuest(nil)
+		return ev, nil
+	}
+	if name := f.ofType(ev.Type); name != "" {
+		p, bad := f.usable(name)
+		if bad != nil {
+			return parsed{}, bad
+		}
+		ev.of(&p)
 	}
 	return ev, nil
-}
-
-// unknown is the error for a name that means nothing, with the PMUs that have an
-// event of that name.
-func (f FS) unknown(name string) *EventError {
-	var holders []string
-	pmus, _ := f.PMUs() // only for the hint
-	for _, p := range pmus {
-		if _, ok := p.alias(name); ok {
-			holders = append(holders, p.Name+"/"+name+"/")
-		}
-	}
-	if len(holders) > 0 {
-		return refuse(name, ErrNoEvent, "no such event; a PMU has one of that name: %s", enumerate(holders))
-	}
-	return refuse(name, ErrNoEvent, "no such event")
-}
-
-// modify applies modifiers. Naming a level excludes the levels that are not named.
-func (ev *Event) modify(modifiers string) *EventError {
-	if modifiers == "" {
-		return refuse(":", nil, "the modifiers are missing")
-	}
-	var user, kernel, hv bool
-	var precise uint8
-	for i, letter := range modifiers {
-		again := false
-		switch letter {
-		case 'u':
-			again, user = user, true
-		case 'k':
-			again, kernel = kernel, true
-		case 'h':
-			again, hv = hv, true
-		case 'p':
-			again = precise == 3
-			precise++
-		default:
-			return refuse(modifiers[i:], nil, "unknown modifier; there are u, k, h and p, pp, ppp")
-		}
-		if again {
-			return refuse(modifiers, nil, "too many of modifier %c", letter)
-		}
-	}
-	if user || kernel || hv {
-		ev.ExcludeUser, ev.ExcludeKernel, ev.ExcludeHV = !user, !kernel, !hv
-	}
-	ev.Precise = precise
-	return nil
 }

@@ -72,11 +72,14 @@ func (f Field) Max() uint64 {
 	return ^uint64(0) >> (64 - bits.OnesCount64(f.Mask))
 }
 
+// span is the range of values, "0-0xff".
+func (f Field) span() string { return fmt.Sprintf("0-%#x", f.Max()) }
+
 // Put replaces the field's bits of its word. A value wider than the field is
 // an error, as perf has it, and never cut.
 func (f Field) Put(words *[Words]uint64, value uint64) error {
 	if value > f.Max() {
-		return fmt.Errorf("%#x is out of range 0-%#x (%s)", value, f.Max(), f)
+		return fmt.Errorf("%#x is out of range %s (%s)", value, f.span(), f)
 	}
 	words[f.Word] &^= f.Mask
 	for mask := f.Mask; mask != 0 && value != 0; mask &= mask - 1 {

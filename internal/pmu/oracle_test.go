@@ -1,43 +1,229 @@
 package pmu
 
 import (
-	"bytes"
-	"context"
+	"errors"
 	"fmt"
 	"os"
-	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
 	"testing"
-	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 )
 
-// perf prints the attribute it would open, before it opens it: what we read from
-// a name must be what perf reads.
-func TestOracle(t *testing.T) {
-	perf, err := exec.LookPath("perf")
+// oracleRow is a line of testdata/oracle/attrs.txt, which says what the marks mean.
+type oracleRow struct {
+	line       int
+	mark       byte // one of =-+!
+	spec, want string
+	perf       string // what perf makes of a ! row
+}
+
+// readOracle reads the table, by machine.
+func readOracle(t *testing.T) map[string][]oracleRow {
+	t.Helper()
+	text, err := os.ReadFile("testdata/oracle/attrs.txt")
 	if err != nil {
-		t.Skipf("no perf to compare with: %v", err)
+		t.Fatal(err)
 	}
-	if _, err := attrOfPerf(perf, "dummy"); err != nil {
-		t.Skipf("perf is of no use here: %v", err)
+	rows := map[string][]oracleRow{}
+	seen := map[string]bool{}
+	machine := ""
+	number := 0
+	for line := range strings.Lines(string(text)) {
+		number++
+		line = strings.TrimSuffix(line, "\n")
+		if name, ok := strings.CutPrefix(line, "## "); ok {
+			machine = name
+			clear(seen)
+			continue
+		}
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		columns := strings.Split(line[1:], "\t")
+		row := oracleRow{line: number, mark: line[0], spec: strings.TrimPrefix(columns[0], " ")}
+		want := map[byte]int{'=': 2, '-': 2, '+': 2, '!': 3}[row.mark]
+		if want == 0 || len(columns) != want || machine == "" || seen[row.spec] {
+			t.Fatalf("attrs.txt:%d: %q is no row of its own with a mark and its columns", number, line)
+		}
+		seen[row.spec] = true
+		row.want = columns[1]
+		if want == 3 {
+			row.perf = columns[2]
+		}
+		rows[machine] = append(rows[machine], row)
 	}
+	return rows
+}
+
+// openSysfs makes the sysfs tree of testdata/oracle/NAME.sysfs.
+func openSysfs(t *testing.T, name string) (machine FS, root string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata/oracle", name+".sysfs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root = t.TempDir()
+	for line := range strings.Lines(string(text)) {
+		if line[0] == '#' {
+			continue
+		}
+		path, content, ok := strings.Cut(line, " ")
+		path = filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil || !ok {
+			t.Fatalf("%s: %q: %v", name, line, err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return NewFS(root, root), root
+}
+
+// Every event string of the table, accepted or refused, is read as it says.
+func TestOracleTable(t *testing.T) {
+	total := 0
+	for name, rows := range readOracle(t) {
+		machine, _ := openSysfs(t, name)
+		for _, row := range rows {
+			total++
+			groups, err := machine.ParseGroups(row.spec)
+			if row.mark == '-' || row.mark == '!' && !isAttr(row.want) {
+				var bad *EventError
+				if !errors.As(err, &bad) || !strings.Contains(err.Error(), row.want) || strings.ContainsAny(err.Error(), "\n\r") {
+					t.Errorf("attrs.txt:%d: %s: got %q, error %v\nwant the error %s", row.line, row.spec, describeGroups(groups), err, row.want)
+				}
+				continue
+			}
+			if got := describeGroups(groups); err != nil || got != row.want {
+				t.Errorf("attrs.txt:%d: %s on %s: got %q, %v\nwant %q", row.line, row.spec, name, got, err, row.want)
+			}
+		}
+	}
+	if total < 150 {
+		t.Errorf("%d rows; want 150 at least", total)
+	}
+}
+
+// isAttr tells an attribute from an error.
+func isAttr(want string) bool { return want[0] >= '0' && want[0] <= '9' }
+
+// perf itself, which prints the attribute it would open before it opens it, makes
+// of each string what the table says, on the same trees.
+func TestOracle(t *testing.T) {
+	perf := findPerf(t)
+	limit := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var wait sync.WaitGroup
+	for name, rows := range readOracle(t) {
+		machine, root := openSysfs(t, name)
+		loose := looseTypes(t, machine)
+		ask := func(rows []oracleRow) {
+			wait.Go(func() {
+				limit <- struct{}{}
+				defer func() { <-limit }()
+				compareRows(t, func(args ...string) (string, error) { return runPerf(perf, root, args...) }, rows, loose)
+			})
+		}
+		var batch []oracleRow
+		for _, row := range rows {
+			if row.mark == '=' || row.mark == '!' {
+				batch = append(batch, row)
+				continue
+			}
+			// perf stops at the first event that it cannot read.
+			ask([]oracleRow{row})
+		}
+		ask(batch)
+	}
+	wait.Wait()
+}
+
+// looseTypes are those of PMUs with which perf's exclude_guest is for nothing.
+func looseTypes(t *testing.T, machine FS) map[string]bool {
+	pmus, err := machine.PMUs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	loose := map[string]bool{}
+	for _, p := range pmus {
+		if !p.Core && p.Type > unix.PERF_TYPE_BREAKPOINT {
+			loose[fmt.Sprint(p.Type)] = true
+		}
+	}
+	return loose
+}
+
+// normal is the text of attributes without exclude_guest where it is for nothing
+// and with groups, or all their events, in one order: perf's is that of the
+// directory.
+func normal(text string, loose map[string]bool, events bool) string {
+	groups := strings.Split(text, "; ")
+	for i, group := range groups {
+		members := strings.Split(group, " & ")
+		for j, ev := range members {
+			if number, _, _ := strings.Cut(ev, ":"); loose[number] {
+				members[j] = strings.ReplaceAll(ev, " -guest", "")
+			}
+		}
+		if events {
+			slices.Sort(members)
+		}
+		groups[i] = strings.Join(members, " & ")
+	}
+	slices.Sort(groups)
+	return strings.Join(groups, "; ")
+}
+
+func compareRows(t *testing.T, run func(args ...string) (string, error), rows []oracleRow, loose map[string]bool) {
+	specs := make([]string, len(rows))
+	for i, row := range rows {
+		specs[i] = row.spec
+	}
+	texts, refusal, err := attrsOfPerf(run, specs, Event.describeAttr, "stat", "-vv", "-C", "0-3")
+	if err != nil {
+		t.Errorf("%q: %v", specs, err)
+		return
+	}
+	if refusal != "" {
+		if mark := rows[0].mark; mark != '-' && mark != '+' {
+			t.Errorf("perf refuses one of %q: %s", specs, refusal)
+		}
+		return
+	}
+	for i, row := range rows {
+		// Where instances are in one group, the table need not have their order.
+		got := normal(texts[i], loose, row.mark == '!')
+		want := normal(row.want, loose, false)
+		if row.mark == '!' {
+			want = normal(row.perf, loose, true)
+		}
+		switch {
+		case row.mark == '-' || row.mark == '+':
+			t.Errorf("attrs.txt:%d: %s: perf takes it: %s", row.line, row.spec, got)
+		case got != want:
+			t.Errorf("attrs.txt:%d: %s: perf has %q, the table %q", row.line, row.spec, got, want)
+		}
+	}
+}
+
+// The real sysfs, whatever this machine has.
+func TestOracleLive(t *testing.T) {
+	perf := findPerf(t)
 	machine := NewFS("", "")
 	specs := []string{
 		"cycles:u", "instructions:kpp", "branch-misses:h", "cpu-clock", "faults:uk", "cgroup-switches",
-		"L1-dcache-load-misses", "dTLB-store-misses:u", "LLC-prefetches", "branch-loads",
-		"r1a8:u", "mem:0x1000", "mem:4096/8:w:u", "mem:0x1000/2:rw",
+		"L1-dcache-load-misses", "dTLB-store-misses:u", "LLC-prefetches", "branch-loads", "r1a8:u", "mem:0x1000", "mem:4096/8:w:u", "mem:0x1000/2:rw",
+		"{task-clock,faults}:u",
 	}
 	if runtime.GOARCH == "amd64" { // on arm64 perf's length depends on its version
 		specs = append(specs, "mem:0x1000:x:k")
 	}
 	for name, events := range map[string][]string{
-		"msr":    {"msr/tsc/", "msr/event=0x12345/u"},
+		"msr":    {"msr/tsc/", "msr/event=0x12345/u", "tsc"},
 		"uprobe": {"uprobe/retprobe,ref_ctr_offset=0xfedcba98/", "uprobe/config=0x10,retprobe=1,config1=3/"},
 		"power":  {"power/energy-pkg/"},
 	} {
@@ -47,17 +233,25 @@ func TestOracle(t *testing.T) {
 			t.Logf("not compared: %v", err)
 		}
 	}
-	for _, spec := range specs {
-		compareWithPerf(t, perf, machine, spec)
+	compareLive(t, func(args ...string) (string, error) { return runPerf(perf, "/sys", args...) }, machine, specs)
+}
+
+func compareLive(t *testing.T, run func(args ...string) (string, error), machine FS, specs []string) {
+	t.Helper()
+	rows := make([]oracleRow, len(specs))
+	for i, spec := range specs {
+		groups, err := machine.ParseGroups(spec)
+		if err != nil {
+			t.Error(err)
+		}
+		rows[i] = oracleRow{mark: '=', spec: spec, want: describeGroups(groups)}
 	}
+	compareRows(t, run, rows, looseTypes(t, machine))
 }
 
 // tracefs need not be mounted: the test mounts it for a thread of its own.
 func TestOracleTracepoint(t *testing.T) {
-	perf, err := exec.LookPath("perf")
-	if err != nil {
-		t.Skipf("no perf to compare with: %v", err)
-	}
+	perf := findPerf(t)
 	skip := ""
 	done := make(chan struct{})
 	go func() {
@@ -71,13 +265,8 @@ func TestOracleTracepoint(t *testing.T) {
 				return
 			}
 		}
-		if _, err := attrOfPerf(perf, "dummy"); err != nil {
-			skip = fmt.Sprintf("perf is of no use here: %v", err)
-			return
-		}
-		for _, spec := range []string{"sched:sched_switch", "raw_syscalls:sys_enter:u"} {
-			compareWithPerf(t, perf, machine, spec)
-		}
+		run := func(args ...string) (string, error) { return runPerfHere(perf, "/sys", args...) }
+		compareLive(t, run, machine, []string{"sched:sched_switch", "raw_syscalls:sys_enter:u", "{sched:sched_switch,cycles}:k"})
 	}()
 	<-done
 	if skip != "" {
@@ -99,76 +288,34 @@ func mountTracefs() error {
 	return nil
 }
 
-func compareWithPerf(t *testing.T, perf string, machine FS, spec string) {
-	t.Helper()
-	ev, err := machine.Parse(spec)
-	if err != nil {
-		t.Error(err)
-		return
+// What only sampling knows, as perf record has it.
+func TestOracleRecord(t *testing.T) {
+	perf := findPerf(t)
+	machine, root := openSysfs(t, "server")
+	specs := []string{
+		"cycles/period=1000/", "cycles/freq=99/u", "cycles/no-inherit,period=7/", "cycles/no-inherit=0,period=7/", "cycles/inherit=0,period=7/",
+		"cycles/inherit,period=7/", "cpu/event=0x3c,period=0x10/pp", "cycles/period=7/P", "r1a8/period=5/P",
 	}
-	want, err := attrOfPerf(perf, spec)
-	if err != nil {
-		t.Errorf("%s: %v", spec, err)
-		return
+	run := func(args ...string) (string, error) { return runPerf(perf, root, args...) }
+	texts, refusal, err := attrsOfPerf(run, specs, describeSampling, "record", "-vv", "-o", "/dev/null")
+	if err != nil || refusal != "" {
+		t.Fatalf("%v %s", err, refusal)
 	}
-	ev.Name, ev.PMU, ev.CPUs, ev.Uncore, ev.Scale, ev.Unit, ev.Clock = "", "", nil, false, 0, "", false // not in the attribute
-	if diff := cmp.Diff(want, ev); diff != "" {
-		t.Errorf("%s (-perf +ours):\n%s", spec, diff)
+	for i, spec := range specs {
+		ev, err := machine.Parse(spec)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if ev.MaxPrecise {
+			ev.Precise = 3 // what perf tries first
+		}
+		if got := describeSampling(ev); got != texts[i] {
+			t.Errorf("%s: perf has %q, got %q", spec, texts[i], got)
+		}
 	}
 }
 
-// attrOfPerf reads the first attribute that perf stat -vv prints. Fields that
-// are zero are left out there.
-func attrOfPerf(perf, spec string) (Event, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, perf, "stat", "-vv", "-e", spec, "true")
-	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	// The exit code tells whether the machine has the event, not whether perf knows it.
-	out, runErr := cmd.CombinedOutput()
-	_, dump, found := bytes.Cut(out, []byte("perf_event_attr:\n"))
-	dump, _, whole := bytes.Cut(dump, []byte("\n----"))
-	if !found || !whole {
-		return Event{}, fmt.Errorf("perf printed no attribute (%v): %s", runErr, out)
-	}
-	var ev Event
-	for line := range strings.Lines(string(dump)) {
-		fields := strings.Fields(line)
-		if len(fields) < 2 {
-			return Event{}, fmt.Errorf("perf prints %q", line)
-		}
-		name, value := strings.Join(fields[:len(fields)-1], " "), fields[len(fields)-1]
-		known := []string{"type", "config", "{ bp_addr, config1 }", "{ bp_len, config2 }", "config3", "bp_type", "exclude_user", "exclude_kernel", "exclude_hv", "precise_ip"}
-		i := slices.Index(known, name)
-		if i < 0 {
-			continue
-		}
-		n, err := strconv.ParseUint(value, 0, 64)
-		if err != nil {
-			return Event{}, fmt.Errorf("perf prints %q", line)
-		}
-		switch known[i] {
-		case "type":
-			ev.Type = uint32(n)
-		case "config":
-			ev.Config = n
-		case "{ bp_addr, config1 }":
-			ev.Config1 = n
-		case "{ bp_len, config2 }":
-			ev.Config2 = n
-		case "config3":
-			ev.Config3 = n
-		case "bp_type":
-			ev.BPType = uint32(n)
-		case "exclude_user":
-			ev.ExcludeUser = n != 0
-		case "exclude_kernel":
-			ev.ExcludeKernel = n != 0
-		case "exclude_hv":
-			ev.ExcludeHV = n != 0
-		case "precise_ip":
-			ev.Precise = uint8(n)
-		}
-	}
-	return ev, nil
+func describeSampling(ev Event) string {
+	return fmt.Sprintf("%s period %d frequency %d no-inherit %v", ev.describeAttr(), ev.Period, ev.Frequency, ev.NoInherit)
 }

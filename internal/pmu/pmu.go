@@ -56,6 +56,7 @@ type PMU struct {
 	// task (pid must be -1) and cannot sample. arm_spe has a cpumask, but is a
 	// unit of the core (drivers/perf/arm_spe_pmu.c).
 	Uncore bool
+	Core   bool // its counters are those of the cores: cpu, cpu_core, armv8_pmuv3_0
 	Format map[string]Field
 	Events []Alias // sorted by name
 	// Faults are the files below this PMU that make no sense or cannot be read.
@@ -127,7 +128,7 @@ func (f FS) PMU(name string) (PMU, error) {
 	if err != nil {
 		return PMU{}, fmt.Errorf("PMU %q: %s/type: %w", name, dir, err)
 	}
-	p := PMU{Name: name, Type: uint32(n), Format: map[string]Field{}}
+	p := PMU{Name: name, Type: uint32(n), Core: name == "cpu", Format: map[string]Field{}}
 	p.readCPUs(dir)
 	p.readFormat(filepath.Join(dir, "format"))
 	p.readEvents(filepath.Join(dir, "events"))
@@ -165,6 +166,7 @@ func (p *PMU) readCPUs(dir string) {
 			continue
 		}
 		p.Uncore = name == "cpumask" && !strings.HasPrefix(p.Name, "arm_spe_")
+		p.Core = name == "cpus"
 		if p.CPUs, err = ParseCPUList(string(text)); err != nil {
 			p.fault(path, err)
 		}
@@ -242,10 +244,13 @@ func readScale(path string) (float64, error) {
 	return scale, nil
 }
 
-// alias finds an event of the PMU by name.
+// alias finds an event of the PMU by name; as in perf, in upper or lower case.
 func (p *PMU) alias(name string) (Alias, bool) {
 	i, ok := slices.BinarySearchFunc(p.Events, name, func(a Alias, name string) int { return strings.Compare(a.Name, name) })
 	if !ok {
+		i = slices.IndexFunc(p.Events, func(a Alias) bool { return strings.EqualFold(a.Name, name) })
+	}
+	if i < 0 {
 		return Alias{}, false
 	}
 	return p.Events[i], true

@@ -101,7 +101,7 @@ func TestCorpus(t *testing.T) {
 		}
 	}
 	for spec, want := range map[string]Event{
-		"power/energy-psys/": {PMU: "power", Type: 23, Config: 5, CPUs: []int{0, 16}, Uncore: true, Scale: joule, Unit: "Joules"},
+		"power/energy-psys/": {Alias: "energy-psys", PMU: "power", Type: 23, Config: 5, CPUs: []int{0, 16}, Uncore: true, Scale: joule, Unit: "Joules"},
 		"uncore_cxlcm_1/event=0x02,umask=0x100000203,thresh=1,inv,edge/": {},
 		"cxldp_0/event=0x2,umask=0x20/":                                  {PMU: "uncore_cxldp_0", Type: 112, Config: 0x2002, CPUs: []int{0, 16}, Uncore: true},
 		"cxl_pmu_mem0.0/vid=0x1e98,gid=0x10,mask=0x1,threshold=2,invert,hdm_filter_en,hdm=3/": {PMU: "cxl_pmu_mem0.0", Type: 120,

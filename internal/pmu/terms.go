@@ -1,109 +1,44 @@
 package pmu
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// parsePMU reads name/body, where body is terms/modifiers.
-func (f FS) parsePMU(name, body string) ([]Event, error) {
-	name = strings.TrimSpace(name)
-	terms, modifiers, closed := strings.Cut(body, "/")
-	if !closed {
-		return nil, refuse("/"+body, nil, "the closing / is missing")
-	}
+// parsePMU reads what is between the slashes of a PMU, for each instance of it.
+func (f FS) parsePMU(name, terms string) ([]parsed, *EventError) {
 	pmus, bad := f.instances(name)
 	if bad != nil {
 		return nil, bad
 	}
-	var level Event
-	if modifiers != "" {
-		if bad := level.modify(strings.TrimPrefix(modifiers, ":")); bad != nil {
+	pattern := isPattern(name) && (len(pmus) > 1 || pmus[0].Name != name)
+	var events []parsed
+	var first *EventError
+	for _, p := range pmus {
+		var ev parsed
+		bad := f.encode(&p, terms, &ev)
+		switch {
+		case bad == nil:
+			events = append(events, ev)
+		case !pattern:
 			return nil, bad
+		case first == nil:
+			first = bad // A pattern also matches PMUs that have no such event.
 		}
 	}
-	events := make([]Event, 0, len(pmus))
-	for _, p := range pmus {
-		ev := level
-		if bad := p.encode(terms, &ev); bad != nil {
-			return nil, bad
-		}
-		events = append(events, ev)
+	if len(events) == 0 {
+		return nil, first
 	}
 	return events, nil
-}
-
-// instances finds the PMUs a name stands for: the one that has it or, if there
-// is none, every numbered one (imc for uncore_imc_0 and uncore_imc_1).
-func (f FS) instances(name string) ([]PMU, *EventError) {
-	names, err := f.names()
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, refuse(name, fmt.Errorf("%w: %w", ErrNoPMU, err), "no such PMU: %v", err)
-		}
-		return nil, refuse(name, err, "%v", err)
-	}
-	var pmus []PMU
-	for _, n := range names {
-		if n != name && (slices.Contains(names, name) || !isInstance(n, name)) {
-			continue
-		}
-		p, err := f.PMU(n)
-		if err != nil {
-			return nil, refuse(name, err, "%v", err)
-		}
-		if fault := p.faultOf("cpumask", "cpus"); fault != nil {
-			// No CPUs would pass for all of them.
-			return nil, refuse(name, fault, "PMU %s: %v", n, fault)
-		}
-		pmus = append(pmus, p)
-	}
-	if len(pmus) == 0 {
-		return nil, refuse(name, ErrNoPMU, "no such PMU; there are %s", enumerate(names))
-	}
-	return pmus, nil
-}
-
-// isInstance says whether device is one of several units called base: base_3, or
-// base_2b442 where drivers number by address. "uncore_" in front may be left out.
-func isInstance(device, base string) bool {
-	if base == "" {
-		return false
-	}
-	if device == "uncore_"+base {
-		return true
-	}
-	suffix, ok := strings.CutPrefix(device, base+"_")
-	if !ok {
-		suffix, ok = strings.CutPrefix(device, "uncore_"+base+"_")
-	}
-	if !ok || suffix == "" {
-		return false
-	}
-	if strings.Trim(suffix, "0123456789") == "" {
-		return true
-	}
-	return len(suffix) >= 3 && strings.Trim(suffix, "0123456789abcdef") == ""
-}
-
-// compareInstances puts unit_2 before unit_10.
-func compareInstances(a, b string) int {
-	baseA, baseB := strings.TrimRight(a, "0123456789"), strings.TrimRight(b, "0123456789")
-	if baseA == baseB && len(a) != len(b) {
-		return len(a) - len(b)
-	}
-	return strings.Compare(a, b)
 }
 
 // term is one piece of an event between slashes: name or name=value.
 type term struct {
 	name     string
-	value    uint64
+	text     string // the value without its quotes
 	hasValue bool
 	asks     bool // name=? in an alias: the user must give the value
 }
@@ -114,23 +49,26 @@ func parseTerms(s string, inAlias bool) ([]term, *EventError) {
 		return nil, nil
 	}
 	var terms []term
-	for piece := range strings.SplitSeq(s, ",") {
+	for rest, more := s, true; more; {
+		piece := rest
+		comma := indexUnquoted(rest, ',')
+		if more = comma >= 0; more {
+			piece, rest = rest[:comma], rest[comma+1:]
+		}
 		piece = strings.TrimSpace(piece)
 		name, value, hasValue := strings.Cut(piece, "=")
-		t := term{name: strings.TrimSpace(name), value: 1, hasValue: hasValue}
-		value = strings.TrimSpace(value)
+		t := term{name: strings.TrimSpace(name), text: strings.TrimSpace(value), hasValue: hasValue}
 		switch {
 		case t.name == "":
 			return nil, refuse(s, nil, "a term is empty")
-		case !hasValue:
-		case value == "?" && inAlias:
+		case t.text == "?" && inAlias:
 			t.asks = true
-		case value == "?" || value == "":
+		case hasValue && (t.text == "?" || t.text == ""):
 			return nil, refuse(piece, nil, "a value is needed")
-		default:
-			var ok bool
-			if t.value, ok = parseNumber(value); !ok {
-				return nil, refuse(piece, nil, "a value is decimal, or 0x and hex digits, of at most 64 bits")
+		}
+		if quoted, ok := strings.CutPrefix(t.text, "'"); ok {
+			if t.text, ok = strings.CutSuffix(quoted, "'"); !ok || strings.Contains(t.text, "'") || t.name != "name" {
+				return nil, refuse(piece, nil, "a value in quotes is that of name=, with one ' before and one behind")
 			}
 		}
 		if slices.ContainsFunc(terms, func(o term) bool { return o.name == t.name }) {
@@ -141,12 +79,27 @@ func parseTerms(s string, inAlias bool) ([]term, *EventError) {
 	return terms, nil
 }
 
+// number is the term's value.
+func (t term) number() (uint64, *EventError) {
+	if !t.hasValue {
+		return 0, refuse(t.name, nil, "a value is needed")
+	}
+	n, ok := parseNumber(t.text)
+	if !ok {
+		return 0, refuse(t.name+"="+t.text, nil, "a value is decimal, or 0x and hex digits, of at most 64 bits")
+	}
+	return n, nil
+}
+
 // encode turns terms into the config words and copies what the PMU says of
 // itself. As perf does it, config= sets a whole word before any field; a field
 // the user names replaces that of the alias beside it.
-func (p *PMU) encode(body string, ev *Event) *EventError {
+func (f FS) encode(p *PMU, body string, ev *parsed) *EventError {
 	terms, bad := parseTerms(body, false)
 	if bad != nil {
+		return bad
+	}
+	if terms, bad = p.generalTerms(terms, &ev.Event); bad != nil {
 		return bad
 	}
 	var alias Alias
@@ -158,6 +111,9 @@ func (p *PMU) encode(body string, ev *Event) *EventError {
 		}
 		found, isAlias := p.findAlias(t.name)
 		_, isField := p.Format[t.name]
+		if !isAlias && !isField {
+			found, isAlias = f.tabled(p, t.name)
+		}
 		switch {
 		case isAlias && alias.Name != "":
 			return refuse(t.name, nil, "two events in one; %s is the other", alias.Name)
@@ -166,9 +122,13 @@ func (p *PMU) encode(body string, ev *Event) *EventError {
 		case isField:
 			given = append(given, t)
 		default:
-			raw, isRaw, bad := parseRaw(t.name)
+			raw, isRaw, bad := parseRaw(strings.Replace(t.name, "r0x", "r", 1))
 			if bad != nil {
 				return bad
+			}
+			if named, ok := lookupName(t.name); ok && p.Core && generic(&named) && len(terms) == 1 {
+				ev.ofKind(named, p)
+				return nil
 			}
 			if !isRaw {
 				return p.unknownTerm(t.name)
@@ -176,40 +136,72 @@ func (p *PMU) encode(body string, ev *Event) *EventError {
 			if slices.ContainsFunc(append(terms, given...), func(o term) bool { return o.name == "config" }) {
 				return refuse(t.name, nil, "config is given twice")
 			}
-			given = append(given, term{name: "config", value: raw.Config, hasValue: true})
+			given = append(given, term{name: "config", text: strconv.FormatUint(raw.Config, 10), hasValue: true})
 		}
 	}
 	preset, bad := p.aliasTerms(alias, given)
 	if bad != nil {
 		return bad
 	}
-	var words [Words]uint64
-	// Whole words first: they would wipe out the fields.
-	for _, list := range [][]term{preset, given} {
-		for _, t := range list {
-			if word, ok := p.wholeWord(t.name); ok {
-				words[word] = t.value
-			}
-		}
+	words, bad := p.pack(preset, given)
+	if bad != nil {
+		return bad
 	}
-	for _, list := range [][]term{preset, given} {
-		for _, t := range list {
-			if _, ok := p.wholeWord(t.name); ok {
+	ev.Type = p.Type
+	for i, word := range ev.words() {
+		*word = words[i]
+	}
+	ev.Scale, ev.Unit, ev.Alias = alias.Scale, alias.Unit, alias.Name
+	ev.of(p)
+	return nil
+}
+
+// of copies what the PMU says of all of its events.
+func (ev *parsed) of(p *PMU) {
+	ev.PMU, ev.CPUs, ev.Uncore, ev.core = p.Name, slices.Clone(p.CPUs), p.Uncore, p.Core
+	ev.excludeGuest(p)
+}
+
+// ofKind makes a generic event one of this PMU of the cores. The kernel takes
+// the number of one of several in the upper half of the config.
+func (ev *parsed) ofKind(named Event, p *PMU) {
+	ev.Type, ev.Config = named.Type, named.Config
+	if p.CPUs != nil {
+		ev.Config |= uint64(p.Type) << 32
+	}
+	ev.of(p)
+}
+
+// pack puts the terms of an alias and the user's into the config words.
+func (p *PMU) pack(preset, given []term) (words [Words]uint64, bad *EventError) {
+	// Whole words first: they would wipe out the fields.
+	for _, whole := range []bool{true, false} {
+		for _, t := range slices.Concat(preset, given) {
+			word, isWhole := p.wholeWord(t.name)
+			if isWhole != whole {
 				continue
 			}
-			field, ok := p.Format[t.name]
-			if !ok {
-				return p.unknownTerm(t.name)
+			field, isField := p.Format[t.name]
+			if !whole && !isField {
+				return words, p.unknownTerm(t.name)
 			}
-			if err := field.Put(&words, t.value); err != nil {
-				return refuse(t.name, nil, "%v", err)
+			value := uint64(1)
+			if t.hasValue || whole || field.Max() > 1 {
+				if value, bad = t.number(); bad != nil {
+					if isField {
+						bad.Reason += " (" + field.span() + ")"
+					}
+					return words, bad
+				}
+			}
+			if whole {
+				words[word] = value
+			} else if err := field.Put(&words, value); err != nil {
+				return words, refuse(t.name, nil, "%v", err)
 			}
 		}
 	}
-	ev.PMU, ev.Type, ev.CPUs, ev.Uncore = p.Name, p.Type, slices.Clone(p.CPUs), p.Uncore
-	ev.Config, ev.Config1, ev.Config2, ev.Config3, ev.Config4 = words[0], words[1], words[2], words[3], words[4]
-	ev.Scale, ev.Unit = alias.Scale, alias.Unit
-	return nil
+	return words, nil
 }
 
 // wholeWord knows config, config1, ... unless the PMU has a field of that name.
@@ -232,12 +224,33 @@ func (p *PMU) findAlias(name string) (Alias, bool) {
 	return Alias{}, false
 }
 
+// tabled finds an event of the user's tables, see WithNames, that is of this PMU.
+func (f FS) tabled(p *PMU, name string) (Alias, bool) {
+	if f.lookup == nil {
+		return Alias{}, false
+	}
+	spec, ok := f.lookup(name)
+	if !ok {
+		return Alias{}, false
+	}
+	unit, terms, _, hasTerms, closed := cutTerms(spec)
+	if !hasTerms || !closed || p.Name != unit && !isInstance(p.Name, unit) && p.Name != "uncore_"+unit && !matches(unit, p.Name) {
+		return Alias{}, false
+	}
+	return Alias{Name: name, Terms: terms}, true
+}
+
 // aliasTerms reads the terms behind an alias. Those that ask for a value
 // (core=?) must be among what the user gave.
 func (p *PMU) aliasTerms(alias Alias, given []term) ([]term, *EventError) {
 	terms, bad := parseTerms(alias.Terms, true)
+	for _, t := range terms {
+		if t.hasValue && !t.asks && bad == nil {
+			_, bad = t.number()
+		}
+	}
 	if bad != nil {
-		return nil, refuse(alias.Name, nil, "the kernel's terms for it, %q, make no sense: %q: %s", alias.Terms, bad.Part, bad.Reason)
+		return nil, refuse(alias.Name, nil, "the terms for it, %q, make no sense: %q: %s", alias.Terms, bad.Part, bad.Reason)
 	}
 	preset := terms[:0]
 	for _, t := range terms {
@@ -246,17 +259,14 @@ func (p *PMU) aliasTerms(alias Alias, given []term) ([]term, *EventError) {
 			continue
 		}
 		if !slices.ContainsFunc(given, func(g term) bool { return g.name == t.name && g.hasValue }) {
-			return nil, refuse(alias.Name, nil, "this event needs %s=VALUE%s", t.name, p.rangeOf(t.name))
+			needs := fmt.Sprintf("this event needs %s=VALUE", t.name)
+			if field, ok := p.Format[t.name]; ok {
+				needs += ", " + field.span()
+			}
+			return nil, refuse(alias.Name, nil, "%s", needs)
 		}
 	}
 	return preset, nil
-}
-
-func (p *PMU) rangeOf(name string) string {
-	if field, ok := p.Format[name]; ok {
-		return ", 0-" + "0x" + strconv.FormatUint(field.Max(), 16)
-	}
-	return ""
 }
 
 // unknownTerm tells what there is instead, or that the file of that name is at fault.

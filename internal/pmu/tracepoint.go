@@ -13,10 +13,10 @@ import (
 
 // tracepoint looks up the number tracefs gives group:name. tracefs is mounted on
 // its own or, on older systems, below debugfs.
-func (f FS) tracepoint(group, name string) (Event, *EventError) {
+func (f FS) tracepoint(group, name string) (parsed, *EventError) {
 	for _, part := range []string{group, name} {
 		if !isTraceName(part) {
-			return Event{}, refuse(part, ErrNoEvent, "a tracepoint is group:name, of letters, digits, '_', '-' and '.'")
+			return parsed{}, refuse(part, ErrNoEvent, "a tracepoint is group:name, of letters, digits, '_', '-' and '.'")
 		}
 	}
 	var denied error
@@ -28,9 +28,11 @@ func (f FS) tracepoint(group, name string) (Event, *EventError) {
 		case err == nil:
 			id, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
 			if err != nil {
-				return Event{}, refuse(name, err, "%s: %v", path, err)
+				return parsed{}, refuse(name, err, "%s: %v", path, err)
 			}
-			return Event{Type: unix.PERF_TYPE_TRACEPOINT, Config: id}, nil
+			ev := parsed{Event: Event{Type: unix.PERF_TYPE_TRACEPOINT, Config: id}}
+			ev.excludeGuest(nil)
+			return ev, nil
 		case !errors.Is(err, fs.ErrNotExist):
 			denied = err
 			continue
@@ -39,14 +41,14 @@ func (f FS) tracepoint(group, name string) (Event, *EventError) {
 			continue // not mounted here
 		}
 		if _, err := os.Stat(filepath.Join(events, group)); err != nil {
-			return Event{}, refuse(group, ErrNoEvent, "no such event, and tracefs has no tracepoint group of that name")
+			return parsed{}, refuse(group, ErrNoEvent, "no such event, and tracefs has no tracepoint group of that name")
 		}
-		return Event{}, refuse(name, ErrNoEvent, "no such tracepoint in group %s", group)
+		return parsed{}, refuse(name, ErrNoEvent, "no such tracepoint in group %s", group)
 	}
 	if denied != nil {
-		return Event{}, refuse(group+":"+name, denied, "the tracepoint cannot be looked up: %v", denied)
+		return parsed{}, refuse(group+":"+name, denied, "the tracepoint cannot be looked up: %v", denied)
 	}
-	return Event{}, refuse(group+":"+name, ErrNoTracefs, "the tracepoint cannot be looked up: %v", ErrNoTracefs)
+	return parsed{}, refuse(group+":"+name, ErrNoTracefs, "the tracepoint cannot be looked up: %v", ErrNoTracefs)
 }
 
 // isTraceName keeps separators and ".." out of the path to look up.
