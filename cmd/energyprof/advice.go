@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/energyprof/energyprof/internal/counting"
 	"github.com/energyprof/energyprof/internal/perfdata"
 	"github.com/energyprof/energyprof/internal/pmu"
 	"github.com/energyprof/energyprof/internal/session"
@@ -30,6 +31,8 @@ func advice(err error) string {
 		return refusedSource
 	case errors.As(err, &open):
 		return adviceOpen(open)
+	case errors.Is(err, perfring.ErrEventError):
+		return "another tool holds the counters (`sudo lsof | grep perf_event`), or these events do not fit on the PMU together: count fewer at once"
 	case errors.Is(err, session.ErrNoMemory):
 		return moreRing + ", or a smaller -m"
 	case errors.Is(err, session.ErrTooManyFD):
@@ -165,6 +168,17 @@ func adviceNote(n session.Note) string {
 		return "run energyprof as root"
 	case session.NoteFiltered:
 		return "raise the limit with `ulimit -n` to record the threads alone"
+	}
+	return ""
+}
+
+// adviceCount says what to do about a limitation that counting met.
+func adviceCount(n counting.Note) string {
+	switch n.Kind {
+	case counting.NoteUserOnly:
+		return fmt.Sprintf("%s; `sudo sysctl kernel.perf_event_paranoid=1` or `%s`", paranoidNow(), setCapabilities())
+	case counting.NoteIdentity:
+		return "run energyprof as root"
 	}
 	return ""
 }

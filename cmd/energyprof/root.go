@@ -22,7 +22,7 @@ func newRoot() *cobra.Command {
 		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newRecord(), newConvert(), newReport(), newList(), newDoctor(), newMan())
+	root.AddCommand(newRecord(), newStat(), newConvert(), newReport(), newList(), newDoctor(), newMan())
 	return root
 }
 

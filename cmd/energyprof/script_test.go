@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -18,10 +19,27 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the command line as a user does.
 func TestScripts(t *testing.T) {
+	// Where `go tool` knows this module's tools, for `go -C $MODULE tool ...`, and what it builds them with.
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	vars := []string{"MODULE=" + here}
+	for _, name := range []string{"GOCACHE", "GOMODCACHE"} {
+		dir, err := exec.Command("go", "env", name).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		vars = append(vars, name+"="+strings.TrimSpace(string(dir)))
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Condition:           condition,
+		Setup: func(env *testscript.Env) error {
+			env.Vars = append(env.Vars, vars...)
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code,
 			"mode": mode,
@@ -36,6 +54,9 @@ func condition(name string) (bool, error) {
 		return maySample()
 	case "root":
 		return os.Geteuid() == 0, nil
+	case "tsc-event":
+		_, err := os.Stat("/sys/bus/event_source/devices/msr/events/tsc")
+		return err == nil, nil
 	}
 	return false, errors.New("unknown condition " + name)
 }

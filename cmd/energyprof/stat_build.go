@@ -1,0 +1,358 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/internal/counting"
+	"github.com/energyprof/energyprof/internal/pmu"
+	"github.com/energyprof/energyprof/rapl"
+	"github.com/energyprof/energyprof/uncore"
+)
+
+// statBuilder makes results of what was counted.
+type statBuilder struct {
+	opt     counting.Options
+	terms   []uncore.Term
+	by      counting.By
+	cpus    []pmu.CPU
+	info    rapl.Info // no Name: there is no source of energy
+	metrics []uncore.Metric
+	start   int64 // of the first reading
+	remarks []string
+	holders []string // of busy PMUs, once somebody has looked
+
+	// For metrics alone.
+	events   []string          // the terms as metrics call them
+	packages func(cpu int) int // the package of a CPU
+	tsc      float64           // ticks of the time stamp counter in a second; 0 if it is not known
+}
+
+// rates is what the values of one repeat are divided by.
+type rates struct {
+	seconds    float64
+	cpuSeconds float64   // of the tasks that were counted; unknown of whole CPUs
+	domains    []float64 // joules, unknown if it could not be read
+}
+
+// result sums up the repeats.
+func (b *statBuilder) result(runs []counting.Run) *statResult {
+	var elapsed, user, system []float64
+	readings := make([]counting.Reading, len(runs))
+	for i, run := range runs {
+		readings[i] = run.Reading
+		elapsed = append(elapsed, run.Elapsed.Seconds())
+		if run.Exit != nil {
+			user = append(user, run.User.Seconds())
+			system = append(system, run.System.Seconds())
+		} else {
+			user, system = append(user, unknown), append(system, unknown)
+		}
+	}
+	r := b.build(readings, elapsed)
+	if len(b.opt.Command) > 0 {
+		u, s := newQuantity(user), newQuantity(system)
+		r.UserSeconds, r.SystemSeconds = &u, &s
+		r.Command.exits(runs)
+	}
+	return r
+}
+
+// interval is the result of one reading of several.
+func (b *statBuilder) interval(reading counting.Reading) *statResult {
+	if b.start == 0 {
+		b.start = reading.From
+	}
+	r := b.build([]counting.Reading{reading}, []float64{reading.Seconds()})
+	since := func(at int64) float64 { return time.Duration(at - b.start).Seconds() }
+	r.Interval = &statInterval{From: since(reading.From), To: since(reading.To)}
+	return r
+}
+
+func (b *statBuilder) build(readings []counting.Reading, elapsed []float64) *statResult {
+	r := &statResult{Version: 1, PIDs: b.opt.PIDs, Repeats: len(readings), Seconds: newQuantity(elapsed),
+		Counts: []statCount{}, Metrics: []statMetric{}, Notes: []string{}}
+	if len(b.opt.Command) > 0 {
+		r.Command = &statCommand{Args: b.opt.Command}
+	}
+	if b.opt.All {
+		r.CPUs = pmu.FormatCPUList(b.opt.CPUs)
+	}
+	rows := make([][]counting.Row, len(readings))
+	per := make([]rates, len(readings))
+	for i, reading := range readings {
+		rows[i] = counting.Aggregate(len(b.terms), reading.Counters, reading.Counts, b.by, b.cpus)
+		per[i] = b.rates(reading, rows[i])
+	}
+	keys, byKey := collectRows(rows)
+	for _, k := range keys {
+		r.Counts = append(r.Counts, b.count(k, byKey[k], per))
+	}
+	if b.info.Name != "" {
+		r.Source = &statSource{Name: b.info.Name, Measured: b.info.Measured}
+		e := b.energy(readings, per)
+		if b.by == counting.Total {
+			b.perInstruction(e, byKey, per)
+		}
+		if b.info.Measured {
+			r.Energy = e
+		} else {
+			r.Model = e
+		}
+	}
+	r.Metrics = append(r.Metrics, b.instructionsPerCycle(keys, byKey)...)
+	r.Metrics = append(r.Metrics, b.derived(readings, per)...)
+	return r
+}
+
+// rates finds out what a repeat's values are divided by.
+func (b *statBuilder) rates(reading counting.Reading, rows []counting.Row) rates {
+	per := rates{seconds: reading.Seconds(), cpuSeconds: unknown}
+	for d, joules := range reading.Joules {
+		if reading.Failed != nil && reading.Failed[d] != nil {
+			joules = unknown
+		}
+		per.domains = append(per.domains, joules)
+	}
+	for _, row := range rows {
+		if b.terms[row.Term].Clock && row.State == counting.Counted && row.Value > 0 && b.by == counting.Total && !b.opt.All {
+			per.cpuSeconds = row.Value / 1e9
+			break
+		}
+	}
+	return per
+}
+
+// joules are those of the domains that do not overlap, of one socket or (-1) of all.
+func (b *statBuilder) joules(per rates, socket int) float64 {
+	sum, any := 0.0, false
+	for i, d := range b.info.Domains {
+		if d.Sum && (socket < 0 || d.Package == socket) {
+			sum += per.domains[i]
+			any = true
+		}
+	}
+	if !any {
+		return unknown
+	}
+	return sum
+}
+
+// count is the line of one event at one place.
+func (b *statBuilder) count(k countKey, rows []*counting.Row, per []rates) statCount {
+	term := b.terms[k.term]
+	c := statCount{Event: term.Name, Where: placeName(k.where, b.by), PMUs: term.PMUs, Unit: term.Unit, clock: term.Clock}
+	if term.Label != "" {
+		c.Event = term.Label
+	}
+	scale := 1.0
+	if term.Scale > 0 {
+		scale = term.Scale
+	}
+	if c.clock {
+		c.Unit = "ns"
+	}
+	var values, shares, perSecond, perCPU, joules []float64
+	state, reported := counting.NotCounted, false
+	for i, row := range rows {
+		if row == nil || row.State != counting.Counted {
+			values = append(values, unknown)
+			if row != nil && !reported {
+				state, reported = row.State, true
+				if row.Err != nil {
+					c.err, c.Reason = row.Err, reason(row.Err)
+				}
+			}
+			continue
+		}
+		v := row.Value * scale
+		values = append(values, v)
+		shares = append(shares, row.Share)
+		perSecond = append(perSecond, v/per[i].seconds)
+		if !term.Uncore {
+			perCPU = append(perCPU, v/per[i].cpuSeconds)
+		}
+		c.UserOnly = c.UserOnly || row.UserOnly
+		if j := b.joules(per[i], k.where.Socket); v > 0 && j > 0 {
+			joules = append(joules, j/v)
+		}
+	}
+	c.quantity = newQuantity(values)
+	if !c.ok() {
+		c.State = stateName(state)
+		return c
+	}
+	c.State, c.err, c.Reason = stateName(counting.Counted), nil, ""
+	c.Share = newQuantity(shares).Value
+	c.PerSecond = newQuantity(perSecond).Value
+	if !c.clock {
+		c.PerCPUSecond = newQuantity(perCPU).Value
+	}
+	perPlace := b.by == counting.Total || b.by == counting.Socket
+	if perPlace && b.info.Measured && !c.clock && c.Unit != unitJoules {
+		c.JoulesPerCount = newQuantity(joules).Value
+	}
+	return c
+}
+
+// stateName is how a state is written, in all formats.
+func stateName(s counting.State) string {
+	switch s {
+	case counting.Counted:
+		return "counted"
+	case counting.NotSupported:
+		return "not supported"
+	case counting.Busy:
+		return "busy"
+	case counting.NotPermitted:
+		return "not permitted"
+	}
+	return "not counted"
+}
+
+// energy sums up the joules of the repeats.
+func (b *statBuilder) energy(readings []counting.Reading, per []rates) *statEnergy {
+	e := &statEnergy{Domains: []statDomain{}}
+	for i, d := range b.info.Domains {
+		var joules, watts []float64
+		sd := statDomain{Name: d.Name, Package: d.Package, CPUs: pmu.FormatCPUList(d.CPUs), InEnergy: d.Sum, label: domainLabel(d)}
+		for j := range readings {
+			joules = append(joules, per[j].domains[i])
+			watts = append(watts, per[j].domains[i]/per[j].seconds)
+			if failed := readings[j].Failed; failed != nil && failed[i] != nil && sd.Reason == "" {
+				sd.Reason = reason(failed[i])
+			}
+		}
+		sd.Joules, sd.Watts = newQuantity(joules), newQuantity(watts)
+		e.Domains = append(e.Domains, sd)
+	}
+	var joules, watts, delay []float64
+	for _, p := range per {
+		j := b.joules(p, -1)
+		joules = append(joules, j)
+		watts = append(watts, j/p.seconds)
+		delay = append(delay, j*p.seconds)
+	}
+	e.Joules, e.Watts = newQuantity(joules), newQuantity(watts)
+	if b.opt.Interval == 0 {
+		q := newQuantity(delay)
+		e.EnergyDelay = &q
+	}
+	return e
+}
+
+// perInstruction divides the energy by the instructions, if they were counted in
+// user space and the kernel.
+func (b *statBuilder) perInstruction(e *statEnergy, rows map[countKey][]*counting.Row, per []rates) {
+	for k, repeats := range rows {
+		if generic, modifiers := genericName(b.terms[k.term].Name); generic != instructions || modifiers != "" {
+			continue
+		}
+		var joules []float64
+		for i, row := range repeats {
+			joules = append(joules, unknown)
+			if row != nil && row.State == counting.Counted && row.Value > 0 && !row.UserOnly {
+				joules[i] = b.joules(per[i], -1) / row.Value
+			}
+		}
+		if q := newQuantity(joules); q.ok() {
+			e.JoulesPerInstruction = &q
+		}
+		return
+	}
+}
+
+// The generic events that metrics of our own are made of.
+const (
+	cycles       = "cycles"
+	instructions = "instructions"
+)
+
+// genericName tells whether an event is cycles or instructions, and behind which modifiers.
+func genericName(event string) (name, modifiers string) {
+	name, modifiers, _ = strings.Cut(event, ":")
+	switch name {
+	case "cpu-cycles":
+		name = cycles
+	case cycles, instructions:
+	default:
+		return "", ""
+	}
+	return name, modifiers
+}
+
+// instructionsPerCycle pairs instructions with the cycles of the same modifiers and place.
+func (b *statBuilder) instructionsPerCycle(keys []countKey, rows map[countKey][]*counting.Row) []statMetric {
+	var out []statMetric
+	for _, k := range keys {
+		generic, modifiers := genericName(b.terms[k.term].Name)
+		if generic != instructions {
+			continue
+		}
+		for _, of := range keys {
+			if g, m := genericName(b.terms[of.term].Name); g != cycles || m != modifiers || of.where != k.where {
+				continue
+			}
+			var values []float64
+			for i, row := range rows[k] {
+				values = append(values, unknown)
+				if c := rows[of][i]; row != nil && c != nil && row.State == counting.Counted && c.State == counting.Counted && c.Value > 0 {
+					values[i] = row.Value / c.Value
+				}
+			}
+			m := statMetric{Name: "ipc", Where: placeName(k.where, b.by), Unit: "instructions/cycle", Formula: b.terms[k.term].Name + " / " + b.terms[of.term].Name, quantity: newQuantity(values)}
+			if m.ok() {
+				out = append(out, m)
+			}
+			break
+		}
+	}
+	return out
+}
+
+// exits says how the commands of the repeats ended.
+func (c *statCommand) exits(runs []counting.Run) {
+	var first *counting.Run
+	for i := range runs {
+		exit := runs[i].Exit
+		if exit == nil {
+			return
+		}
+		if exit.Signal != 0 || exit.Code != 0 {
+			c.Failed++
+		}
+		if first == nil || first.Exit.Signal == 0 && first.Exit.Code == 0 {
+			first = &runs[i]
+		}
+	}
+	switch {
+	case first == nil:
+	case first.Exit.Signal != 0:
+		c.Signal = unix.SignalName(first.Exit.Signal)
+	default:
+		c.ExitCode = &first.Exit.Code
+	}
+}
+
+// shortRun warns of joules that a counter's own steps in time blur: registers of
+// RAPL are updated about every millisecond (Intel SDM volume 3B, 16.10), and a model knows
+// busy time in ticks of 10 ms (USER_HZ).
+func (b *statBuilder) shortRun(seconds float64) string {
+	var step time.Duration
+	var what string
+	switch {
+	case b.info.Name == "":
+		return ""
+	case !b.info.Measured:
+		step, what = 10*time.Millisecond, "the model knows busy time"
+	case b.info.Name == "perf-power" || b.info.Name == "powercap" || b.info.Name == "msr":
+		step, what = time.Millisecond, "energy counters move"
+	}
+	if step == 0 || seconds > 20*step.Seconds() {
+		return ""
+	}
+	return fmt.Sprintf("joules of %s are blurred: %s in steps of %v", time.Duration(seconds*1e9).Round(10*time.Microsecond), what, step)
+}
