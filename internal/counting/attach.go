@@ -81,7 +81,8 @@ func (r *repetition) threads() ([]int, error) {
 	if len(tids) == 0 {
 		return nil, ErrNoTarget
 	}
-	return tids, nil
+	slices.Sort(tids)
+	return slices.Compact(tids), nil // a process may have been named twice
 }
 
 // openCounters opens the counters in place of those that are open. If they are more than

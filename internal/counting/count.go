@@ -77,6 +77,11 @@ func (c *count) once(repeat int) error {
 		return err
 	}
 	err := r.loop()
+	if r.command != nil {
+		if failed := r.command.Began(); failed != nil {
+			return failed
+		}
+	}
 	if err == nil {
 		r.stop()
 		c.result.Runs = append(c.result.Runs, r.Run)

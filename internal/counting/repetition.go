@@ -2,7 +2,6 @@ package counting
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,12 +17,14 @@ type repetition struct {
 	Run
 
 	command  *launch.Command
+	waiter   *waiter
 	pidfds   []int
 	counters *uncore.Counters // nil without events
 
-	counting bool  // the delay is over
-	started  int64 // when the command got its go-ahead, or else From
-	ended    bool  // the command, or all processes, have ended
+	counting  bool  // the delay is over
+	started   int64 // when the command got its go-ahead, or else From
+	processes int   // how many of PIDs run, without a command
+	ended     bool  // the command, or all processes, have ended
 
 	first, last point // where the repeat and the present interval began
 	latest      point // the last one with a reading of the energy
@@ -58,10 +59,33 @@ func (r *repetition) open() (err error) {
 		r.Counters = r.counters.List()
 		r.Counts = make([]perfring.Count, len(r.Counters))
 	}
+	if err := r.watch(); err != nil {
+		return err
+	}
 	for _, c := range r.Counters {
 		if c.UserOnly || c.Err != nil && errors.Is(c.Err, uncore.ErrKernelOnly) {
 			r.result.note(NoteUserOnly, "this user may not count in the kernel: only user code is counted")
 			break
+		}
+	}
+	return nil
+}
+
+// watch says what to wait for.
+func (r *repetition) watch() (err error) {
+	if r.waiter, err = newWaiter(); err != nil {
+		return err
+	}
+	fds := []int{r.signals.FD}
+	if r.command != nil {
+		fds = append(fds, r.command.PIDFD)
+	} else {
+		fds = append(fds, r.pidfds...)
+		r.processes = len(r.pidfds)
+	}
+	for _, fd := range fds {
+		if err := r.waiter.add(fd); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -79,7 +103,7 @@ func (r *repetition) start() error {
 	}
 	r.started = monotonic()
 	if r.command != nil {
-		return r.command.Go()
+		return r.command.Begin()
 	}
 	return nil
 }
@@ -172,38 +196,19 @@ func (r *repetition) loop() error {
 
 // wait sleeps until the target ended, a signal came or it is time; -1 is no limit.
 func (r *repetition) wait(until int64) error {
-	fds := []unix.PollFd{{Fd: int32(r.signals.FD), Events: unix.POLLIN}}
-	if r.command != nil {
-		fds = append(fds, unix.PollFd{Fd: int32(r.command.PIDFD), Events: unix.POLLIN})
-	} else {
-		for _, fd := range r.pidfds {
-			fds = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+	ready, err := r.waiter.wait(until)
+	for _, fd := range ready {
+		switch {
+		case fd == r.signals.FD:
+		case r.command != nil:
+			r.ended = true
+		default:
+			r.waiter.remove(fd)
+			r.processes--
+			r.ended = r.processes == 0
 		}
 	}
-	var timeout *unix.Timespec
-	if until >= 0 {
-		ts := unix.NsecToTimespec(max(0, until-monotonic()))
-		timeout = &ts
-	}
-	if _, err := unix.Ppoll(fds, timeout, nil); err != nil && err != unix.EINTR {
-		return fmt.Errorf("waiting for the target: %w", err)
-	}
-	rest := fds[1:]
-	if r.command != nil {
-		r.ended = rest[0].Revents != 0
-		return nil
-	}
-	alive := r.pidfds[:0]
-	for i, fd := range r.pidfds {
-		if rest[i].Revents == 0 {
-			alive = append(alive, fd)
-		} else {
-			unix.Close(fd)
-		}
-	}
-	r.ended = len(r.pidfds) > 0 && len(alive) == 0
-	r.pidfds = alive
-	return nil
+	return err
 }
 
 // stop takes the last reading.
@@ -238,5 +243,8 @@ func (r *repetition) close() {
 	}
 	for _, fd := range r.pidfds {
 		unix.Close(fd)
+	}
+	if r.waiter != nil {
+		r.waiter.close()
 	}
 }

@@ -130,17 +130,33 @@ func (c *Command) ready() error {
 	return nil
 }
 
-// Go lets the process execute the command and reports why it could not; then the
-// process has ended.
+// Go lets the process execute the command, waits until it has, and reports why it could
+// not; then the process has ended.
 func (c *Command) Go() error {
-	defer c.failure.Close()
+	if err := c.Begin(); err != nil {
+		return err
+	}
+	return c.Began()
+}
+
+// Begin is the first half of Go: it does not wait. Whoever waits for the execve is woken by
+// it, at the cost of a context switch in the command's first microseconds.
+func (c *Command) Begin() error {
 	// What the shim said of itself is some time ago. What it does to execute is system time.
 	c.shim.System = max(c.shim.System, ranFor(c.PID)-c.shim.User)
 	_, err := c.goAhead.Write([]byte{1})
 	c.goAhead.Close()
 	if err != nil {
+		c.failure.Close()
 		return fmt.Errorf("starting %s: the launcher is gone: %w", c.args[0], err)
 	}
+	return nil
+}
+
+// Began is the second half of Go. It waits until the command has been executed or has
+// failed to be.
+func (c *Command) Began() error {
+	defer c.failure.Close()
 	var e [4]byte
 	n, _ := c.failure.Read(e[:])
 	if n < len(e) {
