@@ -1,0 +1,157 @@
+package rapl
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/internal/pmu"
+)
+
+// twoPackages has two boxes a package, which count on the cpumask, and a device of the machine that one CPU counts for.
+var twoPackages = cpus("0 0 0", "0 0 1", "1 0 0", "1 0 1") + box("uncore_cxlcm_0", 31, "0,2") + box("uncore_cxlcm_1", 32, "0,2") + box("cxl_pmu_mem0.0", 40, "0") + `
+-- sys/bus/event_source/devices/uncore_cxlcm_0/events/reads --
+event=0x41,umask=0x10
+-- sys/bus/event_source/devices/uncore_cxlcm_0/events/reads.scale --
+6.103515625e-5
+-- sys/bus/event_source/devices/uncore_cxlcm_0/events/reads.unit --
+MiB
+-- sys/bus/event_source/devices/uncore_cxlcm_1/events/reads --
+event=0x41,umask=0x10
+-- sys/bus/event_source/devices/uncore_cxlcm_1/events/reads.scale --
+6.103515625e-5
+-- sys/bus/event_source/devices/uncore_cxlcm_1/events/reads.unit --
+MiB
+`
+
+func box(name string, number int, cpumask string) string {
+	dir := "-- sys/bus/event_source/devices/" + name
+	return fmt.Sprintf("%s/type --\n%d\n%s/cpumask --\n%s\n%s/format/event --\nconfig:0-7\n%s/format/umask --\nconfig:8-15\n", dir, number, dir, cpumask, dir, dir)
+}
+
+// What is opened where, and what it is summed to.
+func TestPlanCount(t *testing.T) {
+	m := tree(t, twoPackages)
+	online, err := m.online()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		spec   string
+		name   string
+		scale  float64
+		series string // package: CPUs
+		places string // PMU of CPU to series
+	}{
+		{"uncore_cxlcm/reads/", "uncore_cxlcm/reads/", 6.103515625e-5, "0:0-1 1:2-3", "0x1f@0>0 0x1f@2>1 0x20@0>0 0x20@2>1"},
+		{"uncore_cxlcm_1/event=1/", "uncore_cxlcm_1/event=1/", 0, "0:0-1 1:2-3", "0x20@0>0 0x20@2>1"},
+		{"cxl_pmu_mem0.0/event=1/", "cxl_pmu_mem0.0/event=1/", 0, "0:0-3", "0x28@0>0"},
+		{"page-faults", "page-faults", 0, "0:0-1 1:2-3", "0x1@0>0 0x1@1>0 0x1@2>1 0x1@3>1"},
+	} {
+		event, places, err := m.planCount(tt.spec, online)
+		if err != nil {
+			t.Errorf("%s: %v", tt.spec, err)
+			continue
+		}
+		var series, where []string
+		for _, d := range event.Domains {
+			series = append(series, fmt.Sprintf("%d:%s", d.Package, pmu.FormatCPUList(d.CPUs)))
+		}
+		for _, p := range places {
+			where = append(where, fmt.Sprintf("%#x@%d>%d", p.event.Type, p.cpu, p.domain))
+		}
+		slices.Sort(where)
+		got := []string{event.Name, fmt.Sprint(event.Scale), strings.Join(series, " "), strings.Join(where, " ")}
+		if d := cmp.Diff([]string{tt.name, fmt.Sprint(tt.scale), tt.series, tt.places}, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.spec, d)
+		}
+	}
+	for spec, want := range map[string]string{
+		"uncore_cxlcm/reads/,page-faults": "it is several events: each is a counter of its own",
+		"uncore_nothing/event=1/":         "uncore_nothing",
+	} {
+		if _, _, err := m.planCount(spec, online); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", spec, err, want)
+		}
+	}
+}
+
+// openCounts opens counters of the running kernel.
+func openCounts(t *testing.T, specs ...string) *Counts {
+	t.Helper()
+	c, err := OpenCounts(Machine{}, specs)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.ENOSYS) {
+		t.Skipf("counters of CPUs cannot be opened here: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// Counts are whole numbers from 0 that grow, and a point without growth is one all the same: nothing was counted.
+func TestCountRecorder(t *testing.T) {
+	c := openCounts(t, "dummy", "cpu-clock")
+	if len(c.Info().Domains) != len(c.Events[0].Domains)+len(c.Events[1].Domains) || c.Events[1].Name != "cpu-clock" {
+		t.Fatalf("events %+v", c.Events)
+	}
+	r := NewCountRecorder(c, time.Millisecond)
+	if err := r.Start(); err != nil {
+		t.Fatal(err)
+	}
+	const polls = 5
+	for range polls {
+		if err := r.Poll(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	points := make([][]float64, len(c.Info().Domains))
+	r.Take(math.MaxInt64, func(series int, _ int64, counts float64) { points[series] = append(points[series], counts) })
+	for i, p := range points {
+		name := c.Info().Domains[i].Name
+		if len(p) != polls+2 || p[0] != 0 || !slices.IsSorted(p) || slices.ContainsFunc(p, func(v float64) bool { return v != math.Trunc(v) }) {
+			t.Errorf("%s: points %v, want %d whole numbers that rise from 0", name, p, polls+2)
+		}
+		if last := p[len(p)-1]; (last > 0) != (name == "cpu-clock") {
+			t.Errorf("%s: %v counts in all", name, last)
+		}
+	}
+}
+
+func TestOpenCountsRefuses(t *testing.T) {
+	for _, tt := range []struct {
+		specs []string
+		want  string
+	}{
+		{[]string{"cpu-clock", "cpu-clock"}, "counter cpu-clock: it is counted already under the name cpu-clock"},
+		{[]string{"page-faults,cpu-clock"}, "counter page-faults,cpu-clock: it is several events"},
+		{[]string{"no-such-event"}, "counter no-such-event: "},
+	} {
+		c, err := OpenCounts(Machine{}, tt.specs)
+		if errors.Is(err, fs.ErrPermission) {
+			t.Skipf("counters of CPUs cannot be opened here: %v", err)
+		}
+		if err == nil {
+			c.Close()
+		}
+		if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+			t.Errorf("%q: %v, want %q", tt.specs, err, tt.want)
+		}
+	}
+}
