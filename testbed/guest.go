@@ -26,11 +26,12 @@ var shortTests = []string{
 
 // Families and models are those of Intel's and AMD's manuals; the stock drivers
 // look at nothing else. max has all instructions that TCG emulates; without the
-// hypervisor bit rapl.ko loads, and the kernel believes in the TSC.
+// hypervisor bit rapl.ko loads, and the kernel believes in the TSC. Without the fast
+// string operations nobody takes them for fast: TCG spends an instruction on each byte.
 const (
-	iceLakeSP      = "max,vendor=GenuineIntel,family=6,model=106,stepping=6,-hypervisor"
-	sapphireRapids = "max,vendor=GenuineIntel,family=6,model=143,stepping=8,-hypervisor"
-	zen3           = "max,vendor=AuthenticAMD,family=25,model=1,stepping=1,-hypervisor"
+	iceLakeSP      = "max,vendor=GenuineIntel,family=6,model=106,stepping=6,-hypervisor,-erms,-fsrm"
+	sapphireRapids = "max,vendor=GenuineIntel,family=6,model=143,stepping=8,-hypervisor,-erms,-fsrm"
+	zen3           = "max,vendor=AuthenticAMD,family=25,model=1,stepping=1,-hypervisor,-erms,-fsrm"
 )
 
 // x86Modules are the stock drivers around simrapl, whose registers they read

@@ -147,7 +147,7 @@ func TestCounterStandsStill(t *testing.T) {
 	})
 	t.Run("all the time", func(t *testing.T) {
 		param(t, "simrapl", "freeze", "1")
-		s := record(t, "--energy", "perf", "--", "workload", "-seconds", "1.5", "-naps", "0")
+		s := record(t, "--energy", "perf", "--user", "--", "workload", "-seconds", "1.5", "-naps", "0")
 		if j := domain(s, "package", 0); j != 0 {
 			t.Errorf("%v J of a counter that stands still", j)
 		}

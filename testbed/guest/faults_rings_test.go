@@ -75,8 +75,8 @@ func TestSlowReader(t *testing.T) {
 	quiet(t)
 	openBooks(t)
 	s := record(t, "--energy", "perf", "-g", "none", "--attribution", "proportional", "-m", "1", "-F", "2000", "--", "sh", "-c",
-		"workload -seconds 1 -naps 0 -functions parse=10000; kill -STOP $PPID; workload -seconds 2 -naps 0 -functions hash=10000; "+
-			"kill -CONT $PPID; workload -seconds 1 -naps 0 -functions sort=10000")
+		"workload -seconds 0.7 -naps 0 -functions parse=10000; kill -STOP $PPID; workload -seconds 1 -naps 0 -functions hash=10000; "+
+			"kill -CONT $PPID; workload -seconds 0.7 -naps 0 -functions sort=10000")
 	b := readBooks(t)
 	if s.Lost == 0 || s.LostSeconds == 0 || *s.LostJoules == 0 {
 		t.Errorf("lost are %d samples, %.3f s and %.3f J", s.Lost, s.LostSeconds, *s.LostJoules)
