@@ -91,6 +91,21 @@ func (r *recording) attr(index, pid int) perfring.Attr {
 		if e.ExcludeHV {
 			a.Flags |= perfring.FlagExcludeHV
 		}
+		if e.ExcludeIdle {
+			a.Flags |= perfring.FlagExcludeIdle
+		}
+		if e.ExcludeHost {
+			a.Flags |= perfring.FlagExcludeHost
+		}
+		if e.ExcludeGuest {
+			a.Flags |= perfring.FlagExcludeGuest
+		}
+		if e.Pinned {
+			a.Flags |= perfring.FlagPinned
+		}
+		if e.Exclusive {
+			a.Flags |= perfring.FlagExclusive
+		}
 	}
 	if r.features.userOnly {
 		a.Flags |= perfring.FlagExcludeKernel | perfring.FlagExcludeHV
