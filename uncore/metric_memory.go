@@ -84,15 +84,11 @@ func memoryMetrics(s memorySource) []Metric {
 
 // amount is the formula of the bytes of events.
 func (s memorySource) amount(events []string) string {
-	names := make([]string, len(events))
-	for i, event := range events {
-		_, names[i], _ = strings.Cut(strings.TrimSuffix(event, "/"), "/")
-	}
-	text := strings.Join(names, " + ")
+	text := strings.Join(events, " + ")
 	if s.bytes == 0 {
 		return "bytes(" + text + ")"
 	}
-	if len(names) > 1 {
+	if len(events) > 1 {
 		text = "(" + text + ")"
 	}
 	return "64 * " + text

@@ -4,33 +4,88 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/energyprof/energyprof/internal/pmu"
 	"github.com/energyprof/energyprof/rapl"
+	"github.com/energyprof/energyprof/uncore"
 )
 
 func newList() *cobra.Command {
 	var asJSON bool
+	var expression string
+	var eventFiles []string
+	machine := uncore.Machine{}
 	c := &cobra.Command{
-		Use:   "list",
-		Short: "Energy sources, PMUs and events: usable or not, and why",
-		Args:  noArgs,
+		Use:   "list [--grep REGEXP [--event-file FILE]]",
+		Short: "Energy sources, PMUs, events and metrics: usable or not, and why",
+		Long: `Without --grep: the sources of energy, the PMUs and the events that the kernel
+names, the metrics that follow from them, and whether each works here.
+
+With --grep: every event whose name or description matches, of the kernel's
+names, sysfs, tracepoints, the built-in tables of processors and the event files
+given, with what it is on this machine; and the metrics that match. Upper and
+lower case are the same.`,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			inv, err := takeInventory(pmu.NewFS("/sys", "/proc"), rapl.Machine{})
+			fs := pmu.NewFS("/sys", "/proc")
+			if !c.Flags().Changed("grep") {
+				if len(eventFiles) > 0 {
+					return usagef("--event-file goes with --grep: what of the file is looked for?")
+				}
+				l, err := takeListing(fs, machine)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return writeJSON(c.OutOrStdout(), l)
+				}
+				return l.write(c.OutOrStdout())
+			}
+			if _, known := uncore.PlatformTable(machine.Platform); machine.Platform != "" && !known {
+				return usagef("--platform %s: the built-in tables are of %s", machine.Platform, strings.Join(uncore.Platforms(), ", "))
+			}
+			var err error
+			if machine.Tables, err = readEventFiles(eventFiles); err != nil {
+				return err
+			}
+			found, err := grep(fs, machine, expression)
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return writeJSON(c.OutOrStdout(), inv)
+				return writeJSON(c.OutOrStdout(), found)
 			}
-			return inv.write(c.OutOrStdout())
+			if len(found.Events) == 0 && len(found.Metrics) == 0 {
+				return fmt.Errorf("no event and no metric matches %q", expression)
+			}
+			return found.write(c.OutOrStdout())
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	fl := c.Flags()
+	fl.BoolVar(&asJSON, "json", false, "print JSON")
+	fl.StringVar(&expression, "grep", "", "look for events and metrics that match this regular expression")
+	fl.StringArrayVar(&eventFiles, "event-file", nil, "search this file of Intel's perfmon JSON, too")
+	fl.StringVar(&machine.Platform, "platform", "", "take the built-in table of this processor: SPR, EMR, GNR (default: this one)")
 	return c
+}
+
+// listing is what `energyprof list --json` prints.
+type listing struct {
+	inventory
+	Metrics []metricMatch `json:"metrics"`
+}
+
+func takeListing(fs pmu.FS, machine uncore.Machine) (l listing, err error) {
+	if l.inventory, err = takeInventory(fs, rapl.Machine{}); err != nil {
+		return l, err
+	}
+	l.Metrics, err = grepMetrics(machine, nil)
+	return l, err
 }
 
 // noArgs refuses arguments as a mistake of usage.
@@ -50,7 +105,7 @@ func writeJSON(w io.Writer, v any) error {
 	return nil
 }
 
-func (inv inventory) write(w io.Writer) error {
+func (l listing) write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	section := func(title string, findings []finding) {
 		fmt.Fprintf(t, "%s\n", title)
@@ -58,10 +113,10 @@ func (inv inventory) write(w io.Writer) error {
 			f.write(t)
 		}
 	}
-	section("Energy sources, in order of preference", inv.Energy)
+	section("Energy sources, in order of preference", l.Energy)
 	fmt.Fprintln(t)
-	section("Events", inv.Events)
-	for _, p := range inv.PMUs {
+	section("Events", l.Events)
+	for _, p := range l.PMUs {
 		title := fmt.Sprintf("PMU %s (type %d)", p.Name, p.Type)
 		if p.CPUs != "" {
 			title += ", CPUs " + p.CPUs
@@ -72,6 +127,12 @@ func (inv inventory) write(w io.Writer) error {
 			fmt.Fprintf(t, "  fault: %s\n", fault)
 		}
 	}
+	fmt.Fprintln(t)
+	here := slices.DeleteFunc(slices.Clone(l.Metrics), func(m metricMatch) bool { return !m.Usable })
+	writeMetrics(t, here)
+	if others := len(l.Metrics) - len(here); others > 0 {
+		fmt.Fprintf(t, "  (%d more are of other machines: --grep, by name or by event, shows them)\n", others)
+	}
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("writing the output: %w", err)
 	}
@@ -79,12 +140,12 @@ func (inv inventory) write(w io.Writer) error {
 }
 
 func (f finding) write(w io.Writer) {
-	verdict, text := "yes", f.Detail
+	text := f.Detail
 	if !f.Usable {
-		verdict, text = "no", f.Reason
+		text = f.Reason
 		if f.Fix != "" {
 			text += "; " + f.Fix
 		}
 	}
-	fmt.Fprintf(w, "  %s\t%s\t%s\n", f.Name, verdict, text)
+	fmt.Fprintf(w, "  %s\t%s\t%s\n", f.Name, yesNo(f.Usable), text)
 }
