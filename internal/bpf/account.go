@@ -38,6 +38,7 @@ const (
 
 	kindBits = 2
 	kindMask = 1<<kindBits - 1
+	idle     = 0
 	other    = 1
 	target   = 2
 	unknown  = 3
@@ -173,16 +174,21 @@ func (a *Account) Settle(t int64) error {
 	return nil
 }
 
-// Stop ends the account.
+// Stop ends the account, with what is running then, of whomever it is.
 func (a *Account) Stop() error {
 	if a.switched == nil {
 		return nil
 	}
-	err := a.Settle(monotonic())
-	err = errors.Join(err, a.switched.Close())
+	var errs []error
+	for cpu := range a.cpus {
+		if a.cpus[cpu].state.Load()&kindMask != idle {
+			errs = append(errs, a.settle(cpu))
+		}
+	}
+	errs = append(errs, a.switched.Close())
 	a.switched = nil
 	a.ended = monotonic()
-	return err
+	return errors.Join(errs...)
 }
 
 // Ran is what the target ran on all CPUs, in ns; exact after Stop.
