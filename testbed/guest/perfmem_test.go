@@ -49,9 +49,9 @@ func inOrder(s []seen) []seen {
 func TestPerfMem(t *testing.T) {
 	only(t, "icx-6.1")
 	file := filepath.Join(scratch(t), "perf.data")
-	// Build ids and BPF programs take perf 20 s of a slow guest. Its ldlat is the
+	// Build ids, BPF programs and the map of the kernel take perf 25 s of a slow guest. Its ldlat is the
 	// given one or'ed with the 3 of the event's alias.
-	_, stderr, code := run(t, "perf", "mem", "record", "--ldlat", "3", "-B", "-N", "--no-bpf-event", "-o", file, "--",
+	_, stderr, code := run(t, "perf", "mem", "record", "--all-user", "--ldlat", "3", "-B", "-N", "--no-bpf-event", "-o", file, "--",
 		"workload", "-mute", "-seconds", "0.2", "-naps", "0", "-functions", "parse=1")
 	if code != 0 {
 		t.Fatalf("perf mem record: exit code %d\n%s", code, stderr)
