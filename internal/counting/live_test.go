@@ -1,0 +1,346 @@
+package counting
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/internal/launch"
+	"github.com/energyprof/energyprof/internal/pmu"
+	"github.com/energyprof/energyprof/rapl"
+	"github.com/energyprof/energyprof/uncore"
+)
+
+// workerEnv makes the test binary a workload; see runWorker.
+const workerEnv = "ENERGYPROF_TEST_WORKER"
+
+func TestMain(m *testing.M) {
+	if spec := os.Getenv(workerEnv); spec != "" {
+		runWorker(spec)
+	}
+	os.Exit(m.Run())
+}
+
+// runWorker is a process of so many threads at a time that burn CPU time, one after
+// another of those that are given, "THREADS TIMES EACH EXIT"; or "tsc", which counts.
+func runWorker(spec string) {
+	if spec == "tsc" {
+		countTSC()
+		os.Exit(0)
+	}
+	var threads, times, exit int
+	var each string
+	if _, err := fmt.Sscan(spec, &threads, &times, &each, &exit); err != nil {
+		panic(err)
+	}
+	d, err := time.ParseDuration(each)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("ready")
+	for range times {
+		var wg sync.WaitGroup
+		for range threads {
+			wg.Go(func() {
+				runtime.LockOSThread() // ends with the goroutine
+				for used := threadTime(); threadTime()-used < d; {
+					x := 1.0
+					for range 10000 {
+						x *= 1.0000001
+					}
+					runtime.KeepAlive(x)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	os.Exit(exit)
+}
+
+func threadTime() time.Duration { return clockOf(unix.CLOCK_THREAD_CPUTIME_ID) }
+
+func clockOf(clock int32) time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(clock, &ts); err != nil {
+		panic(err)
+	}
+	return time.Duration(ts.Nano())
+}
+
+func self(t *testing.T) string {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exe
+}
+
+func events(t *testing.T, spec string) *uncore.Events {
+	t.Helper()
+	e, err := uncore.Machine{}.Events(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func run(t *testing.T, opt Options, each func(Reading)) *Result {
+	t.Helper()
+	result, err := Count(opt, each)
+	if errors.Is(err, os.ErrPermission) && os.Getenv("CI") != "true" {
+		t.Skipf("perf events are not allowed here: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(result.Close)
+	return result
+}
+
+// totals are the rows of a reading by event.
+func totals(opt Options, r Reading) []Row {
+	return Aggregate(len(opt.Events.Terms()), r.Counters, r.Counts, Total, nil)
+}
+
+func counted(t *testing.T, row Row) float64 {
+	t.Helper()
+	if row.State != Counted || row.Share != 1 {
+		t.Fatalf("event %d: state %d (%v), share %g; want it counted all of the time", row.Term, row.State, row.Err, row.Share)
+	}
+	return row.Value
+}
+
+func TestCommand(t *testing.T) {
+	t.Setenv(workerEnv, "2 3 20ms 7")
+	opt := Options{Events: events(t, "task-clock,{page-faults,minor-faults,task-clock}"), Command: []string{self(t)}, Repeats: 3}
+	result := run(t, opt, nil)
+	if len(result.Runs) != 3 {
+		t.Fatalf("%d runs, want 3", len(result.Runs))
+	}
+	for i, r := range result.Runs {
+		rows := totals(opt, r.Reading)
+		if len(rows) != 4 {
+			t.Fatalf("%d rows, want one for each event", len(rows))
+		}
+		clock := time.Duration(counted(t, rows[0]))
+		// Nothing of the repeats before, and as much as the threads burnt.
+		if used := r.User + r.System; clock < 120*time.Millisecond || clock > used+used/20 || clock < used-used/10 {
+			t.Errorf("repeat %d: task-clock %v, want more than 120 ms and about the %v of wait4", i, clock, used)
+		}
+		if faults, minor := counted(t, rows[1]), counted(t, rows[2]); faults < minor || minor < 100 {
+			t.Errorf("repeat %d: %g page faults, %g of them minor", i, faults, minor)
+		}
+		a, b := r.Counts[1], r.Counts[3]
+		if r.Counters[1].Group != r.Counters[3].Group || r.Counters[0].Group == r.Counters[1].Group || a.Enabled != b.Enabled || a.Running != b.Running {
+			t.Errorf("repeat %d: counters %+v with %+v and %+v: a group has the same times", i, r.Counters, a, b)
+		}
+		if r.Repeat != i || r.Exit == nil || *r.Exit != (launch.Exit{Code: 7}) || r.Elapsed <= 0 || r.Elapsed > time.Duration(r.To-r.From) {
+			t.Errorf("repeat %d: number %d, exit %+v, elapsed %v of %v", i, r.Repeat, r.Exit, r.Elapsed, time.Duration(r.To-r.From))
+		}
+	}
+	if len(result.Notes) > 0 {
+		t.Errorf("notes %v, want none", result.Notes)
+	}
+}
+
+func TestCommandThatCannotRun(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(script, []byte("#!/no/such/interpreter\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"no-such-command-anywhere", script} {
+		_, err := Count(Options{Events: events(t, "task-clock"), Command: []string{command}}, nil)
+		if !errors.Is(err, launch.ErrNotFound) || !strings.Contains(err.Error(), command) {
+			t.Errorf("%v, want that %s was not found", err, command)
+		}
+	}
+}
+
+// The intervals follow each other without a gap, and are together what the repeat is.
+func TestIntervalsAddUp(t *testing.T) {
+	t.Setenv(workerEnv, "2 5 20ms 0")
+	opt := Options{Events: events(t, "task-clock,page-faults"), Command: []string{self(t)}, Interval: 15 * time.Millisecond, Energy: &rising{}}
+	var readings []Reading
+	r := run(t, opt, func(r Reading) { readings = append(readings, r) }).Runs[0]
+	if len(readings) < 3 {
+		t.Fatalf("%d intervals, want those of 100 ms and more", len(readings))
+	}
+	sum := make([]uint64, 2)
+	joules := make([]float64, 2)
+	at := r.From
+	for i, reading := range readings {
+		if reading.From != at || reading.To <= at {
+			t.Errorf("interval %d is of (%d, %d], want it to begin at %d", i, reading.From, reading.To, at)
+		}
+		at = reading.To
+		for j := range sum {
+			sum[j] += reading.Counts[j].Value
+			joules[j] += reading.Joules[j]
+		}
+	}
+	if at != r.To {
+		t.Errorf("the last interval ends at %d, the repeat at %d", at, r.To)
+	}
+	for j := range sum {
+		if sum[j] != r.Counts[j].Value || joules[j] != r.Joules[j] || joules[j] == 0 {
+			t.Errorf("%d and %g J in intervals, %d and %g J in all", sum[j], joules[j], r.Counts[j].Value, r.Joules[j])
+		}
+	}
+}
+
+// rising is a source whose domains use a joule and two between one reading and the next.
+type rising struct{ readings float64 }
+
+func (r *rising) Info() rapl.Info { return rapl.Info{Domains: make([]rapl.Domain, 2)} }
+func (r *rising) Close() error    { return nil }
+
+func (r *rising) Read(joules []float64) (rapl.Moment, error) {
+	r.readings++
+	joules[0], joules[1] = r.readings, 2*r.readings
+	return rapl.Moment{}, nil
+}
+
+func TestSignal(t *testing.T) {
+	opt := Options{Events: events(t, "task-clock"), Command: []string{"sleep", "60"}, Interval: 10 * time.Millisecond, Repeats: 5}
+	sent := false
+	result := run(t, opt, func(r Reading) {
+		if !sent {
+			sent = true
+			if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if result.Signal != syscall.SIGTERM || len(result.Runs) != 1 {
+		t.Fatalf("signal %v after %d repeats, want SIGTERM in the first", result.Signal, len(result.Runs))
+	}
+	if exit := result.Runs[0].Exit; exit == nil || *exit != (launch.Exit{Signal: syscall.SIGTERM}) {
+		t.Errorf("exit %+v, want the signal", exit)
+	}
+}
+
+// A command may outlive its counting, and be waited for later or before the next repeat.
+func TestDurationOfACommand(t *testing.T) {
+	t.Setenv(workerEnv, "1 1 200ms 3")
+	opt := Options{Events: events(t, "task-clock"), Command: []string{self(t)}, Duration: 20 * time.Millisecond, Repeats: 2}
+	result := run(t, opt, nil)
+	if !result.Running() || len(result.Runs) != 2 || result.Runs[0].Exit == nil || result.Runs[1].Exit != nil {
+		t.Fatalf("running %v, %+v: want the first command to have ended and the second to run", result.Running(), result.Runs)
+	}
+	if err := result.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range result.Runs {
+		if r.Exit == nil || r.Exit.Code != 3 || r.User+r.System < 200*time.Millisecond {
+			t.Errorf("repeat %d: exit %+v, used %v", i, r.Exit, r.User+r.System)
+		}
+		if clock := time.Duration(r.Counts[0].Value); clock > 190*time.Millisecond {
+			t.Errorf("repeat %d: %v counted in 20 ms", i, clock)
+		}
+	}
+}
+
+// What ends within its delay has not been counted, which is not a count of zero.
+func TestDelayOutlivesTheCommand(t *testing.T) {
+	m := &meter{joules: [][]float64{{1}}}
+	opt := Options{Events: events(t, "task-clock"), Command: []string{"true"}, Delay: time.Hour, Energy: m}
+	r := run(t, opt, nil).Runs[0]
+	if row := totals(opt, r.Reading)[0]; row.State != NotCounted {
+		t.Errorf("%+v, want it not counted", row)
+	}
+	if r.Failed == nil || r.Failed[0] == nil {
+		t.Errorf("%v joules, %v: want none", r.Joules, r.Failed)
+	}
+}
+
+// All threads of processes are counted, those that are there and those to come, and none twice.
+func TestProcesses(t *testing.T) {
+	var pids []int
+	for range 2 {
+		worker := exec.Command(self(t))
+		worker.Env = append(os.Environ(), workerEnv+"=3 1000 5ms 0")
+		out, err := worker.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := worker.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { worker.Process.Kill(); io.Copy(io.Discard, out); worker.Wait() })
+		if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+		pids = append(pids, worker.Process.Pid)
+	}
+	used := func() (sum time.Duration) {
+		for _, pid := range pids {
+			sum += clockOf(^int32(pid)<<3 | 2) // clock_getcpuclockid(3)
+		}
+		return sum
+	}
+	opt := Options{Events: events(t, "task-clock,{task-clock,page-faults}"), PIDs: append(pids, pids[0]), Duration: 300 * time.Millisecond}
+	before := used()
+	r := run(t, opt, nil).Runs[0]
+	most := used() - before
+	rows := totals(opt, r.Reading)
+	for _, row := range rows[:2] {
+		if clock := time.Duration(counted(t, row)); clock > most || clock < most/2 {
+			t.Errorf("event %d: %v counted, want most of %v", row.Term, clock, most)
+		}
+	}
+	if r.Exit != nil || r.Elapsed != time.Duration(r.To-r.From) {
+		t.Errorf("exit %+v, elapsed %v; there is no command", r.Exit, r.Elapsed)
+	}
+}
+
+func TestNoProcess(t *testing.T) {
+	if _, err := Count(Options{Events: events(t, "task-clock"), PIDs: []int{1 << 30}}, nil); !errors.Is(err, ErrNoProcess) {
+		t.Errorf("%v, want %v", err, ErrNoProcess)
+	}
+}
+
+// The clock of a CPU counts time, whatever runs; beside a command it does so while that runs.
+func TestWholeCPUs(t *testing.T) {
+	online, err := pmu.NewFS("", "").OnlineCPUs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := online[len(online)-1]
+	for _, opt := range []Options{
+		{Duration: 50 * time.Millisecond},
+		{Duration: 50 * time.Millisecond, CPUs: []int{last}},
+		{Command: []string{"sleep", "0.05"}, CPUs: []int{last}},
+		{Duration: 20 * time.Millisecond, Repeats: 3},
+	} {
+		opt.All = true
+		opt.Events = events(t, "cpu-clock")
+		for _, r := range run(t, opt, nil).Runs {
+			rows := Aggregate(1, r.Counters, r.Counts, CPU, nil)
+			if opt.CPUs == nil && len(r.Counters) != len(online) || opt.CPUs != nil && (len(r.Counters) != 1 || r.Counters[0].CPU != last) {
+				t.Errorf("counters %+v, want one for each CPU", r.Counters)
+			}
+			for i, c := range r.Counts {
+				if c.Value == 0 || math.Abs(float64(c.Value)/float64(c.Enabled)-1) > 0.01 {
+					t.Errorf("CPU %d: %d ns in %d ns (%+v)", r.Counters[i].CPU, c.Value, c.Enabled, rows)
+				}
+			}
+		}
+	}
+	if _, err := Count(Options{All: true, CPUs: []int{60000}, Duration: time.Second, Events: events(t, "cpu-clock")}, nil); err == nil || !strings.Contains(err.Error(), "60000") {
+		t.Errorf("%v, want an error that names the CPU", err)
+	}
+}
