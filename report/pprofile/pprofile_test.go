@@ -264,7 +264,16 @@ func TestErrors(t *testing.T) {
 		`event name "cpu" is taken`:                                                    func(p *Profile) { p.Events[0] = "cpu" },
 		`column 0: no domain can have the name "model"`:                                func(p *Profile) { p.Columns[0].Domain = "model" },
 		"no domain of the estimate is part of the energy":                              func(p *Profile) { p.Measured = false; p.Columns = p.Columns[3:]; p.Stacks = nil },
-		"-1 lost samples":                                                              func(p *Profile) { p.LostSamples = -1 },
+		`counter name "cycles" is taken`:                                               func(p *Profile) { p.Counters = []Counter{{Event: "cycles"}} },
+		`counter name "energy_gpu" is taken`:                                           func(p *Profile) { p.Counters = []Counter{{Event: "energy_gpu"}} },
+		"stack 0: counts of 1 counters, the profile has 2": func(p *Profile) {
+			p.Counters = []Counter{{Event: "a"}, {Event: "a", Package: 1}}
+			p.Stacks[0].Counts = []float64{1}
+		},
+		"counter 1 (a of package 1): the parts add up to 0 counts, the total is 7 counts": func(p *Profile) {
+			p.Counters = []Counter{{Event: "a"}, {Event: "a", Package: 1, Counts: 7}}
+		},
+		"-1 lost samples": func(p *Profile) { p.LostSamples = -1 },
 	} {
 		p := example()
 		spoil(p)
