@@ -261,3 +261,16 @@ func TestTickRate(t *testing.T) {
 		t.Errorf("%v Hz, want 1e9", got)
 	}
 }
+
+// The documentation has every figure.
+func TestMetricsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../docs/uncore.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range AllMetrics() {
+		if !strings.Contains(string(text), "`"+m.Name+"`") {
+			t.Errorf("docs/uncore.md has no %s", m.Name)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package uncore
 import (
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -298,4 +299,15 @@ func TestCrowd(t *testing.T) {
 			}
 		}
 	})
+}
+
+func ExampleMachine_Lookup() {
+	m := Machine{Platform: "SPR"} // the zero value is the machine it runs on
+	e, _ := m.Lookup("unc_cxlcm_rxc_pack_buf_inserts.mem_data")
+	fmt.Println(e.Spec(), e.Counters)
+	_, ok := m.Lookup("MEM_LOAD_RETIRED.LOCAL_CXL_MEM")
+	fmt.Println(ok, m.Why("MEM_LOAD_RETIRED.LOCAL_CXL_MEM"))
+	// Output:
+	// uncore_cxlcm/event=0x41,umask=0x10/ [4 5 6 7]
+	// false an event of GNR, and this one is SPR
 }
