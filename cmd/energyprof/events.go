@@ -38,11 +38,8 @@ func (s *sampling) events(fs pmu.FS) ([]session.Event, error) {
 	if s.period > math.MaxInt64 {
 		return nil, usagef("-c %d: the kernel's periods end at %d", s.period, int64(math.MaxInt64))
 	}
-	if limit, err := sysctl("kernel/perf_event_max_sample_rate"); err == nil && s.frequency > uint64(limit) {
-		return nil, usagef("-F %d: the kernel's limit is %d Hz (kernel.perf_event_max_sample_rate); `sudo sysctl kernel.perf_event_max_sample_rate=%d` raises it, up to what kernel.perf_cpu_time_max_percent allows", s.frequency, limit, s.frequency)
-	}
-	if s.frequency > 1e9/minClockPeriod {
-		return nil, usagef("-F %d: the kernel's clocks sample at %d Hz at most", s.frequency, int(1e9/minClockPeriod))
+	if err := checkFrequency(fmt.Sprintf("-F %d", s.frequency), s.frequency); err != nil {
+		return nil, err
 	}
 	clock := -1
 	var parsed []pmu.Event
@@ -54,6 +51,9 @@ func (s *sampling) events(fs pmu.FS) ([]session.Event, error) {
 		for _, e := range events {
 			if e.Uncore {
 				return nil, usagef("event %q counts outside the cores and cannot be sampled; as a source of energy it goes with --energy-event", e.Name)
+			}
+			if err := sampleable(e); err != nil {
+				return nil, err
 			}
 			if e.Clock && clock < 0 {
 				clock = len(parsed)
@@ -78,6 +78,8 @@ func (s *sampling) events(fs pmu.FS) ([]session.Event, error) {
 	for _, e := range parsed {
 		event := session.Event{Event: e}
 		switch {
+		case e.Period > 0 || e.Frequency > 0: // period=, freq= of the event itself
+			event.Period, event.Frequency = e.Period, e.Frequency
 		case e.Clock && onlyClocks && s.periodSet:
 			if s.period < minClockPeriod {
 				return nil, usagef("-c %d: a clock's period is in nanoseconds, %d at least", s.period, minClockPeriod)
@@ -95,6 +97,32 @@ func (s *sampling) events(fs pmu.FS) ([]session.Event, error) {
 		out = append(out, event)
 	}
 	return out, nil
+}
+
+// checkFrequency refuses what the kernel does not sample at; what names it.
+func checkFrequency(what string, frequency uint64) error {
+	if limit, err := sysctl("kernel/perf_event_max_sample_rate"); err == nil && frequency > uint64(limit) {
+		return usagef("%s: the kernel's limit is %d Hz (kernel.perf_event_max_sample_rate); `sudo sysctl kernel.perf_event_max_sample_rate=%d` raises it, up to what kernel.perf_cpu_time_max_percent allows", what, limit, frequency)
+	}
+	if frequency > 1e9/minClockPeriod {
+		return usagef("%s: the kernel's clocks sample at %d Hz at most", what, int(1e9/minClockPeriod))
+	}
+	return nil
+}
+
+// sampleable refuses what an event asks for and a recording does not do.
+func sampleable(e pmu.Event) error {
+	switch {
+	case e.MaxPrecise:
+		return usagef("event %q: P would try how precise this machine can be; say p, pp or ppp", e.Name)
+	case e.NoInherit:
+		return usagef("event %q: what a command starts is recorded with it", e.Name)
+	case e.Clock && e.Period > 0 && e.Period < minClockPeriod:
+		return usagef("event %q: a clock's period is in nanoseconds, %d at least", e.Name, minClockPeriod)
+	case e.Frequency > 0:
+		return checkFrequency(fmt.Sprintf("event %q", e.Name), e.Frequency)
+	}
+	return nil
 }
 
 // everyOne tells whether an event is sampled each time it happens unless the
