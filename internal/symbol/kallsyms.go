@@ -19,8 +19,11 @@ const KernelPath = "[kernel.kallsyms]"
 // the kernel, or of a module. /proc/kallsyms has no sizes.
 const maxKernelFunction = 1 << 20
 
-// usualSymbols is a little more than a distribution's kernel has.
-const usualSymbols = 128 << 10
+// What a distribution's kernel has: symbols, and bytes of the names of its functions.
+const (
+	usualSymbols = 128 << 10
+	usualNames   = 3 << 20
+)
 
 // Kernel gives the functions of the running kernel and its modules, read at
 // the first call. Resolve takes addresses. [ErrHidden] when the reader may not
@@ -102,6 +105,7 @@ func readBounded(path string, limit int64) ([]byte, error) {
 // idle is the section of functions that the kernel itself marks as idle.
 func parseKallsyms(text io.Reader, limit int) (t *table, idle Range, err error) {
 	var names strings.Builder
+	names.Grow(usualNames)
 	names.WriteByte(0)
 	all := make([]candidate, 0, min(usualSymbols, limit))
 	hidden := true
@@ -128,14 +132,14 @@ func parseKallsyms(text io.Reader, limit int) (t *table, idle Range, err error) 
 		}
 		if c.rank != rankBound {
 			name, _, _ := bytes.Cut(line[n+3:], []byte("\t"))
-			switch string(name) {
-			case "__cpuidle_text_start":
-				idle.Start = addr
-			case "__cpuidle_text_end":
-				idle.Limit = addr
-			}
 			if isMarker(name) {
 				c.rank = rankMarker
+				switch string(name) {
+				case "__cpuidle_text_start":
+					idle.Start = addr
+				case "__cpuidle_text_end":
+					idle.Limit = addr
+				}
 			}
 			c.name = uint32(names.Len())
 			names.Write(name)
