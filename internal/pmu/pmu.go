@@ -1,7 +1,8 @@
 // Package pmu knows what this machine can count: the kernel's performance
 // monitoring units (PMUs) as sysfs describes them, the CPUs they belong to, and
 // the words a user names an event with, turned into the fields of struct
-// perf_event_attr.
+// perf_event_attr. The words are perf's: Parse says what an event is, ParseGroups
+// what a list of events and groups of them is.
 //
 // Nothing here opens an event. The roots of sysfs and procfs are parameters, so
 // a tree captured from another machine reads like this one.
