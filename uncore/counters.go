@@ -74,11 +74,7 @@ func (e *Events) Open(t Target) (*Counters, error) {
 	}
 	o := opener{machine: e.machine, target: t, counters: &Counters{}}
 	for _, g := range e.groups {
-		sites, err := where.of(g.Events)
-		if err == nil {
-			err = o.open(g, sites)
-		}
-		if err != nil {
+		if err := o.open(g, where.of(g.Events[0])); err != nil {
 			o.counters.Close()
 			return nil, err
 		}

@@ -36,33 +36,21 @@ func (m Machine) sites(t Target) (*sites, error) {
 	return p, err
 }
 
-// of lists the sites of a group. Where a unit outside the cores is part of it, it is
-// where that is.
-func (p *sites) of(events []pmu.Event) ([]site, error) {
-	leader := events[0]
-	for _, ev := range events[1:] {
-		if ev.Uncore == leader.Uncore {
-			continue
-		}
-		if p.target.Threads != nil {
-			return nil, fmt.Errorf("%s and %s cannot be one group: one of them counts what a task does, the other whatever happens outside the cores", leader.Name, ev.Name)
-		}
-		if ev.Uncore {
-			leader = ev
-		}
-	}
+// of lists the sites of an event, and of the group that it leads: events outside the cores
+// are in a group of their own PMU alone.
+func (p *sites) of(leader pmu.Event) []site {
 	var all []site
 	switch {
 	case p.target.Threads != nil && !leader.Uncore:
 		for _, tid := range p.target.Threads {
 			all = append(all, site{thread: tid, cpu: -1})
 		}
-		return all, nil
+		return all
 	case leader.CPUs != nil && leader.Uncore && p.cpus != nil:
 		for _, cpu := range nearest(p.cpus, p.target.CPUs, leader.CPUs) {
 			all = append(all, site{thread: -1, cpu: cpu})
 		}
-		return all, nil
+		return all
 	}
 	cpus := p.online
 	if p.cpus != nil {
@@ -73,7 +61,7 @@ func (p *sites) of(events []pmu.Event) ([]site, error) {
 			all = append(all, site{thread: -1, cpu: cpu})
 		}
 	}
-	return all, nil
+	return all
 }
 
 // nearest picks, of the CPUs that a PMU outside the cores is read on, those of the units
