@@ -274,3 +274,14 @@ func TestMetricsAreDocumented(t *testing.T) {
 		}
 	}
 }
+
+// Live: the kernel's own conversion, where it keeps time by the counter.
+func TestTSCRate(t *testing.T) {
+	hz, err := TSCRate()
+	if err != nil {
+		t.Skipf("no rate here, as in most virtual machines: %v", err)
+	}
+	if hz < 1e6 || hz > 1e11 { // from the slowest architected timers to what no clock reaches
+		t.Errorf("%v Hz is no rate of a time stamp counter", hz)
+	}
+}

@@ -112,9 +112,14 @@ func (p perfmonEvent) code(e *Entry, t *termList, isCore bool) error {
 // gives in words (CBoFilter0[23:17]), the event counts more than it says.
 func (p perfmonEvent) filter(e *Entry, t *termList) error {
 	filter := p.text("Filter")
+	lower := strings.ToLower(filter)
 	switch {
 	case filter == "" || filter == "0":
 		return nil
+	case (strings.HasPrefix(lower, "fc") || strings.HasPrefix(lower, "chnl")) && p.flag("PortMask"):
+		return nil // these are FCMask and PortMask
+	case strings.HasPrefix(lower, "ctrctrl") && p.flag("UMaskExt"):
+		return nil // bits of the control register that are the unit mask's extension
 	case strings.HasPrefix(filter, "config"):
 		for term := range strings.SplitSeq(filter, ",") {
 			name, value, ok := strings.Cut(term, "=")
