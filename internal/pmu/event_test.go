@@ -57,6 +57,9 @@ func TestParse(t *testing.T) {
 		{"node-misses", Event{Type: 3, Config: 0x10006}},
 		{"r1a8", Event{Type: 4, Config: 0x1a8}},
 		{"rFFFFffffFFFFffff:u", Event{Type: 4, Config: 1<<64 - 1, ExcludeKernel: true, ExcludeHV: true}},
+		{"cycles/no-inherit,period=7/", Event{NoInherit: true, Period: 7}},
+		{"cycles/no-inherit=0,name='a b'/P", Event{Label: "a b", MaxPrecise: true}},
+		{"cycles/inherit,freq=9/", Event{Frequency: 9}},
 		{"power/energy-pkg/", Event{Alias: "energy-pkg", PMU: "power", Type: 23, Config: 2, CPUs: []int{0, 2}, Uncore: true, Scale: joule, Unit: "Joules"}},
 		{"power//", Event{PMU: "power", Type: 23, CPUs: []int{0, 2}, Uncore: true}},
 		{"cpu/edge/", Event{Alias: "edge", PMU: "cpu", Type: 4, Config: 0x11}}, // an alias and a field: the alias wins
@@ -142,6 +145,7 @@ func TestParseRefused(t *testing.T) {
 		{"/tsc/", "", ErrNoPMU, "no such PMU; there are breakpoint, broken, cpu, "},
 		{"../tsc/", "..", ErrNoPMU, "no such PMU; there are "},
 		{"imc/cas_count_read/", "", ErrManyPMUs, "the name stands for several PMUs (uncore_imc_0, uncore_imc_2, uncore_imc_10)"},
+		{"imc_1/event=4/", "imc_1", ErrNoPMU, "no such PMU"}, // not uncore_imc_10
 		{"untyped/config=1/", "untyped", nil, `PMU "untyped": `},
 		{"unnumbered/config=1/", "unnumbered", nil, `PMU "unnumbered": `},
 		{"power/energy-psys/", "energy-psys", ErrNoEvent, "PMU power has no such event or field; events: energy-pkg, energy-ram; fields: event"},

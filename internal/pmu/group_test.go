@@ -50,6 +50,7 @@ func TestParseGroups(t *testing.T) {
 	for spec, want := range map[string][]string{
 		"cycles":   {"0 cycles|||"},
 		"cycles:S": {"0 cycles:S||| sample"},
+		"cycles:W": {"0 cycles:W||| weak"},
 		"{cycles}": {"0 cycles||| braces"},
 		" g{ cycles:u , faults , mem:0x10/4:w }:kSpW , cs": {
 			"0 cycles:ukp||| 1 faults:kp||| 2 mem:0x10/4:w:kp||| braces sample weak name g", "3 cs|||",
