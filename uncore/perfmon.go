@@ -73,7 +73,7 @@ func (t *Table) perfmonEvents(text []byte) ([]perfmonEvent, error) {
 		return events, decodeJSON(text, &events)
 	}
 	var file struct {
-		Header  struct{ Info, Version string }
+		Header  struct{ Info string }
 		Events  []perfmonEvent
 		Metrics json.RawMessage
 	}
