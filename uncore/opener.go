@@ -60,8 +60,9 @@ func (o *opener) openAt(events []pmu.Event, p site) error {
 		}
 		e, err := o.openOne(ev, &c, p, leader, len(events) > 1)
 		if leader != nil && (errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSPC)) {
-			if why, fits := o.fits(events[:i+1], p, err); !fits {
-				err = why
+			if misfit := o.misfit(events[:i+1], p, err); misfit != nil {
+				g.close()
+				return misfit
 			}
 		}
 		switch {
@@ -77,10 +78,6 @@ func (o *opener) openAt(events []pmu.Event, p site) error {
 			c.Err = err
 		default:
 			g.close()
-			var misfit *MisfitError
-			if errors.As(err, &misfit) {
-				return err
-			}
 			return &OpenError{Event: ev.Name, Thread: p.thread, CPU: p.cpu, Err: err}
 		}
 		list = append(list, c)
@@ -150,13 +147,13 @@ func refused(err error) error {
 	return nil
 }
 
-// fits tells whether the last of events is refused for itself and not for the group
-// that it should be in; if for the group, why is a *MisfitError.
-func (o *opener) fits(events []pmu.Event, p site, answer error) (why error, fits bool) {
+// misfit tells why the last of events cannot be in the group that it should be in, though it
+// could be counted alone; nil if it is refused for itself.
+func (o *opener) misfit(events []pmu.Event, p site, answer error) *MisfitError {
 	last := events[len(events)-1]
 	alone, err := o.openOne(last, &Counter{}, p, nil, false)
 	if err != nil {
-		return nil, true
+		return nil
 	}
 	alone.Close()
 	misfit := &MisfitError{Err: answer}
@@ -169,13 +166,13 @@ func (o *opener) fits(events []pmu.Event, p site, answer error) (why error, fits
 		members = append(members, Member{Name: ev.Name, PMU: ev.PMU, Config: ev.Config})
 		if ev.Type != last.Type && hardware(ev) && hardware(last) {
 			misfit.Why = fmt.Sprintf("%s is counted by another PMU", ev.Name)
-			return misfit, false
+			return misfit
 		}
 	}
 	if never := o.machine.CheckGroup(members); never != nil {
 		misfit.Why = never.Error()
 	}
-	return misfit, false
+	return misfit
 }
 
 // hardware tells whether an event takes a counter of a PMU. Software events, tracepoints
