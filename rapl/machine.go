@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/energyprof/energyprof/internal/pmu"
 )
@@ -15,7 +16,24 @@ import (
 // Machine says where to look: the roots of sysfs, procfs and /dev. Empty fields
 // mean the real ones. A captured tree of another machine reads like this one,
 // apart from perf events, which are always this kernel's.
-type Machine struct{ Sys, Proc, Dev string }
+type Machine struct {
+	Sys, Proc, Dev string
+
+	survey *survey
+}
+
+// survey keeps what is known of a machine while all kinds of source are tried: on a large
+// server its topology is thousands of files.
+type survey struct {
+	processor func() (processor, error)
+	online    func() ([]pmu.CPU, error)
+}
+
+// surveyed is the machine as it is now: what is asked of it several times is read once.
+func (m Machine) surveyed() Machine {
+	m.survey = &survey{processor: sync.OnceValues(m.readProcessor), online: sync.OnceValues(m.readOnline)}
+	return m
+}
 
 func (m Machine) sys(name ...string) string {
 	return filepath.Join(cmp.Or(m.Sys, "/sys"), filepath.Join(name...))
@@ -47,9 +65,17 @@ type processor struct {
 	flags         map[string]bool
 }
 
-// processor reads /proc/cpuinfo. A file that is missing or foreign (arm64 has
-// other keys) gives a processor without a vendor.
+// processor is the first CPU.
 func (m Machine) processor() (processor, error) {
+	if m.survey != nil {
+		return m.survey.processor()
+	}
+	return m.readProcessor()
+}
+
+// readProcessor reads /proc/cpuinfo. A file that is missing or foreign (arm64 has
+// other keys) gives a processor without a vendor.
+func (m Machine) readProcessor() (processor, error) {
 	b, err := os.ReadFile(m.proc("cpuinfo"))
 	if err != nil {
 		return processor{}, fmt.Errorf("what processor this is: %w", err)
@@ -133,6 +159,13 @@ type scope struct {
 
 // online lists the CPUs that are on, sorted by number.
 func (m Machine) online() ([]pmu.CPU, error) {
+	if m.survey != nil {
+		return m.survey.online()
+	}
+	return m.readOnline()
+}
+
+func (m Machine) readOnline() ([]pmu.CPU, error) {
 	all, err := m.pmus().Topology()
 	if err != nil {
 		return nil, fmt.Errorf("which CPUs this machine has: %w", err)

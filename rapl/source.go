@@ -137,6 +137,7 @@ func Open(m Machine, kind string) (Source, error) {
 	if kind == "perf" {
 		kind = "perf-power"
 	}
+	m = m.surveyed()
 	var errs []error
 	for _, o := range openers() {
 		if kind != "auto" && kind != o.kind {
@@ -166,6 +167,7 @@ type Status struct {
 // moment, because nothing less tells whether this user may: the kernel's
 // setting, capabilities, file modes, ACLs and lockdown all have a say.
 func Probe(m Machine) []Status {
+	m = m.surveyed()
 	var all []Status
 	for _, o := range openers() {
 		s := Status{Kind: o.kind}
