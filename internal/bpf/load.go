@@ -70,7 +70,7 @@ func (a *Account) load() error {
 		return err
 	}
 	spec.Maps["cpus"].MaxEntries = uint32(possible)
-	if err := a.assign(spec); err != nil {
+	if err := spec.LoadAndAssign(&a.objects, nil); err != nil {
 		return err
 	}
 	size := int(a.objects.CPUs.MaxEntries() * a.objects.CPUs.ValueSize())
