@@ -34,6 +34,9 @@ func (s *CounterSummary) write(b *strings.Builder, lasted float64, several bool,
 	for _, text := range s.Attribution.text(s.Name) {
 		line("%s", text)
 	}
+	if s.Count == 0 {
+		return nil
+	}
 	return writeColumns(b, s.rows(several), width)
 }
 

@@ -2,6 +2,7 @@ package collect
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/energyprof/energyprof/internal/pmu"
@@ -30,6 +31,9 @@ func (c *Collector) counted(r *report.Recording) [][]float64 {
 
 // counterNotes says what a reader of the counts must know.
 func counterNotes(name string, result *attribution.Result) []string {
+	if !slices.ContainsFunc(result.Series, func(s attribution.SeriesResult) bool { return s.Joules > 0 }) {
+		return nil // nothing was counted, and nothing is to be told apart
+	}
 	var notes []string
 	for _, n := range result.Notes {
 		if !strings.HasPrefix(n, name) { // it is of all series

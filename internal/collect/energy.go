@@ -47,7 +47,7 @@ func (e *energy) open(opt *Options) error {
 		e.all = append(e.all, e.joules)
 	}
 	how := opt.Attribution
-	how.Method, how.BaselineWatts = opt.CounterMethod, nil
+	how.Method, how.BaselineWatts, how.Counts = opt.CounterMethod, nil, true
 	for _, event := range opt.Counters {
 		s, err := newShared(event.Domains, opt.CPUs, how)
 		if err != nil {

@@ -87,6 +87,11 @@ type Options struct {
 	// for proportional.
 	BaselineWatts []float64
 
+	// Counts says that the series count events: wherever this package says joules and watts they are counts and
+	// counts per second, but for the notes, which say what they are. Counts that do not depend on what runs are all
+	// baseline for auto, where energy is then shared by CPU time.
+	Counts bool
+
 	// Function tells what the CPU time of a key is spent in, for a regression:
 	// a function, and the pool (a binary) in which it is put when it is too rare to
 	// have a power of its own. Both count from 0 and should be dense. It is called
@@ -115,6 +120,7 @@ const maxCPU = 1 << 16
 // Attributor shares out energy as it comes. It is not safe for concurrent use.
 type Attributor struct {
 	method    Method
+	counts    bool       // not joules
 	tracks    []*track   // one per series, in the caller's order
 	groups    []*group   // series with equal CPUs
 	byCPU     [][]*group // the groups that a CPU belongs to
@@ -135,7 +141,7 @@ func New(series []Series, opt Options) (*Attributor, error) {
 	if n := len(opt.BaselineWatts); n != 0 && n != len(series) {
 		return nil, fmt.Errorf("attribution: %d baseline watts for %d series", n, len(series))
 	}
-	a := &Attributor{method: opt.Method, maxKey: -1}
+	a := &Attributor{method: opt.Method, counts: opt.Counts, maxKey: -1}
 	owner := map[string]map[int]Series{} // domain -> CPU -> series
 	for i, s := range series {
 		if owner[s.Domain] == nil {

@@ -1,7 +1,6 @@
 package attribution
 
 import (
-	"fmt"
 	"math"
 )
 
@@ -28,7 +27,7 @@ func (a *Attributor) regress(r *Result) {
 			differ = differ || sol.validated && sol.responds() && sol.differ()
 		}
 	}
-	note := func(format string, args ...any) { r.Notes = append(r.Notes, fmt.Sprintf(format, args...)) }
+	note := func(format string, args ...any) { r.Notes = append(r.Notes, a.say(format, args...)) }
 	r.Method = Proportional
 	if !found {
 		note("there are too few intervals of energy for a regression (it takes %d): joules are shared by CPU time", fewestRows)
@@ -39,13 +38,16 @@ func (a *Attributor) regress(r *Result) {
 		note("one half of the recording does not tell enough to predict the other: joules are shared by CPU time")
 		return
 	}
-	if a.method == Auto && !responds {
+	if a.method == Auto && !responds && !a.counts {
 		note("the energy does not depend on what runs, as far as the recording shows: joules are shared by CPU time")
 		return
 	}
-	if differ || a.method == Regression {
+	switch {
+	case differ || a.method == Regression:
 		r.Method = Regression
-	} else {
+	case !responds:
+		note("the energy does not depend on what runs, as far as the recording shows: all of it is static")
+	default:
 		note("no function draws more than another, as far as the recording shows: all CPU time has one power")
 	}
 	for i, s := range solutions {
@@ -72,7 +74,7 @@ func (a *Attributor) regress(r *Result) {
 		if r.Method != Regression {
 			r.Series[i].Functions = nil
 		}
-		r.Notes = append(r.Notes, o.notes()...)
+		r.Notes = append(r.Notes, o.notes(a.say)...)
 	}
 }
 

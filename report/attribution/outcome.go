@@ -1,7 +1,6 @@
 package attribution
 
 import (
-	"fmt"
 	"math"
 	"slices"
 )
@@ -223,34 +222,34 @@ func (o *outcome) powers(rates, wholes []float64, all float64) []FunctionPower {
 // its error.
 const clearBaseline = 0.05
 
-// notes says what was given up, and what a reader must know of the model.
-func (o *outcome) notes() []string {
+// notes says what was given up, and what a reader must know of the model, in the words of say.
+func (o *outcome) notes(say func(format string, args ...any) string) []string {
 	name := o.series.track.Series
 	var notes []string
 	if o.noBase {
-		notes = append(notes, fmt.Sprintf("%v: static power cannot be told from what runs: joules of functions include it", name))
+		notes = append(notes, say("%v: static power cannot be told from what runs: joules of functions include it", name))
 	}
 	if b := o.model.terms.base; b != none && o.joules[b] > 0 && halfWidth*o.sd[b] > clearBaseline*o.joules[b] {
-		sure := fmt.Sprintf("give or take %.2g W", halfWidth*o.sd[b]/o.problem.span)
+		sure := say("give or take %.2g W", halfWidth*o.sd[b]/o.problem.span)
 		if math.IsInf(o.sd[b], 0) {
 			sure = "but the recording is too short to tell how sure that is"
 		}
-		notes = append(notes, fmt.Sprintf("%v: static power is %.3g W, %s", name, o.joules[b]/o.problem.span, sure))
+		notes = append(notes, say("%v: static power is %.3g W, %s", name, o.joules[b]/o.problem.span, sure))
 	}
 	if o.coarse {
-		notes = append(notes, fmt.Sprintf("%v: what runs changes faster than it is sampled, so functions' joules are uncertain beyond their intervals: sample more often", name))
+		notes = append(notes, say("%v: what runs changes faster than it is sampled, so functions' joules are uncertain beyond their intervals: sample more often", name))
 	}
 	if c := o.model.company; c.shared != 0 {
-		notes = append(notes, fmt.Sprintf("%v: a function that shares its core with another hardware thread draws %.0f %% of what it draws alone", name, 100*(1+c.shared)))
+		notes = append(notes, say("%v: a function that shares its core with another hardware thread draws %.0f %% of what it draws alone", name, 100*(1+c.shared)))
 	}
 	if c := o.model.company; c.crowd != 0 {
-		notes = append(notes, fmt.Sprintf("%v: functions draw %.0f %% of their power when all other CPUs run", name, 100*(1+c.crowd)))
+		notes = append(notes, say("%v: functions draw %.0f %% of their power when all other CPUs run", name, 100*(1+c.crowd)))
 	}
 	if o.asOne && !o.noBase {
-		notes = append(notes, fmt.Sprintf("%v: it was hardly ever idle, so [baseline] includes what any running CPU costs", name))
+		notes = append(notes, say("%v: it was hardly ever idle, so [baseline] includes what any running CPU costs", name))
 	}
 	if o.noAlone && !o.noBase {
-		notes = append(notes, fmt.Sprintf("%v: what any running CPU costs cannot be told from what runs: joules of functions include it", name))
+		notes = append(notes, say("%v: what any running CPU costs cannot be told from what runs: joules of functions include it", name))
 	}
 	return notes
 }
