@@ -6,7 +6,9 @@
 // of the hardware's registers undone, on CLOCK_MONOTONIC. Every source says in
 // its [Info] what it is, whether it measures or estimates, and what a reader of
 // its numbers must know. A [Recorder] turns a source into series of points for
-// a whole recording, stamped by the kernel where the source allows it.
+// a whole recording, stamped by the kernel where the source allows it. [Counts]
+// does the same for events that are counted in place of joules: bytes of memory,
+// cycles of a link.
 //
 // The same domain comes out the same whatever the way to it: "package" is the
 // processor package, "cores" (PP0) and "gpu" (PP1) lie inside of it, "dram" lies
