@@ -70,7 +70,14 @@ func (a *Account) load() error {
 		return err
 	}
 	spec.Maps["cpus"].MaxEntries = uint32(possible)
-	if err := spec.LoadAndAssign(&a.objects, nil); err != nil {
+	// Without these types it would decode those of every loaded module, too.
+	cache := btf.NewCache()
+	types, err := cache.Kernel()
+	if err != nil {
+		return err
+	}
+	options := ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{KernelTypes: types}, Cache: cache}
+	if err := spec.LoadAndAssign(&a.objects, &options); err != nil {
 		return err
 	}
 	size := int(a.objects.CPUs.MaxEntries() * a.objects.CPUs.ValueSize())
