@@ -41,8 +41,9 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code,
-			"mode": mode,
+			"code":        code,
+			"mode":        mode,
+			"stat-schema": statSchemaHolds,
 		},
 	})
 }

@@ -70,7 +70,7 @@ func newStat() *cobra.Command {
 	fl.StringArrayVarP(&f.specs, "event", "e", nil, "events to count, in perf's syntax: cycles:u, rNNNN, pmu/name/, pmu/field=value,.../,\n{a,b} for events that are counted at the same times, names of event tables")
 	fl.StringArrayVar(&f.eventFiles, "event-file", nil, "take names of events from this file of Intel's perfmon JSON, too")
 	fl.StringArrayVar(&f.metrics, "metric", nil, "count what this metric is made of, and show it (energyprof list has them)")
-	fl.StringVar(&f.platform, "platform", "", "take names of events from the table of this processor: SPR, EMR, GNR, ... (default: this one)")
+	fl.StringVar(&f.platform, "platform", "", "take names of events from the built-in table of this processor: SPR, EMR, GNR (default: this one)")
 	fl.BoolVarP(&f.all, "all-cpus", "a", false, "count everything on all CPUs")
 	fl.StringVarP(&f.cpus, "cpu", "C", "", "count everything on these CPUs: 0-3,8")
 	fl.StringVarP(&f.pids, "pid", "p", "", "count running processes: PID[,PID]")
@@ -208,12 +208,12 @@ const (
 // events reads what to count, and which metrics follow from it.
 func (f *statFlags) events(b *statBuilder) (*uncore.Events, error) {
 	machine := uncore.Machine{Platform: f.platform}
-	for _, path := range f.eventFiles {
-		table, err := readEventFile(path)
-		if err != nil {
-			return nil, err
-		}
-		machine.Tables = append(machine.Tables, table)
+	if _, known := uncore.PlatformTable(f.platform); f.platform != "" && !known {
+		return nil, usagef("--platform %s: the built-in tables are of %s", f.platform, strings.Join(uncore.Platforms(), ", "))
+	}
+	var err error
+	if machine.Tables, err = readEventFiles(f.eventFiles); err != nil {
+		return nil, err
 	}
 	for _, spec := range f.specs {
 		if strings.TrimSpace(spec) == "" {
@@ -223,7 +223,6 @@ func (f *statFlags) events(b *statBuilder) (*uncore.Events, error) {
 	specs := f.specs
 	var named, known []uncore.Metric
 	if len(f.specs) > 0 || len(f.metrics) > 0 { // there are none of the default events alone
-		var err error
 		if named, known, specs, err = chooseMetrics(machine, f.metrics, f.specs); err != nil {
 			return nil, err
 		}
@@ -252,19 +251,6 @@ func (f *statFlags) events(b *statBuilder) (*uncore.Events, error) {
 	}
 	b.packages, err = machine.Packages()
 	return events, err
-}
-
-func readEventFile(path string) (*uncore.Table, error) {
-	in, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("event file: %w", err)
-	}
-	defer in.Close()
-	table, err := uncore.ReadPerfmon(in, path)
-	if err != nil {
-		return nil, fmt.Errorf("event file: %w", err)
-	}
-	return table, nil
 }
 
 // run counts. Whatever can be refused is refused before the command starts.

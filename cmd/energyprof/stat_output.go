@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -80,6 +82,9 @@ func (o *statOutput) write(r *statResult) error {
 		o.stream = false
 	}
 	if _, err := o.to.Write(b.Bytes()); err != nil {
+		if path := (*fs.PathError)(nil); errors.As(err, &path) {
+			err = path.Err // /dev/stdout is not what the user calls it
+		}
 		name := "standard output"
 		switch {
 		case o.file != nil:

@@ -157,6 +157,9 @@ func (r *statResult) countRows() [][]string {
 	for _, c := range r.Counts {
 		row := make([]string, statColumns)
 		row[columnWhere], row[columnName] = c.Where, printable(c.Event)
+		if c.UserOnly && c.ok() {
+			row[columnName] += " (user)"
+		}
 		if !c.ok() {
 			row[columnValue] = "<" + c.State + ">"
 			if len(c.Holders) > 0 {
