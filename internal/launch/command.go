@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/internal/launch/shim"
 )
 
 // ErrNotFound and ErrNotExecutable tell why a command could not be started, in
@@ -37,7 +39,7 @@ type Command struct {
 	process *os.Process
 	goAhead *os.File // one byte lets the shim execute
 	failure *os.File // the shim's usage when it is ready, then the errno of a failed execve; closed by a successful one
-	shim    Usage    // CPU time before the command was executed
+	before  Usage    // CPU time before the command was executed
 }
 
 // Usage is CPU time of a command and of the children that it waited for, of
@@ -95,7 +97,7 @@ func Start(args []string) (*Command, error) {
 		goAhead: os.NewFile(uintptr(wait[1]), "go-ahead"),
 		failure: os.NewFile(uintptr(fail[0]), "exec failure"),
 	}
-	argv := append([]string{shimName, strconv.Itoa(wait[0]), strconv.Itoa(fail[1]), path}, args...)
+	argv := append([]string{shim.Name, strconv.Itoa(wait[0]), strconv.Itoa(fail[1]), path}, args...)
 	c.process, err = os.StartProcess("/proc/self/exe", argv, &os.ProcAttr{
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
 	})
@@ -121,12 +123,12 @@ func Start(args []string) (*Command, error) {
 // event that is opened in between is turned on by the shim's own execve and
 // samples the start of the shim as if it were the command's.
 func (c *Command) ready() error {
-	var b [usageSize]byte
+	var b [shim.ReadySize]byte
 	if _, err := io.ReadFull(c.failure, b[:]); err != nil {
 		return fmt.Errorf("it ended before it was ready: %w", err)
 	}
-	c.shim.User = time.Duration(binary.NativeEndian.Uint64(b[0:]))
-	c.shim.System = time.Duration(binary.NativeEndian.Uint64(b[8:]))
+	c.before.User = time.Duration(binary.LittleEndian.Uint64(b[0:]))
+	c.before.System = time.Duration(binary.LittleEndian.Uint64(b[8:]))
 	return nil
 }
 
@@ -143,7 +145,7 @@ func (c *Command) Go() error {
 // it, at the cost of a context switch in the command's first microseconds.
 func (c *Command) Begin() error {
 	// What the shim said of itself is some time ago. What it does to execute is system time.
-	c.shim.System = max(c.shim.System, ranFor(c.PID)-c.shim.User)
+	c.before.System = max(c.before.System, ranFor(c.PID)-c.before.User)
 	_, err := c.goAhead.Write([]byte{1})
 	c.goAhead.Close()
 	if err != nil {
@@ -157,12 +159,12 @@ func (c *Command) Begin() error {
 // failed to be.
 func (c *Command) Began() error {
 	defer c.failure.Close()
-	var e [4]byte
+	var e [shim.FailureSize]byte
 	n, _ := c.failure.Read(e[:])
 	if n < len(e) {
 		return nil // closed by execve
 	}
-	errno := syscall.Errno(binary.NativeEndian.Uint32(e[:]))
+	errno := syscall.Errno(binary.LittleEndian.Uint32(e[:]))
 	c.process.Wait()
 	c.closePIDFD()
 	if errno == syscall.ENOENT {
@@ -241,7 +243,7 @@ func (c *Command) Wait() (Exit, Usage, error) {
 // is exact; how it parts into user and system time the kernel may have estimated by
 // ticks, differently then and now, so what is missing in one part comes from the other.
 func (c *Command) used(whole Usage) Usage {
-	own := Usage{User: whole.User - c.shim.User, System: whole.System - c.shim.System}
+	own := Usage{User: whole.User - c.before.User, System: whole.System - c.before.System}
 	if own.User < 0 {
 		own = Usage{System: own.System + own.User}
 	}

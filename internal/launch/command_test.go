@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/internal/launch/shim"
 )
 
 // workerEnv makes the test binary burn so much CPU time, a time.Duration, and exit.
@@ -65,7 +67,7 @@ func TestStartReturnsAfterTheShimsExecve(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasPrefix(string(cmdline), shimName+"\x00") {
+		if !strings.HasPrefix(string(cmdline), shim.Name+"\x00") {
 			t.Fatalf("Start returned while the shim was still %q", cmdline)
 		}
 	}
@@ -95,7 +97,7 @@ func TestShimsTimeIsNotTheCommands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if shim := c.shim.User + c.shim.System; shim < least || shim > most {
+	if shim := c.before.User + c.before.System; shim < least || shim > most {
 		t.Errorf("%v are the shim's, want %v to %v", shim, least, most)
 	}
 	const rounding = 10 * time.Microsecond
@@ -115,7 +117,7 @@ func TestUsageAddsUp(t *testing.T) {
 		{Usage{3 * ms, 2 * ms}, Usage{15 * ms, 0}, Usage{10 * ms, 0}},
 		{Usage{3 * ms, 2 * ms}, Usage{2 * ms, 2 * ms}, Usage{}},
 	} {
-		c := Command{shim: test.shim}
+		c := Command{before: test.shim}
 		if got := c.used(test.whole); got != test.want {
 			t.Errorf("%v without the shim's %v: %v, want %v", test.whole, test.shim, got, test.want)
 		}

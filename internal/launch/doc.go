@@ -2,6 +2,5 @@
 // user asked for, until events have been opened on it. It also catches the signals
 // that would end a profiler before its work is done, and passes them on.
 //
-// The process that waits is this same executable, started anew under another
-// name: whatever imports this package takes part in it before main.
+// The process that waits is this same executable, started anew: see package shim.
 package launch
