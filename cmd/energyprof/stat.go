@@ -205,22 +205,25 @@ const (
 	defaultCPUEvents  = "cpu-clock,context-switches,cpu-migrations,page-faults,{cycles,instructions}"
 )
 
-// events reads what to count, and which metrics follow from it.
-func (f *statFlags) events(b *statBuilder) (*uncore.Events, error) {
-	machine := uncore.Machine{Platform: f.platform}
+// machine is where events are looked for.
+func (f *statFlags) machine() (m uncore.Machine, err error) {
+	m.Platform = f.platform
 	if _, known := uncore.PlatformTable(f.platform); f.platform != "" && !known {
-		return nil, usagef("--platform %s: the built-in tables are of %s", f.platform, strings.Join(uncore.Platforms(), ", "))
+		return m, usagef("--platform %s: the built-in tables are of %s", f.platform, strings.Join(uncore.Platforms(), ", "))
 	}
-	var err error
-	if machine.Tables, err = readEventFiles(f.eventFiles); err != nil {
-		return nil, err
-	}
+	m.Tables, err = readEventFiles(f.eventFiles)
+	return m, err
+}
+
+// events reads what to count, and which metrics follow from it.
+func (f *statFlags) events(b *statBuilder, machine uncore.Machine) (*uncore.Events, error) {
 	for _, spec := range f.specs {
 		if strings.TrimSpace(spec) == "" {
 			return nil, usagef("-e %q: no event is named", spec)
 		}
 	}
 	specs := f.specs
+	var err error
 	var named, known []uncore.Metric
 	if len(f.specs) > 0 || len(f.metrics) > 0 { // there are none of the default events alone
 		if named, known, specs, err = chooseMetrics(machine, f.metrics, f.specs); err != nil {
@@ -267,7 +270,11 @@ func (f *statFlags) run(fl *pflag.FlagSet, args []string) error {
 	defer energy.close()
 	opt.Energy = energy.source
 	b := &statBuilder{opt: opt, by: f.by(), info: energy.info}
-	if opt.Events, err = f.events(b); err != nil {
+	machine, err := f.machine()
+	if err != nil {
+		return err
+	}
+	if opt.Events, err = f.events(b, machine); err != nil {
 		return err
 	}
 	if b.by != counting.Total {
