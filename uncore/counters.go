@@ -117,7 +117,7 @@ func (c *Counters) Read(dst []perfring.Count) error {
 	var first error
 	for _, g := range c.groups {
 		if err := g.read(dst, &c.buf); err != nil && first == nil {
-			first = fmt.Errorf("reading the counters on CPU %d: %w", g.events[0].CPU, err)
+			first = fmt.Errorf("reading counters %s: %w", where(g.events[0].PID, g.events[0].CPU), err)
 		}
 	}
 	return first

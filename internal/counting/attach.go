@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -122,24 +121,4 @@ func moreFiles() bool {
 		return true
 	}
 	return limit.Cur < limit.Max && unix.Prlimit(0, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: limit.Max, Max: limit.Max}, nil) == nil
-}
-
-// unfollowed is CPU time that a command may have used before noteIdentity wonders.
-const unfollowed = 20 * time.Millisecond
-
-// noteIdentity says that the kernel stopped following a command: it does so where a
-// program changes its user or gains rights that we do not have (perf_event_exit_task in
-// begin_new_exec). The time that a task's counter was enabled is the task's CPU time.
-func (c *count) noteIdentity(run *Run) {
-	if c.opt.Delay > 0 || c.opt.Duration > 0 || c.opt.NoInherit || c.opt.All || len(c.opt.PIDs) > 0 {
-		return
-	}
-	i := slices.IndexFunc(run.Counters, func(c uncore.Counter) bool { return c.Thread >= 0 && c.Err == nil })
-	if i < 0 {
-		return
-	}
-	used, followed := run.User+run.System, time.Duration(run.Counts[i].Enabled)
-	if unseen := used - followed; unseen > unfollowed && unseen > used/10 {
-		c.result.note(NoteIdentity, "the command and its children used %.3f s of CPU time, and the kernel let us follow %.3f s of it: not where a program changes its user or gains rights (setuid, sudo)", used.Seconds(), followed.Seconds())
-	}
 }

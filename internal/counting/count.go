@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -47,10 +46,10 @@ func Count(opt Options, each func(Reading)) (*Result, error) {
 	}
 	c.result.signals = c.signals
 	for repeat := range max(1, opt.Repeats) {
-		if err = c.reapBefore(); err == nil && c.result.Signal == 0 {
-			err = c.once(repeat)
+		if err = c.reapBefore(); err != nil || repeat > 0 && c.take() {
+			break
 		}
-		if err != nil || c.result.Signal != 0 {
+		if err = c.once(repeat); err != nil || c.result.Signal != 0 {
 			break
 		}
 	}
@@ -95,14 +94,15 @@ func (c *count) once(repeat int) error {
 	return err
 }
 
-// reapBefore waits for the command of the repeat before, if that outlives its counting.
+// reapBefore waits for the command of the repeat before, if that outlives its counting, but
+// not after a signal.
 func (c *count) reapBefore() error {
 	for c.result.Running() {
 		fds := []unix.PollFd{{Fd: int32(c.signals.FD), Events: unix.POLLIN}, {Fd: int32(c.result.pending.PIDFD), Events: unix.POLLIN}}
 		if _, err := unix.Ppoll(fds, nil, nil); err != nil && err != unix.EINTR {
 			return fmt.Errorf("waiting for the command: %w", err)
 		}
-		if c.take() {
+		if fds[0].Revents != 0 {
 			return nil
 		}
 		if fds[1].Revents != 0 {
@@ -135,13 +135,6 @@ func (c *count) second(sig os.Signal) {
 	c.pass(sig.(syscall.Signal))
 	if c.opt.Abort != nil {
 		c.opt.Abort(sig)
-	}
-}
-
-func (r *Result) note(kind NoteKind, format string, args ...any) {
-	n := Note{kind, fmt.Sprintf(format, args...)}
-	if !slices.Contains(r.Notes, n) {
-		r.Notes = append(r.Notes, n)
 	}
 }
 

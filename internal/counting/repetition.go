@@ -23,6 +23,7 @@ type repetition struct {
 
 	counting  bool  // the delay is over
 	started   int64 // when the command got its go-ahead, or else From
+	cpus      []int // that were online when all were to be counted on
 	processes int   // how many of PIDs run, without a command
 	ended     bool  // the command, or all processes, have ended
 
@@ -48,6 +49,7 @@ func (r *repetition) open() (err error) {
 			return err
 		}
 	case r.opt.All:
+		r.cpus = r.online()
 		err = r.openCounters(uncore.Target{CPUs: r.opt.CPUs})
 	default:
 		err = r.openCounters(uncore.Target{Threads: []int{r.command.PID}, OnExec: r.opt.Delay == 0, Inherit: !r.opt.NoInherit})
@@ -221,6 +223,7 @@ func (r *repetition) stop() {
 		return
 	}
 	p := r.read(now)
+	r.noteHotplug()
 	if r.opt.Interval > 0 && r.each != nil {
 		r.emit(p)
 	}
