@@ -43,17 +43,22 @@ type countSeries struct {
 // a name stands for (uncore_cxlcm for uncore_cxlcm_0 and _1) are summed, and so are all CPUs that
 // they are counted on: those of the PMU's cpumask, or every one for an event of the cores.
 //
+// names gives the event of a name that neither sysfs nor perf-list(1) has, as pmu/terms/; nil knows none.
+//
 // The counters are pinned: the kernel does not take turns between them and others, and a PMU that has
 // no counter to spare is an error, which wraps perfring.ErrEventError or a *perfring.OpenError.
 // The counts begin with the first Read.
-func OpenCounts(m Machine, specs []string) (*Counts, error) {
+func OpenCounts(m Machine, specs []string, names func(name string) (spec string, ok bool)) (*Counts, error) {
 	online, err := m.online()
 	if err != nil {
 		return nil, err
 	}
-	c := &Counts{}
+	c, fs := &Counts{}, m.pmus()
+	if names != nil {
+		fs = fs.WithNames(names)
+	}
 	for _, spec := range specs {
-		if err := c.open(m, spec, online); err != nil {
+		if err := c.open(fs, spec, online); err != nil {
 			return nil, errors.Join(fmt.Errorf("counter %s: %w", spec, err), c.Close())
 		}
 	}
@@ -72,8 +77,8 @@ type countPlace struct {
 }
 
 // planCount says what to open of one event, from sysfs alone.
-func (m Machine) planCount(spec string, online []pmu.CPU) (CountedEvent, []countPlace, error) {
-	groups, err := m.pmus().ParseGroups(spec)
+func planCount(fs pmu.FS, spec string, online []pmu.CPU) (CountedEvent, []countPlace, error) {
+	groups, err := fs.ParseGroups(spec)
 	if err != nil {
 		return CountedEvent{}, nil, err
 	}
@@ -121,8 +126,8 @@ func (m Machine) planCount(spec string, online []pmu.CPU) (CountedEvent, []count
 }
 
 // open opens all counters of an event.
-func (c *Counts) open(m Machine, spec string, online []pmu.CPU) error {
-	event, places, err := m.planCount(spec, online)
+func (c *Counts) open(fs pmu.FS, spec string, online []pmu.CPU) error {
+	event, places, err := planCount(fs, spec, online)
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func TestPlanCount(t *testing.T) {
 		{"cxl_pmu_mem0.0/event=1/", "cxl_pmu_mem0.0/event=1/", 0, "0:0-3", "0x28@0>0"},
 		{"page-faults", "page-faults", 0, "0:0-1 1:2-3", "0x1@0>0 0x1@1>0 0x1@2>1 0x1@3>1"},
 	} {
-		event, places, err := m.planCount(tt.spec, online)
+		event, places, err := planCount(m.pmus(), tt.spec, online)
 		if err != nil {
 			t.Errorf("%s: %v", tt.spec, err)
 			continue
@@ -78,7 +78,7 @@ func TestPlanCount(t *testing.T) {
 		"uncore_cxlcm/reads/,page-faults": "it is several events: each is a counter of its own",
 		"uncore_nothing/event=1/":         "uncore_nothing",
 	} {
-		if _, _, err := m.planCount(spec, online); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := planCount(m.pmus(), spec, online); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", spec, err, want)
 		}
 	}
@@ -87,7 +87,7 @@ func TestPlanCount(t *testing.T) {
 // openCounts opens counters of the running kernel.
 func openCounts(t *testing.T, specs ...string) *Counts {
 	t.Helper()
-	c, err := OpenCounts(Machine{}, specs)
+	c, err := OpenCounts(Machine{}, specs, nil)
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.ENOSYS) {
 		t.Skipf("counters of CPUs cannot be opened here: %v", err)
 	}
@@ -143,7 +143,7 @@ func TestOpenCountsRefuses(t *testing.T) {
 		{[]string{"page-faults,cpu-clock"}, "counter page-faults,cpu-clock: it is several events"},
 		{[]string{"no-such-event"}, "counter no-such-event: "},
 	} {
-		c, err := OpenCounts(Machine{}, tt.specs)
+		c, err := OpenCounts(Machine{}, tt.specs, nil)
 		if errors.Is(err, fs.ErrPermission) {
 			t.Skipf("counters of CPUs cannot be opened here: %v", err)
 		}

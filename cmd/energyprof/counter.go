@@ -9,13 +9,18 @@ import (
 	"github.com/energyprof/energyprof/internal/session"
 	"github.com/energyprof/energyprof/rapl"
 	"github.com/energyprof/energyprof/report/attribution"
+	"github.com/energyprof/energyprof/uncore"
 )
 
 // counterFlags are the flags about counters that are read beside the samples.
-type counterFlags struct{ counted []string }
+type counterFlags struct {
+	counted    []string
+	eventFiles []string
+}
 
 func (f *counterFlags) register(fl *pflag.FlagSet) {
 	fl.StringArrayVar(&f.counted, "counter", nil, "count this event beside the samples and share its counts out like energy,\nfor instance 'uncore_cxlcm/event=0x41,umask=0x10/' (several times: several events)")
+	fl.StringArrayVar(&f.eventFiles, "event-file", nil, "names of events for --counter, in an event file as Intel publishes them (JSON)")
 }
 
 // counters are open counting events with their recorder; all fields are zero without any.
@@ -28,9 +33,25 @@ type counters struct {
 // open opens the counters. sampled are the events of the samples, whose names are taken.
 func (f *counterFlags) open(energy *energyFlags, sampled []session.Event) (*counters, error) {
 	if len(f.counted) == 0 {
+		if len(f.eventFiles) > 0 {
+			return nil, usagef("--event-file belongs to --counter")
+		}
 		return &counters{}, nil
 	}
-	source, err := rapl.OpenCounts(rapl.Machine{}, f.counted)
+	var machine uncore.Machine
+	var err error
+	if machine.Tables, err = readEventFiles(f.eventFiles); err != nil {
+		return nil, err
+	}
+	for _, spec := range f.counted { // the tables know why a name stands for nothing here
+		if _, err := machine.Events(spec); err != nil {
+			return nil, fmt.Errorf("counter %s: %w", spec, err)
+		}
+	}
+	source, err := rapl.OpenCounts(rapl.Machine{}, f.counted, func(name string) (string, bool) {
+		entry, ok := machine.Lookup(name)
+		return entry.Spec(), ok
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -83,6 +83,18 @@ func TestCounterOfBoxes(t *testing.T) {
 	}
 }
 
+// A name of the processor's table stands for its event.
+func TestCounterByName(t *testing.T) {
+	only(t, "spr-6.12")
+	const name = "UNC_CXLCM_RxC_PACK_BUF_INSERTS.MEM_DATA"
+	s := record(t, "--energy", "none", "--counter", name, "-F", "97", "--user", "--", "sleep", "0.5")
+	if len(s.Counters) != 1 || s.Counters[0].Name != name {
+		t.Fatalf("counters %+v", s.Counters)
+	}
+	const config = 0x1041
+	counted(t, name, float64(s.Counters[0].Count), boxRate(config, 0, 0)+boxRate(config, 1, 0), uint64(s.Seconds*1e9))
+}
+
 // An energy counter counts like any other: its counts are its joules, with those of functions that draw more.
 func TestCounterOfEnergy(t *testing.T) {
 	only(t, "spr-6.12")
