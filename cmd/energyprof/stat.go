@@ -207,9 +207,10 @@ const (
 
 // machine is where events are looked for.
 func (f *statFlags) machine() (m uncore.Machine, err error) {
-	m.Platform = f.platform
-	if _, known := uncore.PlatformTable(f.platform); f.platform != "" && !known {
-		return m, usagef("--platform %s: the built-in tables are of %s", f.platform, strings.Join(uncore.Platforms(), ", "))
+	if m.Platform = f.platform; m.Platform != "" {
+		if _, known := uncore.PlatformTable(m.Platform); !known {
+			return m, usagef("--platform %s: the built-in tables are of %s", m.Platform, strings.Join(uncore.Platforms(), ", "))
+		}
 	}
 	m.Tables, err = readEventFiles(f.eventFiles)
 	return m, err
