@@ -186,3 +186,54 @@ func TestStatOfABusyPMU(t *testing.T) {
 		t.Errorf("holders %+v, want %+v", h, want)
 	}
 }
+
+// A CPU that goes offline takes its counts along, which is said, and the others go on.
+func TestStatWhileACPUGoesOffline(t *testing.T) {
+	only(t, "icx-6.1")
+	set(t, "/sys/devices/system/cpu/cpu1/online", "1")
+	events, err := uncore.Machine{}.Events("cpu-clock,uncore_imc_0/cas_count_read/")
+	must(t, err)
+	result, err := counting.Count(counting.Options{Events: events, All: true, Command: []string{"sh", "-c", "sleep 0.5; " + hotplug(1, 0) + "; sleep 0.5"}}, nil)
+	must(t, err)
+	t.Cleanup(result.Close)
+	run := result.Runs[0]
+	if len(result.Notes) != 1 || result.Notes[0].Kind != counting.NoteCounters || !strings.Contains(result.Notes[0].Text, "(0-1, and 0 at the end)") {
+		t.Errorf("notes %q, want that a CPU went offline", result.Notes)
+	}
+	took := float64(run.To - run.From)
+	for i, c := range run.Counters {
+		got := run.Counts[i]
+		switch {
+		case c.Term == 1: // read on CPU 0
+			countedWithin(t, c.PMU, float64(got.Value), boxRate(0xcf05, 0, 0), got.Running, exact)
+		case c.CPU == 0 && math.Abs(float64(got.Enabled)/took-1) > 0.05, c.CPU == 1 && (float64(got.Enabled) > 0.7*took || float64(got.Enabled) < 0.4*took):
+			t.Errorf("CPU %d: %+v in %.0f ns", c.CPU, got, took)
+		}
+		if math.Abs(float64(got.Value)/float64(got.Running)-1) > 0.01 && c.Term == 0 {
+			t.Errorf("CPU %d: %+v, want its clock to count time", c.CPU, got)
+		}
+	}
+}
+
+// The kernel stops to follow a command that gains rights which its user does not have. What that
+// used is not in the counts, and that is said.
+func TestStatOfSetuid(t *testing.T) {
+	only(t, "icx-6.1")
+	set(t, paranoidFile, "2")
+	dir := scratch(t)
+	shell := dir + "/busybox"
+	text, err := os.ReadFile("/bin/busybox")
+	must(t, err)
+	must(t, os.WriteFile(shell, text, 0o755))
+	must(t, os.Chmod(shell, 0o755|os.ModeSetuid))
+	burn := "i=0; while [ $i -lt 5000 ]; do i=$((i+1)); done"
+	_, stderr, code := asUser(t, "energyprof", "stat", "--energy", "none", "-e", "task-clock", "--", shell, "sh", "-c", burn)
+	if code != 0 || !strings.Contains(stderr, "changes its user") {
+		t.Errorf("exit code %d, want 0 and that the kernel did not follow the command:\n%s", code, stderr)
+	}
+	must(t, os.Chmod(shell, 0o755))
+	_, stderr, code = asUser(t, "energyprof", "stat", "--energy", "none", "-e", "task-clock", "--", shell, "sh", "-c", burn)
+	if code != 0 || strings.Contains(stderr, "changes its user") {
+		t.Errorf("exit code %d, want 0 and that the kernel followed the command:\n%s", code, stderr)
+	}
+}
