@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -145,6 +146,25 @@ func TestBytesPerFunction(t *testing.T) {
 			if c := r.Counters[0].Attribution; c.Method != attribution.Regression || c.ValidationError == nil || *c.ShareValidationError < 3**c.ValidationError {
 				t.Errorf("%s, seed %d: %+v", tt.name, seed, c)
 			}
+		}
+	}
+}
+
+// Counters of a file may be anything.
+func TestCountersRefused(t *testing.T) {
+	domain := rapl.Domain{Name: "page-faults", CPUs: []int{0}}
+	for want, opt := range map[string]Options{
+		`the counter "page-faults" has no series`: {CounterMethod: attribution.Auto, Counters: []rapl.CountedEvent{{Name: "page-faults"}}},
+		"unknown method":                          {Counters: []rapl.CountedEvent{{Name: "page-faults", Domains: []rapl.Domain{domain}}}},
+		"has no CPUs":                             {CounterMethod: attribution.Auto, Counters: []rapl.CountedEvent{{Name: "page-faults", Domains: []rapl.Domain{{Name: "page-faults"}}}}},
+		`counter name "cpu-clock" is taken`: {CounterMethod: attribution.Auto, Events: []Event{{Name: "cycles"}, {Name: "cpu-clock"}},
+			Counters: []rapl.CountedEvent{{Name: "cpu-clock", Domains: []rapl.Domain{domain}}}},
+	} {
+		if opt.Events == nil {
+			opt.Events = []Event{{Name: "cpu-clock", Clock: true}}
+		}
+		if _, err := New(opt); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
 		}
 	}
 }

@@ -49,6 +49,9 @@ func (e *energy) open(opt *Options) error {
 	how := opt.Attribution
 	how.Method, how.BaselineWatts, how.Counts = opt.CounterMethod, nil, true
 	for _, event := range opt.Counters {
+		if len(event.Domains) == 0 {
+			return fmt.Errorf("collect: the counter %q has no series", event.Name)
+		}
 		s, err := newShared(event.Domains, opt.CPUs, how)
 		if err != nil {
 			return err
