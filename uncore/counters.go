@@ -124,7 +124,7 @@ func (c *Counters) Read(dst []perfring.Count) error {
 }
 
 func (g openGroup) read(dst []perfring.Count, buf *[]perfring.Count) error {
-	if len(g.events) == 1 {
+	if g.events[0].Attr.ReadFormat&perfring.ReadGroup == 0 {
 		count, err := g.events[0].ReadCount()
 		if err == nil {
 			dst[g.at[0]] = count

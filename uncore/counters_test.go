@@ -180,7 +180,7 @@ func withPMU(t *testing.T) Machine {
 
 // What is not supported does not take the rest of its group along, wherever it stands in it.
 func TestNotSupported(t *testing.T) {
-	for _, spec := range []string{"nobody/event=1/,page-faults,faults", "{nobody/event=1/,page-faults,faults}", "{page-faults,faults,nobody/event=1/}"} {
+	for _, spec := range []string{"nobody/event=1/,page-faults,faults", "{nobody/event=1/,page-faults,faults}", "{page-faults,faults,nobody/event=1/}", "{page-faults,nobody/event=1/}"} {
 		c := openOn(t, withPMU(t), spec)
 		if err := c.Enable(); err != nil {
 			t.Fatal(err)
@@ -250,6 +250,12 @@ func TestWithoutTheKernel(t *testing.T) {
 	want := "task-clock true <nil>\ncontext-switches false " + why + "\npage-faults:u false <nil>\ncpu-migrations false " + why + "\ntask-clock true <nil>\n"
 	if got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	// A PMU that cannot leave the kernel out is no unsupported one.
+	if _, err := (Machine{}).Events("msr/tsc/"); err == nil {
+		if got := as("task-clock,msr/tsc/"); !strings.HasPrefix(got, "error true counting msr/tsc/ for thread ") {
+			t.Errorf("%s; want no permission for msr/tsc/", got)
+		}
 	}
 	if got := as("task-clock:k"); !strings.HasPrefix(got, "error true counting task-clock:k for thread ") {
 		t.Errorf("%s; want no permission for task-clock:k", got)

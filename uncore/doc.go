@@ -8,6 +8,9 @@
 // codes ([Machine.Lookup]); [Machine.Metrics] are the figures that follow from
 // counts, each with its formula and the source of it.
 //
+// [Machine.Events] understands what a user asks to count, and [Events.Open] makes
+// counters of it: one for each instance of a PMU, for threads or for CPUs.
+//
 // Tables are read when a name is first asked for, never at the start of a
 // program.
 package uncore

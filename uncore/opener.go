@@ -11,11 +11,10 @@ import (
 	"github.com/energyprof/energyprof/perfring"
 )
 
-// opener opens events one by one and learns what this user may.
+// opener opens events one by one.
 type opener struct {
 	machine  Machine
 	target   Target
-	userOnly bool // counting in the kernel was refused before
 	counters *Counters
 	group    int // number of the next group
 }
@@ -105,25 +104,17 @@ func (o *opener) openOne(ev pmu.Event, c *Counter, p site, leader *perfring.Even
 			a.Flags |= perfring.FlagEnableOnExec
 		}
 	}
+	e, denied := perfring.Open(&a, p.thread, p.cpu, leader)
 	mayDrop := p.thread >= 0 && !ev.ExcludeUser && !ev.ExcludeKernel
-	var denied error
-	if !o.userOnly || !mayDrop {
-		e, err := perfring.Open(&a, p.thread, p.cpu, leader)
-		if err == nil || !mayDrop || !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EPERM) {
-			return e, err
-		}
-		denied = err
+	if denied == nil || !mayDrop || !errors.Is(denied, unix.EACCES) && !errors.Is(denied, unix.EPERM) {
+		return e, denied
 	}
 	// As perf does it where kernel.perf_event_paranoid forbids a user to count in the kernel.
 	a.Flags |= perfring.FlagExcludeKernel | perfring.FlagExcludeHV
 	e, err := perfring.Open(&a, p.thread, p.cpu, leader)
-	switch {
-	case err != nil && denied != nil:
-		return nil, denied // what stood in the way at first
-	case err != nil:
-		return nil, err
+	if err != nil {
+		return nil, denied // msr/tsc/ cannot be had without the kernel, either
 	}
-	o.userOnly = true
 	if kernelOnly(ev) {
 		e.Close()
 		return nil, ErrKernelOnly
