@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -295,12 +294,12 @@ func (f *statFlags) run(fl *pflag.FlagSet, args []string) error {
 		os.Exit(exitSignal + int(sig.(syscall.Signal)))
 	}
 	b.opt = opt
-	var each func(counting.Reading)
+	var each func(counting.Reading) error
 	if opt.Interval > 0 {
-		each = func(reading counting.Reading) {
+		each = func(reading counting.Reading) error {
 			r := b.interval(reading)
 			b.nameHolders(r)
-			out.write(r)
+			return out.write(r)
 		}
 	}
 	result, err := counting.Count(opt, each)
@@ -312,10 +311,14 @@ func (f *statFlags) run(fl *pflag.FlagSet, args []string) error {
 		r := b.result(result.Runs)
 		b.nameHolders(r)
 		r.Notes = append(r.Notes, b.notes(result, r, energy)...)
-		out.write(r)
+		err = out.write(r)
 	}
-	if err := out.close(); err != nil {
-		return errors.Join(err, result.Wait())
+	if err == nil {
+		err = out.close()
+	}
+	if err != nil {
+		result.Wait() // what it was started for matters more than the numbers
+		return err
 	}
 	return f.exit(result)
 }

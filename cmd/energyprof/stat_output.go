@@ -19,7 +19,6 @@ type statOutput struct {
 	file   *output // nil for a standard file
 	stream bool    // the file is there to be followed while it grows
 	notes  bool    // the format has no place for notes
-	err    error   // the first one: after it nothing is written
 }
 
 // openStat opens the output: what is for programs goes to standard output, and
@@ -68,16 +67,13 @@ func (o *output) show() error {
 
 // write writes a result in one piece.
 func (o *statOutput) write(r *statResult) error {
-	if o.err != nil {
-		return o.err
-	}
 	var b bytes.Buffer
-	if o.err = o.format(&b, r); o.err != nil {
-		return o.err
+	if err := o.format(&b, r); err != nil {
+		return err
 	}
 	if o.stream && o.file != nil {
-		if o.err = o.file.show(); o.err != nil {
-			return o.err
+		if err := o.file.show(); err != nil {
+			return err
 		}
 		o.stream = false
 	}
@@ -92,8 +88,7 @@ func (o *statOutput) write(r *statResult) error {
 		case o.to == os.Stderr:
 			name = "standard error"
 		}
-		o.err = fmt.Errorf("%s: %w", name, err)
-		return o.err
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	if o.notes {
 		for _, note := range r.Notes {
@@ -105,10 +100,6 @@ func (o *statOutput) write(r *statResult) error {
 
 // close completes the file.
 func (o *statOutput) close() error {
-	if o.err != nil {
-		o.discard()
-		return o.err
-	}
 	if o.file == nil {
 		return nil
 	}

@@ -16,7 +16,7 @@ import (
 // count is the state of one Count.
 type count struct {
 	opt     Options
-	each    func(Reading)
+	each    func(Reading) error
 	signals *launch.Signals
 	child   atomic.Pointer[launch.Command] // of the present repeat, for the signal goroutine
 	result  *Result
@@ -30,12 +30,13 @@ func monotonic() int64 {
 
 // Count counts. each, if it is not nil, is given a Reading for every interval, the last of
 // which may be short; together they are the repeat. It is called from the goroutine that
-// counts. The error is of what prevented counting; no command has been executed then, or
+// counts, and its error ends counting. The error of Count is that, when the command has
+// ended, too, or is of what prevented counting; no command has been executed then, or
 // not this time. The caller closes the Result.
 //
 // A signal that ends counting (launch.Ends) is passed on to the command, which gets a
 // moment to end before the last reading.
-func Count(opt Options, each func(Reading)) (*Result, error) {
+func Count(opt Options, each func(Reading) error) (*Result, error) {
 	if err := opt.check(); err != nil {
 		return nil, err
 	}
@@ -82,7 +83,7 @@ func (c *count) once(repeat int) error {
 		}
 	}
 	if err == nil {
-		r.stop()
+		err = r.stop()
 		c.result.Runs = append(c.result.Runs, r.Run)
 	}
 	c.result.pending = r.command

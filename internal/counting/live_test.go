@@ -98,7 +98,7 @@ func events(t *testing.T, spec string) *uncore.Events {
 	return e
 }
 
-func run(t *testing.T, opt Options, each func(Reading)) *Result {
+func run(t *testing.T, opt Options, each func(Reading) error) *Result {
 	t.Helper()
 	result, err := Count(opt, each)
 	if errors.Is(err, os.ErrPermission) && os.Getenv("CI") != "true" {
@@ -175,7 +175,7 @@ func TestIntervalsAddUp(t *testing.T) {
 	t.Setenv(workerEnv, "2 5 20ms 0")
 	opt := Options{Events: events(t, "task-clock,page-faults"), Command: []string{self(t)}, Interval: 15 * time.Millisecond, Energy: &rising{}}
 	var readings []Reading
-	r := run(t, opt, func(r Reading) { readings = append(readings, r) }).Runs[0]
+	r := run(t, opt, func(r Reading) error { readings = append(readings, r); return nil }).Runs[0]
 	if len(readings) < 3 {
 		t.Fatalf("%d intervals, want those of 100 ms and more", len(readings))
 	}
@@ -217,19 +217,33 @@ func (r *rising) Read(joules []float64) (rapl.Moment, error) {
 func TestSignal(t *testing.T) {
 	opt := Options{Events: events(t, "task-clock"), Command: []string{"sleep", "60"}, Interval: 10 * time.Millisecond, Repeats: 5}
 	sent := false
-	result := run(t, opt, func(r Reading) {
+	result := run(t, opt, func(r Reading) error {
 		if !sent {
 			sent = true
-			if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
-				t.Error(err)
-			}
+			return syscall.Kill(os.Getpid(), syscall.SIGTERM)
 		}
+		return nil
 	})
 	if result.Signal != syscall.SIGTERM || len(result.Runs) != 1 {
 		t.Fatalf("signal %v after %d repeats, want SIGTERM in the first", result.Signal, len(result.Runs))
 	}
 	if exit := result.Runs[0].Exit; exit == nil || *exit != (launch.Exit{Signal: syscall.SIGTERM}) {
 		t.Errorf("exit %+v, want the signal", exit)
+	}
+}
+
+// What takes the readings may have had enough of them.
+func TestReadingsNobodyWants(t *testing.T) {
+	enough := errors.New("enough")
+	readings := 0
+	_, err := Count(Options{Events: events(t, "cpu-clock"), All: true, Interval: 10 * time.Millisecond}, func(Reading) error {
+		if readings++; readings == 2 {
+			return enough
+		}
+		return nil
+	})
+	if !errors.Is(err, enough) || readings != 2 {
+		t.Errorf("%v after %d readings, want it to end with the error of the second", err, readings)
 	}
 }
 

@@ -169,7 +169,9 @@ func (r *repetition) loop() error {
 			}
 			if r.opt.Interval > 0 && r.each != nil {
 				if now >= nextInterval {
-					r.emit(r.read(now))
+					if err := r.emit(r.read(now)); err != nil {
+						return err
+					}
 					// What was missed is not made up for.
 					nextInterval += (now - nextInterval + int64(r.opt.Interval)) / int64(r.opt.Interval) * int64(r.opt.Interval)
 				}
@@ -214,30 +216,34 @@ func (r *repetition) wait(until int64) error {
 }
 
 // stop takes the last reading.
-func (r *repetition) stop() {
+func (r *repetition) stop() error {
 	now := monotonic()
 	if !r.counting {
 		// It ended within the delay.
 		r.Reading = r.nothing(now)
 		r.Elapsed = time.Duration(now - r.started)
-		return
+		return nil
 	}
 	p := r.read(now)
 	r.noteHotplug()
 	if r.opt.Interval > 0 && r.each != nil {
-		r.emit(p)
+		if err := r.emit(p); err != nil {
+			return err
+		}
 	}
 	r.Reading = r.reading(r.first, p)
 	r.Elapsed = time.Duration(p.t - r.started)
 	if r.command == nil {
 		r.Elapsed = time.Duration(p.t - r.first.t)
 	}
+	return nil
 }
 
 // emit gives the interval that ends at p to the caller.
-func (r *repetition) emit(p point) {
-	r.each(r.reading(r.last, p))
+func (r *repetition) emit(p point) error {
+	err := r.each(r.reading(r.last, p))
 	r.last = p
+	return err
 }
 
 func (r *repetition) close() {
