@@ -132,7 +132,7 @@ func (c cache) fetch(ctx context.Context, sets []packageSet, refresh bool) error
 	}
 	for _, p := range [][2]string{{"apt-get", "apt"}, {"apt-cache", "apt"}, {"apt-config", "apt"}, {"dpkg-deb", "dpkg"}} {
 		if err := need(p[0], p[1]); err != nil {
-			return fmt.Errorf("%w: %w", errUnable, err)
+			return err
 		}
 	}
 	apt := &aptState{dir: filepath.Join(c.dir, "apt")}
@@ -149,7 +149,11 @@ func (c cache) fetch(ctx context.Context, sets []packageSet, refresh bool) error
 	err = c.fetchWith(ctx, apt, sets)
 	if err != nil && !apt.updated && ctx.Err() == nil {
 		// Old lists name packages that the archive no longer has.
-		if err = apt.update(ctx); err == nil {
+		err = apt.update(ctx)
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("%w: %w", errUnable, err)
+		}
+		if err == nil {
 			err = c.fetchWith(ctx, apt, sets)
 		}
 	}
@@ -159,11 +163,14 @@ func (c cache) fetch(ctx context.Context, sets []packageSet, refresh bool) error
 	return os.RemoveAll(filepath.Join(apt.dir, "cache")) // apt's index of the lists, 100 MB
 }
 
+// fetchWith brings the sets into the cache that apt knows other packages of. It returns
+// when nothing is being unpacked any more, whatever went wrong.
 func (c cache) fetchWith(ctx context.Context, apt *aptState, sets []packageSet) error {
 	var wait sync.WaitGroup
 	errs := make([]error, len(sets))
 	var replace *os.File
-	turn := make(chan struct{}, 2) // downloads and unpacking overlap
+	defer func() { replace.Close() }() // of no file it does nothing
+	turn := make(chan struct{}, 2)     // downloads and unpacking overlap
 	for i, set := range sets {
 		have := c.packages(set)
 		if have != nil && !apt.updated {
@@ -171,7 +178,8 @@ func (c cache) fetchWith(ctx context.Context, apt *aptState, sets []packageSet) 
 		}
 		want, err := set.resolve(ctx, apt)
 		if err != nil {
-			return err
+			errs[i] = err
+			break
 		}
 		slices.Sort(want)
 		if slices.Equal(have, want) {
@@ -179,16 +187,17 @@ func (c cache) fetchWith(ctx context.Context, apt *aptState, sets []packageSet) 
 		}
 		if have != nil && replace == nil {
 			// Guests of other runs read files of the old tree whenever they please.
-			if replace, err = c.lockReplace(ctx); err != nil {
-				return err
+			if replace, errs[i] = c.lockReplace(ctx); errs[i] != nil {
+				break
 			}
-			defer replace.Close()
 		}
 		wait.Go(func() {
 			turn <- struct{}{}
 			defer func() { <-turn }()
 			begun := time.Now()
-			errs[i] = c.unpack(ctx, apt, set, want)
+			if errs[i] = c.unpack(ctx, apt, set, want); errs[i] != nil {
+				return
+			}
 			fmt.Printf("testbed: %s: fetched %d packages in %.1fs\n", set.name, len(want), time.Since(begun).Seconds())
 		})
 	}
@@ -234,10 +243,10 @@ func (c cache) unpack(ctx context.Context, apt *aptState, set packageSet, packag
 	return os.Rename(tree, c.tree(set))
 }
 
-// need says which package has a program that the host lacks.
+// need says which package has a program that the host lacks; the error wraps errUnable.
 func need(program, debian string) error {
 	if _, err := exec.LookPath(program); err != nil {
-		return fmt.Errorf("it needs %s, of the package %s", program, debian)
+		return fmt.Errorf("%w: it needs %s, of the package %s", errUnable, program, debian)
 	}
 	return nil
 }
