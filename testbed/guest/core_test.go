@@ -13,9 +13,6 @@ import (
 	"github.com/energyprof/energyprof/perfring"
 )
 
-// The rules of simpmu, as testbed/modules/README.md has them: counts per
-// millisecond that an event is on its counter.
-
 // coreRate is what testbed/modules/README.md says that an event of the CPU counts, per
 // millisecond that it is on its counter.
 func coreRate(config uint64) float64 {

@@ -15,6 +15,18 @@ func hotplug(cpu, value int) string {
 	return fmt.Sprintf("echo %d > /sys/devices/system/cpu/cpu%d/online", value, cpu)
 }
 
+// readersReturn is for tests that take CPU 2 of icx2s-6.12 offline: CPU 3 then reads the
+// counters of their package, and hands them back when it goes itself, as it does once all that
+// the test sets after this is as it was.
+func readersReturn(t *testing.T) {
+	t.Helper()
+	t.Cleanup(func() {
+		for _, value := range []int{0, 1} {
+			run(t, "sh", "-c", hotplug(3, value))
+		}
+	})
+}
+
 // seconds is the CPU time of a function.
 func seconds(s report.Summary, name string) float64 {
 	for _, f := range s.Functions {
@@ -86,11 +98,7 @@ func TestCPUOfflineAndBack(t *testing.T) {
 func TestCounterCPUOffline(t *testing.T) {
 	only(t, "icx2s-6.12")
 	quiet(t)
-	t.Cleanup(func() { // the counter goes back to where it was
-		for _, value := range []int{0, 1} {
-			run(t, "sh", "-c", hotplug(3, value))
-		}
-	})
+	readersReturn(t)
 	set(t, "/sys/devices/system/cpu/cpu2/online", "1")
 	const work = "workload -threads 3 -seconds 1 -naps 0 -functions "
 	script := work + "parse=10000; " + hotplug(2, 0) + "; " + work + "hash=10000; " + hotplug(2, 1) + "; " + work + "sort=10000"

@@ -46,7 +46,7 @@ func TestTwoPackages(t *testing.T) {
 				cpus[l.name] = pmu.FormatCPUList(d.CPUs)
 				seconds, joules := l.last()
 				p := truth.packages[d.Package]
-				want, tolerance := 0.0, 0.01
+				want := 0.0
 				switch d.Name {
 				case "package":
 					want = static*seconds + p.total - p.static
@@ -56,7 +56,7 @@ func TestTwoPackages(t *testing.T) {
 					want = memory * seconds
 				}
 				t.Logf("%s: %.3f J, drew %.3f J", l.name, joules, want)
-				near(t, l.name, joules, want, tolerance)
+				near(t, l.name, joules, want, 0.01)
 			}
 			for name, want := range map[string]string{
 				"package 0": "0-1", "cores 0": "0-1", "dram 0": "0-1", "package 1": "2-3", "cores 1": "2-3", "dram 1": "2-3",

@@ -139,11 +139,7 @@ func TestStampedEnergy(t *testing.T) {
 	if s.Source.Name != "perf-power" || !s.Source.Measured {
 		t.Errorf("auto takes %v, want perf-power", s.Source)
 	}
-	for _, note := range s.Notes {
-		if strings.Contains(note, "polled") {
-			t.Errorf("note: %s", note)
-		}
-	}
+	unnoted(t, s, "polled")
 	for _, l := range linesOf(trace) {
 		seconds, joules := l.last()
 		// Points without growth are left out: psys moves once in 12 ms or so.

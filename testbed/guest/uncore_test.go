@@ -17,9 +17,6 @@ import (
 	"github.com/energyprof/energyprof/perfring"
 )
 
-// The rules of simpmu, as testbed/modules/README.md has them: counts per
-// millisecond that an event is on its counter.
-
 // boxRate is what testbed/modules/README.md says that an uncore event counts on a box
 // of a package, per millisecond that it is on its counter.
 func boxRate(config uint64, box, pkg int) float64 {
@@ -217,6 +214,7 @@ func TestUncoreRefusals(t *testing.T) {
 // was counted is kept; while they move, the kernel counts nothing.
 func TestUncoreHotplug(t *testing.T) {
 	only(t, "icx2s-6.12")
+	readersReturn(t)
 	box := parse(t, "uncore_imc_2/cas_count_write/")
 	old := box.CPUs[1]
 	e := open(t, attrOf(box), -1, old, nil)
