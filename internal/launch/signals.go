@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,7 +30,7 @@ type Signals struct {
 // Catch begins to catch what would otherwise end the profiler without a result:
 // INT, TERM, HUP and QUIT, see Ends, and USR1 and USR2, which are only passed on to
 // the command. second is called, from another goroutine, for each signal that Ends
-// after the first.
+// after the first, and is no echo of it.
 func Catch(second func(os.Signal)) (*Signals, error) {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
@@ -50,14 +51,23 @@ func Catch(second func(os.Signal)) (*Signals, error) {
 	return s, nil
 }
 
+// echo is within what time the same signal is the same wish: timeout(1) sends its signal
+// to the process and then to the group that it is in.
+const echo = 100 * time.Millisecond
+
 func (s *Signals) forward() {
-	ended := false
+	var first os.Signal
+	var since time.Time
 	for sig := range s.in {
 		if Ends(sig.(syscall.Signal)) {
-			if ended {
+			switch {
+			case first == nil:
+				first, since = sig, time.Now()
+			case sig == first && time.Since(since) < echo:
+				continue
+			default:
 				s.second(sig)
 			}
-			ended = true
 		}
 		s.forwardOne(sig.(syscall.Signal))
 	}
@@ -106,7 +116,7 @@ func (s *Signals) Close() {
 	unix.Close(s.FD)
 }
 
-// ends tells whether sig asks for the end of the recording.
+// Ends tells whether sig asks for the end of what the profiler does.
 func Ends(sig syscall.Signal) bool {
 	return sig == syscall.SIGINT || sig == syscall.SIGTERM || sig == syscall.SIGHUP || sig == syscall.SIGQUIT
 }
