@@ -14,7 +14,7 @@ static unsigned int counters = 4;
 module_param(counters, uint, 0644);
 MODULE_PARM_DESC(counters, "number of programmable counters");
 
-enum { INSTRUCTIONS_FIXED, CYCLES_FIXED, REF_FIXED, FIXED, PROGRAMMABLE = FIXED, KINDS };
+enum { INSTRUCTIONS_FIXED, CYCLES_FIXED, REF_FIXED, PROGRAMMABLE, KINDS };
 
 /* Events on each kind of counter of a CPU. Changed on it with interrupts off. */
 struct used {
