@@ -101,6 +101,7 @@ func decodeJSON(text []byte, into any) error {
 		offset = syntax.Offset
 	case errors.As(err, &kind):
 		offset = kind.Offset
+		err = fmt.Errorf("unexpected %s: a file of events is a list of objects, or an object with such a list as Events", kind.Value)
 	}
 	if offset < 0 || offset > int64(len(text)) {
 		return err

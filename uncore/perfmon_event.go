@@ -122,10 +122,12 @@ func (p perfmonEvent) counters(e *Entry) {
 }
 
 // coreFixed are the codes of the core's fixed counters whose number in the files
-// is not what the kernel wants: that of the programmable counters, as perf's
-// build has it (jevents.py, real_event).
+// is not what the kernel wants, as perf's build has them (jevents.py, real_event):
+// those of the programmable counters, and the kernel's own 0x0300 for reference
+// cycles, of which the files of Nehalem have a code of zeros.
 var coreFixed = map[string]string{
 	"inst_retired.any":            "event=0xc0",
+	"cpu_clk_unhalted.ref":        "event=0x0,umask=0x3",
 	"cpu_clk_unhalted.thread":     "event=0x3c",
 	"cpu_clk_unhalted.thread_any": "event=0x3c",
 	"cpu_clk_unhalted.core":       "event=0x3c",

@@ -7,8 +7,8 @@ import (
 )
 
 // perfmonFields are the fields that become a term of the same value if they are
-// not 0 (jevents.py, event_fields). The uncore's threshold has another name in
-// sysfs than the core's.
+// not 0 (jevents.py, event_fields). The threshold of most units of the uncore has
+// another name in sysfs than the core's.
 var perfmonFields = []struct{ field, core, uncore string }{
 	{"CounterMask", "cmask", "thresh"},
 	{"Invert", "inv", "inv"},
@@ -27,6 +27,9 @@ var perfmonFields = []struct{ field, core, uncore string }{
 // terms is what goes between the slashes. What it cannot express goes into e.
 func (p perfmonEvent) terms(e *Entry) (string, error) {
 	isCore := strings.HasPrefix(e.PMU, "cpu")
+	// The arbiter of client processors calls all its fields as the core does
+	// (uncore_snb.c, snb_uncore_formats_attr).
+	asCore := isCore || e.PMU == "uncore_arb"
 	var t termList
 	if err := p.code(e, &t, isCore); err != nil {
 		return "", err
@@ -37,7 +40,7 @@ func (p perfmonEvent) terms(e *Entry) (string, error) {
 			return "", err
 		}
 		name := f.uncore
-		if isCore {
+		if asCore {
 			name = f.core
 		}
 		if n != 0 {

@@ -32,6 +32,7 @@ func TestReadPerfmon(t *testing.T) {
 		"perfmon_core.json": {
 			{Name: "INST_RETIRED.ANY", Platform: core, PMU: "cpu", Terms: "event=0xc0,period=2000003", Brief: "Instructions retired, fixed counter.", Fixed: true, Precise: true},
 			{Name: "CPU_CLK_UNHALTED.THREAD_ANY", Platform: core, PMU: "cpu", Terms: "event=0x3c,any=0x1,period=2000003", Brief: "Cycles of either thread", Fixed: true},
+			{Name: "CPU_CLK_UNHALTED.REF", Platform: core, PMU: "cpu", Terms: "event=0x0,umask=0x3,period=2000000", Brief: "as Nehalem's file has it", Fixed: true},
 			{Name: "CPU_CLK_UNHALTED.REF_TSC", Platform: core, PMU: "cpu", Terms: "event=0x0,umask=0x3,period=2000003", Brief: "Reference cycles", Fixed: true},
 			{Name: "MEM_LOAD_RETIRED.LOCAL_PMM", Platform: core, PMU: "cpu", Terms: "event=0xd1,umask=0x80,period=1000003", Brief: "Loads from local persistent memory", Counters: first4, Precise: true},
 			{Name: "MEM_TRANS_RETIRED.LOAD_LATENCY_GT_128", Platform: core, PMU: "cpu", Terms: "event=0xcd,umask=0x1,ldlat=0x80,period=1009", Brief: "Loads of more than 128 cycles", Counters: []int{1, 2, 3, 4, 5, 6, 7}, Precise: true},
@@ -55,6 +56,8 @@ func TestReadPerfmon(t *testing.T) {
 			{Name: "UNC_C_TOR_INSERTS.MISS_OPCODE", Unit: "CBO", PMU: "uncore_cbox", Terms: "event=0x35,umask=0x3", Counters: first4,
 				Doubt: "meant with the filter CBoFilter1[28:20], which is not set: it counts more"},
 			{Name: "UNC_P_FREQ_TRANS_CYCLES", Unit: "PCU", PMU: "uncore_pcu", Terms: "event=0x160,config1=0x3b", Counters: first4},
+			{Name: "UNC_ARB_TRK_OCCUPANCY.CYCLES_OVER_HALF_FULL", Unit: "ARB", PMU: "uncore_arb", Terms: "event=0x80,umask=0x1,cmask=0xa", Counters: []int{0}},
+			{Name: "UNC_HAC_CBO_TOR_ALLOCATION.DRD", Unit: "HAC_CBO", PMU: "uncore_hac_cbox", Terms: "event=0x35,umask=0x80", Counters: []int{0, 1}},
 			{Name: "umc_cas_cmd.rd", Unit: "UMCPMC", PMU: "amd_umc", Terms: "event=0xa,rdwrmask=0x1", Brief: "Number of CAS commands sent for reads."},
 			{Name: "UNC_CHA_CLOCKTICKS", Unit: "CHA", PMU: "uncore_cha", Terms: "event=0x1,umask=0x0", Counters: []int{3}},
 		},
@@ -70,10 +73,13 @@ func TestReadPerfmonRefused(t *testing.T) {
 	event := func(fields string) string {
 		return `[{"EventName":"GOOD","EventCode":"0x01"},{"EventName":"BAD","EventCode":"0x02"` + fields + `}]`
 	}
+	const shape = "a file of events is a list of objects, or an object with such a list as Events"
 	for _, test := range []struct{ text, want string }{
 		{``, `event file x.json: line 1: unexpected end of JSON input`},
 		{"{\n\"Events\": [}", `event file x.json: line 2: invalid character '}' looking for beginning of value`},
-		{"{\n\"Events\": \"none\"}", `event file x.json: line 2: json: cannot unmarshal string into Go struct field .Events of type []uncore.perfmonEvent`},
+		{"{\n\"Events\": \"none\"}", `event file x.json: line 2: unexpected string: ` + shape},
+		{`[1]`, `event file x.json: line 1: unexpected number: ` + shape},
+		{`"Events"`, `event file x.json: line 1: unexpected string: ` + shape},
 		{`{"Header":{}}`, `event file x.json: no field Events`},
 		{`{"Header":{},"Metrics":[]}`, `event file x.json: it holds metrics, not events`},
 		{`[]`, `event file x.json: no events in it`},

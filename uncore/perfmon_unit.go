@@ -20,6 +20,8 @@ func unitPMU(unit, event string) string {
 		return "uncore_qpi"
 	case "UPI LL":
 		return "uncore_upi"
+	case "HAC_CBO":
+		return "uncore_hac_cbox" // linux arch/x86/events/intel/uncore_snb.c, mtl_uncore_hac_cbox
 	case "iMPH-U":
 		return "uncore_arb"
 	case "NCU":
