@@ -95,11 +95,8 @@ type Value struct {
 // value: never a 0 that nobody counted, and no sum with a hole in it.
 func (m Metric) Values(s Stretch) []Value {
 	found := map[Value]*tally{}
-	for _, c := range s.Counts {
+	for _, c := range m.own(s.Counts) {
 		i := slices.Index(m.Events, c.Event)
-		if i < 0 {
-			continue
-		}
 		where := m.where(c, s.Package)
 		p := found[where]
 		if p == nil {
@@ -115,6 +112,9 @@ func (m Metric) Values(s Stretch) []Value {
 	}
 	var values []Value
 	for where, p := range found {
+		if m.Scope != PerMachine && where.Package < 0 {
+			continue // of a CPU that is in no package: whose joules, and a part of which sum?
+		}
 		in, ok := m.inputs(p, where.Package, s)
 		if !ok {
 			continue
@@ -128,6 +128,34 @@ func (m Metric) Values(s Stretch) []Value {
 	}
 	slices.SortFunc(values, compareValues)
 	return values
+}
+
+// own are the counters of the figure's events. One event of one PMU on one CPU
+// counts once however often it was counted: a user may ask for it by name beside
+// the figure that needs its code. What follows a thread (CPU -1) is at no place
+// that could be there twice.
+func (m Metric) own(counts []Measured) []Measured {
+	type place struct {
+		event, pmu string
+		cpu        int
+	}
+	var own []Measured
+	at := map[place]int{}
+	for _, c := range counts {
+		if !slices.Contains(m.Events, c.Event) {
+			continue
+		}
+		where := place{c.Event, c.PMU, c.CPU}
+		i, again := at[where]
+		switch {
+		case !again || c.CPU < 0:
+			at[where] = len(own)
+			own = append(own, c)
+		case c.OK && !own[i].OK:
+			own[i] = c
+		}
+	}
+	return own
 }
 
 // tally collects the counters of one place.

@@ -61,6 +61,10 @@ func TestValues(t *testing.T) {
 		}}, []Value{{0, "uncore_cxlcm_0", -1, 96e9}, {0, "uncore_cxlcm_1", -1, 32e9}, {1, "uncore_cxlcm_0", -1, 16000}}},
 		{spr, "cxl_write_bandwidth", Stretch{Seconds: 0.5, Counts: []Measured{count(cxlWrites, "uncore_cxlcm_0", 0, 10)}},
 			[]Value{{0, "uncore_cxlcm_0", -1, 1280}}},
+		// Asked for twice, by name and by code: the bytes moved once. What was counted is taken.
+		{spr, "cxl_read_bandwidth", Stretch{Seconds: 1, Counts: []Measured{
+			{Event: cxlReads, PMU: "uncore_cxlcm_0", CPU: 0}, count(cxlReads, "uncore_cxlcm_0", 0, 10), count(cxlReads, "uncore_cxlcm_0", 0, 10),
+		}}, []Value{{0, "uncore_cxlcm_0", -1, 640}}},
 		// A port that counted nothing read nothing: that is a 0.
 		{spr, "cxl_read_bandwidth", Stretch{Seconds: 1, Counts: []Measured{count(cxlReads, "uncore_cxlcm_0", 0, 0)}},
 			[]Value{{0, "uncore_cxlcm_0", -1, 0}}},
@@ -123,6 +127,10 @@ func TestValues(t *testing.T) {
 		{spr, "ipc", Stretch{Seconds: 1, Counts: []Measured{
 			count("instructions", "", 0, 3e9), count("instructions", "", 1, 1e9), count("cycles", "", 0, 1e9), count("cycles", "", 1, 1e9),
 		}}, []Value{{-1, "", -1, 2}}},
+		// Two threads on whatever CPU.
+		{spr, "ipc", Stretch{Seconds: 1, Counts: []Measured{
+			count("instructions", "", -1, 3), count("instructions", "", -1, 5), count("cycles", "", -1, 2), count("cycles", "", -1, 2),
+		}}, []Value{{-1, "", -1, 2}}},
 		{spr, "joules_per_instruction", Stretch{Seconds: 1, Joules: joules, Counts: []Measured{count("instructions", "", -1, 9e10)}},
 			[]Value{{-1, "", -1, 2e-9}}}, // 180 J
 		{spr, "energy_delay_product", Stretch{Seconds: 2.5, Joules: joules}, []Value{{-1, "", -1, 450}}},
@@ -150,18 +158,20 @@ func TestNoValue(t *testing.T) {
 		metric  string
 		stretch Stretch
 	}{
-		"nothing":               {"memory_read_bandwidth", Stretch{Seconds: 1}},
-		"not counted":           {"memory_read_bandwidth", Stretch{Seconds: 1, Counts: []Measured{reads("uncore_imc_0", false)}}},
-		"one box not counted":   {"memory_read_bandwidth", Stretch{Seconds: 1, Counts: []Measured{reads("uncore_imc_0", true), reads("uncore_imc_1", false)}}},
-		"no time":               {"memory_read_bandwidth", Stretch{Counts: []Measured{reads("uncore_imc_0", true)}}},
-		"half of the events":    {"memory_bandwidth", Stretch{Seconds: 1, Counts: []Measured{reads("uncore_imc_0", true)}}},
-		"no joules":             {"joules_per_instruction", Stretch{Seconds: 1, Counts: []Measured{instructions}}},
-		"joules of others":      {"joules_per_instruction", Stretch{Seconds: 1, Counts: []Measured{instructions}, Joules: []Joules{{"psys", -1, 5}}}},
-		"no TSC":                {"package_c6_residency", Stretch{Seconds: 1, Counts: []Measured{c6}}},
-		"no package's joules":   {"package_c6_joules_at_most", Stretch{Seconds: 1, TSC: 1e9, Counts: []Measured{c6}, Joules: []Joules{{"package", 1, 5}}}},
-		"divided by 0":          {"ipc", Stretch{Seconds: 1, Counts: []Measured{instructions, {Event: "cycles", CPU: -1, OK: true}}}},
-		"a product of nothing":  {"energy_delay_product", Stretch{Seconds: 1}},
-		"joules over no byte":   {"joules_per_byte", Stretch{Seconds: 1, Joules: []Joules{{"energy", 0, 5}}, Counts: []Measured{{Event: "uncore_imc/cas_count_read/", OK: true}, {Event: "uncore_imc/cas_count_write/", OK: true}}}},
+		"nothing":              {"memory_read_bandwidth", Stretch{Seconds: 1}},
+		"not counted":          {"memory_read_bandwidth", Stretch{Seconds: 1, Counts: []Measured{reads("uncore_imc_0", false)}}},
+		"one box not counted":  {"memory_read_bandwidth", Stretch{Seconds: 1, Counts: []Measured{reads("uncore_imc_0", true), reads("uncore_imc_1", false)}}},
+		"no time":              {"memory_read_bandwidth", Stretch{Counts: []Measured{reads("uncore_imc_0", true)}}},
+		"half of the events":   {"memory_bandwidth", Stretch{Seconds: 1, Counts: []Measured{reads("uncore_imc_0", true)}}},
+		"no joules":            {"joules_per_instruction", Stretch{Seconds: 1, Counts: []Measured{instructions}}},
+		"joules of others":     {"joules_per_instruction", Stretch{Seconds: 1, Counts: []Measured{instructions}, Joules: []Joules{{"psys", -1, 5}}}},
+		"no TSC":               {"package_c6_residency", Stretch{Seconds: 1, Counts: []Measured{c6}}},
+		"no package's joules":  {"package_c6_joules_at_most", Stretch{Seconds: 1, TSC: 1e9, Counts: []Measured{c6}, Joules: []Joules{{"package", 1, 5}}}},
+		"divided by 0":         {"ipc", Stretch{Seconds: 1, Counts: []Measured{instructions, {Event: "cycles", CPU: -1, OK: true}}}},
+		"a product of nothing": {"energy_delay_product", Stretch{Seconds: 1}},
+		"joules over no byte":  {"joules_per_byte", Stretch{Seconds: 1, Joules: []Joules{{"energy", 0, 5}}, Counts: []Measured{{Event: "uncore_imc/cas_count_read/", OK: true}, {Event: "uncore_imc/cas_count_write/", OK: true}}}},
+		"of no package": {"joules_per_byte", Stretch{Seconds: 1, Package: func(int) int { return -1 }, Joules: []Joules{{"energy", 0, 5}},
+			Counts: []Measured{{Event: "uncore_imc/cas_count_read/", Count: 1, OK: true}, {Event: "uncore_imc/cas_count_write/", Count: 1, OK: true}}}},
 		"another metric's time": {"energy_delay_product", Stretch{Seconds: math.NaN(), Joules: []Joules{{"energy", 0, 5}}}},
 	} {
 		if got := metric(t, spr, test.metric).Values(test.stretch); len(got) != 0 {
