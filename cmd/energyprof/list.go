@@ -33,6 +33,9 @@ lower case are the same.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			fs := pmu.NewFS("/sys", "/proc")
+			if _, known := uncore.PlatformTable(machine.Platform); machine.Platform != "" && !known {
+				return usagef("--platform %s: the built-in tables are of %s", machine.Platform, strings.Join(uncore.Platforms(), ", "))
+			}
 			if !c.Flags().Changed("grep") {
 				if len(eventFiles) > 0 {
 					return usagef("--event-file goes with --grep: what of the file is looked for?")
@@ -45,9 +48,6 @@ lower case are the same.`,
 					return writeJSON(c.OutOrStdout(), l)
 				}
 				return l.write(c.OutOrStdout())
-			}
-			if _, known := uncore.PlatformTable(machine.Platform); machine.Platform != "" && !known {
-				return usagef("--platform %s: the built-in tables are of %s", machine.Platform, strings.Join(uncore.Platforms(), ", "))
 			}
 			var err error
 			if machine.Tables, err = readEventFiles(eventFiles); err != nil {
