@@ -253,40 +253,6 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-// Two functions that ran in one block each are in less than half of the drawn
-// recordings together. The errors of the others must come of the draws all the same.
-func TestBootstrapOfRare(t *testing.T) {
-	const rows, unset = 128, -1
-	p := &problem{n: 4, x: make([]float64, rows*4), blocks: maxBlocks, noise: mat.NewSymDense(4, nil), span: rows}
-	f := &fit{problem: p, free: []bool{true, true, true, true}}
-	for k := range rows {
-		x := p.x[k*4:]
-		x[0], x[1] = 1./rows, float64(k%7)/378
-		switch k {
-		case 4:
-			x[2] = 1
-		case 90:
-			x[3] = 1
-		}
-		y := 128*x[0] + 100*x[1] + x[2] + 2*x[3] + 0.01*float64(k*k%5)
-		p.y, p.seconds = append(p.y, y), append(p.seconds, 1)
-		p.energy += y
-		f.weight = append(f.weight, 1)
-	}
-	f.assemble()
-	sd := f.bootstrap([]float64{unset, unset, unset, unset})
-	for j, s := range sd {
-		if !(s > 0 && s < 1) {
-			t.Errorf("term %d has a standard error of %v J, want one above 0 and below 1 J", j, s)
-		}
-	}
-	// In none of the draws.
-	f.free[3] = false
-	if sd = f.bootstrap([]float64{unset, unset, unset, 7}); sd[3] != 7 || !(sd[0] > 0) {
-		t.Errorf("standard errors %v, want 7 J for the term that is held at 0 and others above 0", sd)
-	}
-}
-
 func TestVertex(t *testing.T) {
 	inf := math.Inf(1)
 	for _, tt := range []struct {
