@@ -237,3 +237,28 @@ func TestStatOfSetuid(t *testing.T) {
 		t.Errorf("exit code %d, want 0 and that the kernel followed the command:\n%s", code, stderr)
 	}
 }
+
+// A command's events are counted on a PMU that QEMU makes: with it from its execve, in the children, and
+// none of what the launcher did.
+func TestARM64Stat(t *testing.T) {
+	only(t, armGuest)
+	count := func(loops int) []counting.Row {
+		events, run := statOf(t, "{cycles,instructions},task-clock", counting.Options{Command: []string{"sh", "-c", fmt.Sprintf("(i=0; while [ $i -lt %d ]; do i=$((i+1)); done)", loops)}})
+		rows := rowsOf(t, events, run, counting.Total)
+		for _, row := range rows {
+			if row.State != counting.Counted || row.Share != 1 {
+				t.Fatalf("%d loops: %+v, want all of it counted", loops, row)
+			}
+		}
+		return rows
+	}
+	few, many := count(1000), count(5000)
+	// What the loops take is in proportion to their number.
+	more := count(9000)
+	for i, what := range []string{"cycles", "instructions", "ns of task-clock"} {
+		a, b := many[i].Value-few[i].Value, more[i].Value-many[i].Value
+		if a <= 0 || math.Abs(b/a-1) > 0.2 {
+			t.Errorf("4000 loops take %.0f %s, and 4000 more %.0f", a, what, b)
+		}
+	}
+}
