@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -128,10 +127,18 @@ func (l listing) write(w io.Writer) error {
 		}
 	}
 	fmt.Fprintln(t)
-	here := slices.DeleteFunc(slices.Clone(l.Metrics), func(m metricMatch) bool { return !m.Usable })
+	var here []metricMatch
+	others := map[string]bool{}
+	for _, m := range l.Metrics {
+		if m.Usable {
+			here = append(here, m)
+		} else {
+			others[m.Name] = true
+		}
+	}
 	writeMetrics(t, here)
-	if others := len(l.Metrics) - len(here); others > 0 {
-		fmt.Fprintf(t, "  (%d more are of other machines: --grep, by name or by event, shows them)\n", others)
+	if len(others) > 0 {
+		fmt.Fprintf(t, "  (%d more cannot be had here: --grep, by name or by event, shows them, and why)\n", len(others))
 	}
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("writing the output: %w", err)

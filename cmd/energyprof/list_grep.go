@@ -25,19 +25,6 @@ type match struct {
 	Deprecated bool   `json:"deprecated,omitempty"`
 }
 
-// metricMatch is a figure that counts give.
-type metricMatch struct {
-	Name    string   `json:"name"`
-	Usable  bool     `json:"usable"` // this machine has what it is made of
-	Unit    string   `json:"unit"`
-	Scope   string   `json:"scope"` // "machine", "package", "box" or "cpu"
-	Formula string   `json:"formula"`
-	Source  string   `json:"source"`
-	Doubt   string   `json:"doubt,omitempty"`
-	Events  []string `json:"events,omitempty"`
-	Joules  []string `json:"joules,omitempty"` // domains whose energy it needs
-}
-
 // matches is what `energyprof list --grep REGEXP --json` prints.
 type matches struct {
 	Version int           `json:"version"` // 1
@@ -191,33 +178,6 @@ func platformsOf(e uncore.Entry) string {
 		}
 	}
 	return strings.Join(platforms, ",")
-}
-
-// grepMetrics searches the figures by name and formula; without a pattern it has
-// all. Of several of one name it has the one that this machine gives, or else all.
-func grepMetrics(machine uncore.Machine, pattern *regexp.Regexp) ([]metricMatch, error) {
-	here, err := machine.Metrics()
-	if len(here) == 0 && err != nil {
-		return nil, err
-	}
-	found := []metricMatch{}
-	has := map[string]bool{}
-	add := func(m uncore.Metric, usable bool) {
-		if pattern == nil || pattern.MatchString(m.Name) || pattern.MatchString(m.Formula) {
-			found = append(found, metricMatch{Name: m.Name, Usable: usable, Unit: m.Unit, Scope: m.Scope.String(), Formula: m.Formula,
-				Source: m.Source, Doubt: m.Doubt, Events: m.Events, Joules: m.Joules})
-		}
-	}
-	for _, m := range here {
-		has[m.Name] = true
-		add(m, true)
-	}
-	for _, m := range uncore.AllMetrics() {
-		if !has[m.Name] {
-			add(m, false)
-		}
-	}
-	return found, nil
 }
 
 // readEventFiles reads what --event-file names.

@@ -38,6 +38,9 @@ func writeMetrics(t io.Writer, metrics []metricMatch) {
 	}
 	for _, m := range metrics {
 		text := m.Formula
+		if m.Reason != "" {
+			text += "; not here: " + m.Reason
+		}
 		if m.Doubt != "" {
 			text += "; DOUBTFUL: " + m.Doubt
 		}
