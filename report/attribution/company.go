@@ -105,13 +105,6 @@ func (id *identified) correction() float64 {
 	return min(1, moved/max(all, math.SmallestNonzeroFloat64))
 }
 
-// problemOf is the problem of a model, with the correction of id.
-func (id *identified) problemOf(r *rows, c *changes, m model) *problem {
-	p := newProblem(r, m, c, id.pool)
-	p.noise.ScaleSym(id.damping, p.noise)
-	return p
-}
-
 // fitCompany finds the company with which the energies are explained best, from none on
 // (Gauss and Newton), and the standard error of each kind. ok is false if it comes to
 // no end.

@@ -58,9 +58,7 @@ func identify(r *rows, m model, c *changes, pool int) (*identified, bool) {
 		if t.n == 0 {
 			return nil, false
 		}
-		p := newProblem(r, id.model, c, pool)
-		p.noise.ScaleSym(id.damping, p.noise)
-		p.energy = max(0, p.energy) // static power that is given takes no more than all: rounding may
+		p := id.problemOf(r, c, id.model)
 		if id.dropEmpty(p) {
 			continue
 		}
@@ -90,6 +88,14 @@ func identify(r *rows, m model, c *changes, pool int) (*identified, bool) {
 			return id, true
 		}
 	}
+}
+
+// problemOf is the problem of a model, with as much of the correction as id makes.
+func (id *identified) problemOf(r *rows, c *changes, m model) *problem {
+	p := newProblem(r, m, c, id.pool)
+	p.noise.ScaleSym(id.damping, p.noise)
+	p.energy = max(0, p.energy) // static power that is given takes no more than all: rounding may
+	return p
 }
 
 // dropEmpty removes a column that is 0 throughout.

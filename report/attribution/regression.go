@@ -127,8 +127,7 @@ func (s *solution) validate(r *rows, c *changes) {
 	given := s.each.model.watts
 	one := s.each.model
 	one.terms = t.alike()
-	two := newProblem(r, one, c, s.each.pool)
-	two.noise.ScaleSym(s.each.damping, two.noise)
+	two := s.each.problemOf(r, c, one)
 	bare, timeOnly := two, two
 	if k := one.terms.n; k > 1 {
 		bare = two.columns([]int{k - 1})
@@ -143,10 +142,9 @@ func (s *solution) validate(r *rows, c *changes) {
 	s.byTime, ok[3] = timeOnly.crossValidate(given)
 	f, solved := two.solve()
 	if solved {
-		a := &identified{fit: f, model: one, pool: s.each.pool, givenUp: s.each.givenUp}
+		a := &identified{fit: f, model: one, pool: s.each.pool, damping: s.each.damping, givenUp: s.each.givenUp}
 		if a.cov, solved = f.covariance(); solved {
 			if of := one.company.kinds(); len(of) > 0 {
-				a.damping = s.each.damping
 				a.wide = a.widen(f, one, r, c, of)
 			}
 			s.alike = a
