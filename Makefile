@@ -13,8 +13,10 @@ all: build
 # Without DWARF: a system-wide recording sees the profiler too, and unpacking its
 # own line tables would cost more than the rest of the symbolisation. Names and
 # panics need none.
+#
+# Without cgo: a static program starts 2 ms earlier, of the 10 that a short `stat` takes.
 build:
-	$(GO) build -ldflags=-w -o $(BIN) ./cmd/energyprof
+	CGO_ENABLED=0 $(GO) build -ldflags=-w -o $(BIN) ./cmd/energyprof
 
 # Builds, records a sample workload and shows where its joules went.
 demo: build
