@@ -68,7 +68,9 @@ func (f FS) usable(name string) (PMU, *EventError) {
 
 func isPattern(name string) bool { return strings.ContainsAny(name, "*?[") }
 
+// matches takes a pattern of the shell, where ! behind a bracket is "none of".
 func matches(pattern, device string) bool {
+	pattern = strings.ReplaceAll(pattern, "[!", "[^")
 	whole, _ := path.Match(pattern, device)
 	rest, _ := path.Match(pattern, strings.TrimPrefix(device, "uncore_"))
 	return whole || rest
