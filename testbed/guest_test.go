@@ -86,6 +86,7 @@ func TestParse(t *testing.T) {
 		{[]string{"-guests", "arm64-6.1,icx-6.1"}, []string{"arm64-6.1", "icx-6.1"}},
 		{[]string{"-shell", "spr-6.12"}, []string{"spr-6.12"}},
 		{[]string{"-guests", "vax"}, nil},
+		{[]string{"-guests", "icx-6.1,icx-6.1"}, nil},
 		{[]string{"-run", "("}, nil},
 		{[]string{"-j", "0"}, nil},
 		{[]string{"more"}, nil},

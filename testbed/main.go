@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -99,6 +100,9 @@ func parse(args []string) (options, error) {
 		g, ok := guestNamed(n)
 		if !ok {
 			return o, fmt.Errorf("no guest %q; there are %s", n, strings.Join(guestNames(), ", "))
+		}
+		if slices.ContainsFunc(o.guests, func(have guest) bool { return have.name == n }) {
+			return o, fmt.Errorf("guest %s is named twice", n) // both would boot from one initramfs
 		}
 		o.guests = append(o.guests, g)
 	}
