@@ -112,8 +112,11 @@ func (o *opener) openOne(ev pmu.Event, c *Counter, p site, leader *perfring.Even
 	// As perf does it where kernel.perf_event_paranoid forbids a user to count in the kernel.
 	a.Flags |= perfring.FlagExcludeKernel | perfring.FlagExcludeHV
 	e, err := perfring.Open(&a, p.thread, p.cpu, leader)
-	if err != nil {
-		return nil, denied // msr/tsc/ cannot be had without the kernel, either
+	switch {
+	case errors.Is(err, unix.EINVAL):
+		return nil, denied // msr/tsc/ cannot tell the kernel apart: for want of rights it is not counted at all
+	case err != nil:
+		return nil, err // the kernel looks at rights before it looks whether there is such an event
 	}
 	if kernelOnly(ev) {
 		e.Close()
