@@ -48,8 +48,10 @@ func (r *statResult) writeBench(w io.Writer, proc string) error {
 				prefix = "model-" // benchstat must not compare an estimate with a measurement
 			}
 			add(&e.Joules, 1, prefix+"J/op")
-			for _, d := range e.Domains {
-				add(&d.Joules, 1, prefix+benchUnit(d.Name+"-"+d.where(e.Domains))+"-J/op")
+			if len(e.Domains) > 1 { // one is the sum
+				for _, d := range e.Domains {
+					add(&d.Joules, 1, prefix+benchUnit(d.Name+"-"+d.where(e.Domains))+"-J/op")
+				}
 			}
 			add(e.EnergyDelay, 1, prefix+"J*s/op")
 			add(e.JoulesPerInstruction, 1, prefix+"J/instruction")
