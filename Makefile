@@ -42,6 +42,7 @@ lint:
 	@fmt=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$fmt" ]; then echo "gofmt would change: $$fmt"; exit 1; fi
 	$(GO) vet ./...
 	GOARCH=arm64 $(GO) vet ./...
+	$(GO) vet -tags man ./cmd/energyprof
 	$(GO) tool staticcheck ./...
 	.ci/imports
 
@@ -64,7 +65,7 @@ vmshell:
 
 # Man pages and shell completions, generated from the flags.
 man: build
-	$(BIN) man --dir bin/man
+	$(GO) run -tags man ./cmd/energyprof man --dir bin/man
 	for shell in bash zsh fish; do $(BIN) completion $$shell > bin/energyprof.$$shell; done
 
 clean:

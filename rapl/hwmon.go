@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/energyprof/energyprof/internal/pmu"
 )
@@ -88,11 +89,16 @@ func (m Machine) openSensor(s sensor) (channel, func() error, error) {
 	return c, f.Close, nil
 }
 
+// Compiled when hwmon is asked for the first time: every start of the command would pay for it.
 var (
-	channelFile  = regexp.MustCompile(`^(energy[0-9]+)_input$|^(power[0-9]+)_(?:input|average)$`)
-	currentFile  = regexp.MustCompile(`^curr[0-9]+_input$`)
-	numberOrWord = regexp.MustCompile(`[0-9]+|[a-z]+`)
+	channelFile  = lazily(`^(energy[0-9]+)_input$|^(power[0-9]+)_(?:input|average)$`)
+	currentFile  = lazily(`^curr[0-9]+_input$`)
+	numberOrWord = lazily(`[0-9]+|[a-z]+`)
 )
+
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
 
 // sensors lists the channels of energy, and of power where the chip has none of
 // energy, in order of chip and channel.
@@ -129,8 +135,8 @@ func chipSensors(dir string) ([]sensor, []string, error) {
 	hasEnergy, hasCurrent := false, false
 	var notes []string
 	for _, e := range entries {
-		hasCurrent = hasCurrent || currentFile.MatchString(e.Name())
-		match := channelFile.FindStringSubmatch(e.Name())
+		hasCurrent = hasCurrent || currentFile().MatchString(e.Name())
+		match := channelFile().FindStringSubmatch(e.Name())
 		if match == nil {
 			continue
 		}
@@ -169,12 +175,12 @@ func chipSensors(dir string) ([]sensor, []string, error) {
 
 // foreign are chips that meter something else than the processor or its board:
 // graphics cards, batteries, chargers. They never count as the machine's energy.
-var foreign = regexp.MustCompile(`(?i)^(amdgpu|radeon|nouveau|i915|xe|bat[0-9]*|acad?[0-9]*|adp[0-9]*|ucsi.*|hidpp_battery.*|nvme|mlx.*|iwlwifi.*)$`)
+var foreign = lazily(`(?i)^(amdgpu|radeon|nouveau|i915|xe|bat[0-9]*|acad?[0-9]*|adp[0-9]*|ucsi.*|hidpp_battery.*|nvme|mlx.*|iwlwifi.*)$`)
 
 // packageOf tells whether a label means a processor package, and which: "Package
 // id 0", "Esocket1", "CPU Power Socket 0", "VDD_CPU".
 func packageOf(label string) (number int, ok bool) {
-	words := numberOrWord.FindAllString(strings.ToLower(label), -1)
+	words := numberOrWord().FindAllString(strings.ToLower(label), -1)
 	number = -1
 	for i, w := range words {
 		switch w {
@@ -242,7 +248,7 @@ func nameSensors(sensors []sensor, online []pmu.CPU) (notes []string) {
 	slices.SortStableFunc(byRank, func(a, b sensor) int { return rank(a) - rank(b) })
 	holder := map[int]string{} // package -> "hwmon0/power1"
 	for _, s := range byRank {
-		if pkg, ok := packageOf(s.label); ok && !foreign.MatchString(s.chip) && holder[pkg] == "" {
+		if pkg, ok := packageOf(s.label); ok && !foreign().MatchString(s.chip) && holder[pkg] == "" {
 			holder[pkg] = s.dir + "/" + s.prefix
 		}
 	}
@@ -276,7 +282,7 @@ func nameSensors(sensors []sensor, online []pmu.CPU) (notes []string) {
 				s.domain.Sum = true
 				notes = append(notes, fmt.Sprintf("the kernel knows no package %d, which %s of %s meters: it is shared by all CPUs", number, s.file, s.chip))
 			}
-			if first && !foreign.MatchString(s.chip) {
+			if first && !foreign().MatchString(s.chip) {
 				first, s.domain.Sum = false, true
 				notes = append(notes, fmt.Sprintf("no sensor calls itself a package: %s (%s of %s, %s) alone stands for the machine", name, s.file, s.chip, s.dir))
 			}

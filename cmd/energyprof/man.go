@@ -1,3 +1,5 @@
+//go:build man
+
 package main
 
 import (
@@ -7,6 +9,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 )
+
+// Writing man pages is for packagers. The parser of Markdown that it takes costs every
+// start of the command half a millisecond, so it is not in what they ship.
+func init() { subcommands = append(subcommands, newMan) }
 
 func newMan() *cobra.Command {
 	var dir string

@@ -22,9 +22,13 @@ func newRoot() *cobra.Command {
 		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newRecord(), newStat(), newConvert(), newReport(), newList(), newDoctor(), newMan())
+	for _, subcommand := range subcommands {
+		root.AddCommand(subcommand())
+	}
 	return root
 }
+
+var subcommands = []func() *cobra.Command{newRecord, newStat, newConvert, newReport, newList, newDoctor}
 
 // version is the module's version, or the commit it was built from.
 func version() string {
