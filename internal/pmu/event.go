@@ -73,7 +73,8 @@ type Event struct {
 //
 // Names and numbers are perf's, and so is their meaning, but that a field beside
 // an event replaces the event's bits of it (perf ors them: of mem-loads, which has
-// ldlat=3, with ldlat=30 it makes ldlat=31), and that what is given twice is refused.
+// ldlat=3, with ldlat=30 it makes ldlat=31), and that what is given twice is
+// refused, also where config= and the event beside it set the same bits.
 //
 // The error is an *EventError.
 func (f FS) Parse(spec string) (Event, error) {

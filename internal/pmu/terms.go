@@ -93,7 +93,8 @@ func (t term) number() (uint64, *EventError) {
 
 // encode turns terms into the config words and copies what the PMU says of
 // itself. As perf does it, config= sets a whole word before any field; a field
-// the user names replaces that of the alias beside it.
+// the user names replaces that of the alias beside it, and config= has the bits
+// that the alias leaves.
 func (f FS) encode(p *PMU, body string, ev *parsed) *EventError {
 	terms, bad := parseTerms(body, false)
 	if bad != nil {
@@ -174,19 +175,22 @@ func (ev *parsed) ofKind(named Event, p *PMU) {
 
 // pack puts the terms of an alias and the user's into the config words.
 func (p *PMU) pack(preset, given []term) (words [Words]uint64, bad *EventError) {
-	// Whole words first: they would wipe out the fields.
-	for _, whole := range []bool{true, false} {
-		for _, t := range slices.Concat(preset, given) {
+	var taken [Words]uint64 // the bits that are the alias's
+	for _, pass := range []struct {
+		terms        []term
+		whole, alias bool
+	}{{preset, true, true}, {preset, false, true}, {given, true, false}, {given, false, false}} { // whole words would wipe out the fields
+		for _, t := range pass.terms {
 			word, isWhole := p.wholeWord(t.name)
-			if isWhole != whole {
+			if isWhole != pass.whole {
 				continue
 			}
 			field, isField := p.Format[t.name]
-			if !whole && !isField {
+			if !isWhole && !isField {
 				return words, p.unknownTerm(t.name)
 			}
 			value := uint64(1)
-			if t.hasValue || whole || field.Max() > 1 {
+			if t.hasValue || isWhole || field.Max() > 1 {
 				if value, bad = t.number(); bad != nil {
 					if isField {
 						bad.Reason += " (" + field.span() + ")"
@@ -194,10 +198,19 @@ func (p *PMU) pack(preset, given []term) (words [Words]uint64, bad *EventError) 
 					return words, bad
 				}
 			}
-			if whole {
-				words[word] = value
+			mask := ^uint64(0)
+			if isWhole {
+				if clash := value & taken[word]; clash != 0 && clash != words[word] {
+					return words, refuse(t.name+"="+t.text, nil, "the event beside it sets the same bits: %s=%#x", t.name, words[word])
+				}
+				words[word] |= value
 			} else if err := field.Put(&words, value); err != nil {
 				return words, refuse(t.name, nil, "%v", err)
+			} else {
+				word, mask = field.Word, field.Mask
+			}
+			if pass.alias {
+				taken[word] |= mask
 			}
 		}
 	}
