@@ -65,9 +65,6 @@ func (t *Table) Search(pattern *regexp.Regexp) []Entry {
 	return found
 }
 
-// Len is the number of entries.
-func (t *Table) Len() int { return len(t.entries) }
-
 // add keeps an entry; false if the name is taken.
 func (t *Table) add(e Entry) bool {
 	key := strings.ToLower(e.Name)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/energyprof/energyprof/internal/pmu"
 )
 
 // Member is an event of a group, for CheckGroup.
@@ -25,25 +27,7 @@ type CrowdError struct {
 // Error names them.
 func (e *CrowdError) Error() string {
 	return fmt.Sprintf("the group can never be counted: %s want counters %s of %s, and there are %d events for %d counters",
-		strings.Join(e.Events, ", "), formatCounters(e.Counters), e.PMU, len(e.Events), len(e.Counters))
-}
-
-// formatCounters writes runs short: "0-3,7".
-func formatCounters(counters []int) string {
-	var parts []string
-	for i := 0; i < len(counters); {
-		j := i
-		for j+1 < len(counters) && counters[j+1] == counters[j]+1 {
-			j++
-		}
-		text := strconv.Itoa(counters[i])
-		if j > i {
-			text += "-" + strconv.Itoa(counters[j])
-		}
-		parts = append(parts, text)
-		i = j + 1
-	}
-	return strings.Join(parts, ",")
+		strings.Join(e.Events, ", "), pmu.FormatCPUList(e.Counters), e.PMU, len(e.Events), len(e.Counters))
 }
 
 // CheckGroup tells in advance that the events of a group can never be counted
