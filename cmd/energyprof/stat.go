@@ -14,7 +14,6 @@ import (
 
 	"github.com/energyprof/energyprof/internal/counting"
 	"github.com/energyprof/energyprof/internal/pmu"
-	"github.com/energyprof/energyprof/uncore"
 )
 
 // statFlags are the flags of stat, as they were given.
@@ -197,65 +196,6 @@ func given(flags ...bool) int {
 	return n
 }
 
-// Events that are counted if none is named: those of every perf stat, in one group what is
-// divided by each other. Of whole CPUs the clock is theirs.
-const (
-	defaultTaskEvents = "task-clock,context-switches,cpu-migrations,page-faults,{cycles,instructions}"
-	defaultCPUEvents  = "cpu-clock,context-switches,cpu-migrations,page-faults,{cycles,instructions}"
-)
-
-// machine is where events are looked for.
-func (f *statFlags) machine() (m uncore.Machine, err error) {
-	if m.Platform = f.platform; m.Platform != "" {
-		if _, known := uncore.PlatformTable(m.Platform); !known {
-			return m, usagef("--platform %s: the built-in tables are of %s", m.Platform, strings.Join(uncore.Platforms(), ", "))
-		}
-	}
-	m.Tables, err = readEventFiles(f.eventFiles)
-	return m, err
-}
-
-// events reads what to count, and which metrics follow from it.
-func (f *statFlags) events(b *statBuilder, machine uncore.Machine) (*uncore.Events, error) {
-	for _, spec := range f.specs {
-		if strings.TrimSpace(spec) == "" {
-			return nil, usagef("-e %q: no event is named", spec)
-		}
-	}
-	specs := f.specs
-	var err error
-	var named, known []uncore.Metric
-	if len(f.specs) > 0 || len(f.metrics) > 0 { // there are none of the default events alone
-		if named, known, specs, err = chooseMetrics(machine, f.metrics, f.specs); err != nil {
-			return nil, err
-		}
-	}
-	if len(specs) == 0 {
-		specs = []string{defaultTaskEvents}
-		if b.opt.All {
-			specs = []string{defaultCPUEvents}
-		}
-	}
-	events, err := machine.Events(strings.Join(specs, ","))
-	if err != nil {
-		return nil, usageError{err}
-	}
-	b.terms = events.Terms()
-	if len(known) == 0 {
-		return events, nil
-	}
-	b.events = metricEvents(machine, b.terms)
-	b.metrics = shownMetrics(named, known, b.events)
-	if len(b.metrics) == 0 {
-		return events, nil
-	}
-	if b.tsc, err = uncore.TSCRate(); err != nil && slices.ContainsFunc(b.metrics, func(m uncore.Metric) bool { return strings.Contains(m.Formula, "TSC") }) {
-		b.remarks = append(b.remarks, err.Error())
-	}
-	b.packages, err = machine.Packages()
-	return events, err
-}
-
 // run counts. Whatever can be refused is refused before the command starts.
 func (f *statFlags) run(fl *pflag.FlagSet, args []string) error {
 	fs := pmu.NewFS("/sys", "/proc")
@@ -308,7 +248,7 @@ func (f *statFlags) run(fl *pflag.FlagSet, args []string) error {
 	}
 	defer result.Close()
 	if opt.Interval == 0 {
-		r := b.result(result.Runs)
+		r := b.result(wholeRuns(result))
 		b.nameHolders(r)
 		r.Notes = append(r.Notes, b.notes(result, r, energy)...)
 		err = out.write(r)
@@ -321,6 +261,15 @@ func (f *statFlags) run(fl *pflag.FlagSet, args []string) error {
 		return err
 	}
 	return f.exit(result)
+}
+
+// wholeRuns leaves out the repeat that a signal cut short, if there are others: it
+// would pass for a fast one.
+func wholeRuns(result *counting.Result) []counting.Run {
+	if n := len(result.Runs); n > 1 && result.Signal != 0 {
+		return result.Runs[:n-1]
+	}
+	return result.Runs
 }
 
 // exit gives the command's exit code as ours: of several repeats that of the first

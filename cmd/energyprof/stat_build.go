@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -244,75 +242,6 @@ func (b *statBuilder) energy(readings []counting.Reading, per []rates) *statEner
 	return e
 }
 
-// perInstruction divides the energy by the instructions, if they were counted in
-// user space and the kernel.
-func (b *statBuilder) perInstruction(e *statEnergy, rows map[countKey][]*counting.Row, per []rates) {
-	for k, repeats := range rows {
-		if generic, modifiers := genericName(b.terms[k.term].Name); generic != instructions || modifiers != "" {
-			continue
-		}
-		var joules []float64
-		for i, row := range repeats {
-			joules = append(joules, unknown)
-			if row != nil && row.State == counting.Counted && row.Value > 0 && !row.UserOnly {
-				joules[i] = b.joules(per[i], -1) / row.Value
-			}
-		}
-		if q := newQuantity(joules); q.ok() {
-			e.JoulesPerInstruction = &q
-		}
-		return
-	}
-}
-
-// The generic events that metrics of our own are made of.
-const (
-	cycles       = "cycles"
-	instructions = "instructions"
-)
-
-// genericName tells whether an event is cycles or instructions, and behind which modifiers.
-func genericName(event string) (name, modifiers string) {
-	name, modifiers, _ = strings.Cut(event, ":")
-	switch name {
-	case "cpu-cycles":
-		name = cycles
-	case cycles, instructions:
-	default:
-		return "", ""
-	}
-	return name, modifiers
-}
-
-// instructionsPerCycle pairs instructions with the cycles of the same modifiers and place.
-func (b *statBuilder) instructionsPerCycle(keys []countKey, rows map[countKey][]*counting.Row) []statMetric {
-	var out []statMetric
-	for _, k := range keys {
-		generic, modifiers := genericName(b.terms[k.term].Name)
-		if generic != instructions {
-			continue
-		}
-		for _, of := range keys {
-			if g, m := genericName(b.terms[of.term].Name); g != cycles || m != modifiers || of.where != k.where {
-				continue
-			}
-			var values []float64
-			for i, row := range rows[k] {
-				values = append(values, unknown)
-				if c := rows[of][i]; row != nil && c != nil && row.State == counting.Counted && c.State == counting.Counted && c.Value > 0 {
-					values[i] = row.Value / c.Value
-				}
-			}
-			m := statMetric{Name: "ipc", Where: placeName(k.where, b.by), Unit: "instructions/cycle", Formula: b.terms[k.term].Name + " / " + b.terms[of.term].Name, quantity: newQuantity(values)}
-			if m.ok() {
-				out = append(out, m)
-			}
-			break
-		}
-	}
-	return out
-}
-
 // exits says how the commands of the repeats ended.
 func (c *statCommand) exits(runs []counting.Run) {
 	var first *counting.Run
@@ -335,24 +264,4 @@ func (c *statCommand) exits(runs []counting.Run) {
 	default:
 		c.ExitCode = &first.Exit.Code
 	}
-}
-
-// shortRun warns of joules that a counter's own steps in time blur: registers of
-// RAPL are updated about every millisecond (Intel SDM volume 3B, 16.10), and a model knows
-// busy time in ticks of 10 ms (USER_HZ).
-func (b *statBuilder) shortRun(seconds float64) string {
-	var step time.Duration
-	var what string
-	switch {
-	case b.info.Name == "":
-		return ""
-	case !b.info.Measured:
-		step, what = 10*time.Millisecond, "the model knows busy time"
-	case b.info.Name == "perf-power" || b.info.Name == "powercap" || b.info.Name == "msr":
-		step, what = time.Millisecond, "energy counters move"
-	}
-	if step == 0 || seconds > 20*step.Seconds() {
-		return ""
-	}
-	return fmt.Sprintf("joules of %s are blurred: %s in steps of %v", time.Duration(seconds*1e9).Round(10*time.Microsecond), what, step)
 }

@@ -142,6 +142,13 @@ func (b *statBuilder) notes(result *counting.Result, r *statResult, e *energy) [
 		}
 		notes = append(notes, text)
 	}
+	switch asked := b.opt.Repeats; {
+	case r.Repeats == asked:
+	case len(result.Runs) == 1:
+		notes = append(notes, fmt.Sprintf("%v ended the first of %d repeats", result.Signal, asked))
+	default:
+		notes = append(notes, fmt.Sprintf("%d of %d repeats: %v ended the next one, which is left out", r.Repeats, asked, result.Signal))
+	}
 	if c := r.Command; c != nil && r.Repeats > 1 && c.Failed > 0 {
 		notes = append(notes, fmt.Sprintf("%d of %d repeats failed", c.Failed, r.Repeats))
 	}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/energyprof/energyprof/uncore"
+)
+
+// Events that are counted if none is named: those of every perf stat, in one group what is
+// divided by each other. Of whole CPUs the clock is theirs.
+const (
+	defaultTaskEvents = "task-clock,context-switches,cpu-migrations,page-faults,{cycles,instructions}"
+	defaultCPUEvents  = "cpu-clock,context-switches,cpu-migrations,page-faults,{cycles,instructions}"
+)
+
+// machine is where events are looked for.
+func (f *statFlags) machine() (m uncore.Machine, err error) {
+	if m.Platform = f.platform; m.Platform != "" {
+		if _, known := uncore.PlatformTable(m.Platform); !known {
+			return m, usagef("--platform %s: the built-in tables are of %s", m.Platform, strings.Join(uncore.Platforms(), ", "))
+		}
+	}
+	m.Tables, err = readEventFiles(f.eventFiles)
+	return m, err
+}
+
+// events reads what to count, and which metrics follow from it.
+func (f *statFlags) events(b *statBuilder, machine uncore.Machine) (*uncore.Events, error) {
+	for _, spec := range f.specs {
+		if strings.TrimSpace(spec) == "" {
+			return nil, usagef("-e %q: no event is named", spec)
+		}
+	}
+	specs := f.specs
+	var err error
+	var named, known []uncore.Metric
+	if len(f.specs) > 0 || len(f.metrics) > 0 { // there are none of the default events alone
+		if named, known, specs, err = chooseMetrics(machine, f.metrics, f.specs); err != nil {
+			return nil, err
+		}
+	}
+	if len(specs) == 0 {
+		specs = []string{defaultTaskEvents}
+		if b.opt.All {
+			specs = []string{defaultCPUEvents}
+		}
+	}
+	events, err := machine.Events(strings.Join(specs, ","))
+	if err != nil {
+		return nil, usageError{err}
+	}
+	b.terms = events.Terms()
+	if len(known) == 0 {
+		return events, nil
+	}
+	b.events = metricEvents(machine, b.terms)
+	b.metrics = shownMetrics(named, known, b.events)
+	if len(b.metrics) == 0 {
+		return events, nil
+	}
+	if b.tsc, err = uncore.TSCRate(); err != nil && slices.ContainsFunc(b.metrics, func(m uncore.Metric) bool { return strings.Contains(m.Formula, "TSC") }) {
+		b.remarks = append(b.remarks, err.Error())
+	}
+	b.packages, err = machine.Packages()
+	return events, err
+}
