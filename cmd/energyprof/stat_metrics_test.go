@@ -38,8 +38,8 @@ func TestStatMetrics(t *testing.T) {
 	machine := sapphireRapids(t)
 	// Both ports of package 0, and one of package 1 that somebody else holds.
 	two := reading(0, 2*time.Second, []float64{128, 64, 64, 500},
-		counted{term: 0, cpu: 0, pmu: "uncore_cxlcm_0", value: 3e9, enabled: time.Second, runing: time.Second},
-		counted{term: 0, cpu: 0, pmu: "uncore_cxlcm_1", value: 1e9, enabled: time.Second, runing: time.Second / 2},
+		counted{term: 0, cpu: 0, pmu: "uncore_cxlcm_0", value: 3e9, enabled: time.Second, running: time.Second},
+		counted{term: 0, cpu: 0, pmu: "uncore_cxlcm_1", value: 1e9, enabled: time.Second, running: time.Second / 2},
 		counted{term: 0, cpu: 4, pmu: "uncore_cxlcm_0", err: uncore.ErrBusy})
 	both := two
 	for i := range two.Counters {

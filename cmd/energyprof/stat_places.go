@@ -57,7 +57,7 @@ type countKey struct {
 	where counting.Place
 }
 
-// collect sorts the rows of all repeats by line. A repeat that does not have a
+// collectRows sorts the rows of all repeats by line. A repeat that does not have a
 // line, because a CPU came or went, has a nil there.
 func collectRows(repeats [][]counting.Row) (keys []countKey, rows map[countKey][]*counting.Row) {
 	rows = make(map[countKey][]*counting.Row)

@@ -30,11 +30,11 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // counted is one kernel counter of a made-up reading.
 type counted struct {
-	term, cpu       int // cpu -1: of a thread
-	pmu             string
-	value           uint64
-	enabled, runing time.Duration
-	err             error
+	term, cpu        int // cpu -1: of a thread
+	pmu              string
+	value            uint64
+	enabled, running time.Duration
+	err              error
 }
 
 // reading makes a Reading of counters, from start for so long.
@@ -46,7 +46,7 @@ func reading(start, long time.Duration, joules []float64, counters ...counted) c
 			thread = 100
 		}
 		r.Counters = append(r.Counters, uncore.Counter{Term: c.term, CPU: c.cpu, Thread: thread, PMU: c.pmu, Err: c.err})
-		r.Counts = append(r.Counts, perfring.Count{Value: c.value, Enabled: uint64(c.enabled), Running: uint64(c.runing)})
+		r.Counts = append(r.Counts, perfring.Count{Value: c.value, Enabled: uint64(c.enabled), Running: uint64(c.running)})
 	}
 	return r
 }
@@ -78,25 +78,25 @@ const ms = time.Millisecond
 // ofCommand is a run of someTerms on a thread: the group had a counter half of the time.
 func ofCommand(start time.Duration, factor uint64, joules ...float64) counting.Reading {
 	return reading(start, 100*ms, joules,
-		counted{term: 0, cpu: -1, value: 80e6 * factor, enabled: 80 * ms, runing: 80 * ms},
-		counted{term: 1, cpu: -1, value: 123 * factor, enabled: 80 * ms, runing: 80 * ms},
-		counted{term: 2, cpu: -1, value: 100e6 * factor, enabled: 80 * ms, runing: 40 * ms},
-		counted{term: 3, cpu: -1, value: 250e6 * factor, enabled: 80 * ms, runing: 40 * ms},
+		counted{term: 0, cpu: -1, value: 80e6 * factor, enabled: 80 * ms, running: 80 * ms},
+		counted{term: 1, cpu: -1, value: 123 * factor, enabled: 80 * ms, running: 80 * ms},
+		counted{term: 2, cpu: -1, value: 100e6 * factor, enabled: 80 * ms, running: 40 * ms},
+		counted{term: 3, cpu: -1, value: 250e6 * factor, enabled: 80 * ms, running: 40 * ms},
 		counted{term: 4, cpu: -1, err: fmt.Errorf("cache-misses: %w", uncore.ErrNotSupported)})
 }
 
 // ofMachine is a reading of boxes on two sockets, of which one is in use and one event had no turn.
 func ofMachine(start time.Duration) counting.Reading {
 	return reading(start, time.Second, []float64{50, 30, 5, 120},
-		counted{term: 0, cpu: 0, pmu: "uncore_imc_0", value: 1 << 20, enabled: time.Second, runing: time.Second},
-		counted{term: 0, cpu: 0, pmu: "uncore_imc_1", value: 1 << 20, enabled: time.Second, runing: time.Second},
-		counted{term: 0, cpu: 2, pmu: "uncore_imc_0", value: 1 << 19, enabled: time.Second, runing: time.Second},
+		counted{term: 0, cpu: 0, pmu: "uncore_imc_0", value: 1 << 20, enabled: time.Second, running: time.Second},
+		counted{term: 0, cpu: 0, pmu: "uncore_imc_1", value: 1 << 20, enabled: time.Second, running: time.Second},
+		counted{term: 0, cpu: 2, pmu: "uncore_imc_0", value: 1 << 19, enabled: time.Second, running: time.Second},
 		counted{term: 1, cpu: 0, pmu: "uncore_upi_0", err: fmt.Errorf("uncore_upi_0: %w", uncore.ErrBusy)},
-		counted{term: 1, cpu: 2, pmu: "uncore_upi_0", value: 77, enabled: time.Second, runing: time.Second},
+		counted{term: 1, cpu: 2, pmu: "uncore_upi_0", value: 77, enabled: time.Second, running: time.Second},
 		counted{term: 2, cpu: 0, value: 5, enabled: time.Second},
-		counted{term: 2, cpu: 2, value: 5e9, enabled: time.Second, runing: time.Second / 4},
-		counted{term: 3, cpu: 0, pmu: "power", value: 50 << 32, enabled: time.Second, runing: time.Second},
-		counted{term: 3, cpu: 2, pmu: "power", value: 30 << 32, enabled: time.Second, runing: time.Second})
+		counted{term: 2, cpu: 2, value: 5e9, enabled: time.Second, running: time.Second / 4},
+		counted{term: 3, cpu: 0, pmu: "power", value: 50 << 32, enabled: time.Second, running: time.Second},
+		counted{term: 3, cpu: 2, pmu: "power", value: 30 << 32, enabled: time.Second, running: time.Second})
 }
 
 var machineTerms = []uncore.Term{
