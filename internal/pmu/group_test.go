@@ -165,4 +165,14 @@ func TestWithNames(t *testing.T) {
 	if _, err := server.ParseGroups("UNC_GONE"); !errors.Is(err, ErrNoPMU) {
 		t.Errorf("UNC_GONE: %v, want ErrNoPMU", err)
 	}
+	// The user says of which kind of core a table is that knows none.
+	hybrid, _ := openSysfs(t, "hybrid")
+	hybrid = hybrid.WithNames(table)
+	groups, err := hybrid.ParseGroups("cpu_atom/READS/u")
+	if got, want := describeGroups(groups), "10:0x81d0 -kernel -hv -guest"; err != nil || got != want {
+		t.Errorf("cpu_atom/READS/u: %q, %v; want %q", got, err, want)
+	}
+	if _, err := hybrid.ParseGroups("READS"); !errors.Is(err, ErrNoPMU) {
+		t.Errorf("READS on two kinds of core: %v, want ErrNoPMU", err)
+	}
 }

@@ -247,7 +247,9 @@ func (f FS) tabled(p *PMU, name string) (Alias, bool) {
 		return Alias{}, false
 	}
 	unit, terms, _, hasTerms, closed := cutTerms(spec)
-	if !hasTerms || !closed || p.Name != unit && !isInstance(p.Name, unit) && p.Name != "uncore_"+unit && !matches(unit, p.Name) {
+	// Tables of one kind of core call it cpu, the kernel cpu_core or cpu_atom.
+	itsCore := unit == "cpu" && p.Core
+	if !hasTerms || !closed || !itsCore && p.Name != unit && !isInstance(p.Name, unit) && p.Name != "uncore_"+unit && !matches(unit, p.Name) {
 		return Alias{}, false
 	}
 	return Alias{Name: name, Terms: terms}, true
