@@ -156,7 +156,7 @@ func split(members [][]parsed) ([]Group, *EventError) {
 			switch {
 			case counter != nil && (ev.Uncore || counter.Uncore) && ev.PMU != counter.PMU:
 				// perf leaves it to the kernel, which answers EINVAL, or makes no group of it.
-				return nil, refuse(ev.Name, nil, "in a group of counters outside the cores all are of one PMU; %s is of another", counter.Name)
+				return nil, refuse(ev.Name, nil, "in a group of counters outside the cores all are of one PMU, and %s is not of this one", counter.Name)
 			case counter != nil && ev.PMU != "" && counter.PMU != "" && ev.core && counter.core && ev.PMU != counter.PMU:
 				return nil, refuse(ev.Name, nil, "a group is of one kind of core; %s is of another", counter.Name)
 			case counter == nil || ev.core:
