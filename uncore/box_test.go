@@ -105,7 +105,7 @@ func TestBoxesOfTheCorpus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := tree(t, "spr")
+	m := ownTree(t, "spr")
 	link := filepath.Join(m.Sys, "bus/event_source/devices")
 	if err := os.RemoveAll(link); err != nil {
 		t.Fatal(err)

@@ -37,7 +37,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	removeTrees()
+	os.Exit(code)
 }
 
 // openOn opens events on the calling thread, which the test keeps.

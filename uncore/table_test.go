@@ -186,7 +186,7 @@ func TestDoubts(t *testing.T) {
 
 // A kernel from before 2024 has fewer bits for the CHA: the error says so.
 func TestUnitMaskBeyondTheKernels(t *testing.T) {
-	m := tree(t, "spr")
+	m := ownTree(t, "spr")
 	path := m.Sys + "/bus/event_source/devices/uncore_cha_0/format/umask"
 	if err := os.WriteFile(path, []byte("config:8-15,32-55\n"), 0o644); err != nil {
 		t.Fatal(err)
