@@ -81,11 +81,17 @@ func cxlDeviceMetrics() []Metric {
 	}
 	partial := device("cxl_device_write_bandwidth", "m2s_rwd_memwr", "m2s_rwd_memwrptl")
 	partial.Doubt = "a partial write moves a line's slots, but fewer bytes of it count"
+	// A CAS of DDR4 moves 8 beats of 64 bits, one of DDR5 16 of 32 (JEDEC JESD79-4 and -5).
+	memory := func(name, event string) Metric {
+		m := device(name, event)
+		m.Doubt = "that a CAS moves 64 bytes is so of DDR4 and DDR5, and not in the CXL specification"
+		return m
+	}
 	return []Metric{
 		device("cxl_device_read_bandwidth", "s2m_drs_memdata"),
 		partial,
 		device("cxl_device_write_bandwidth", "m2s_rwd_memwr"),
-		device("cxl_device_memory_read_bandwidth", "ddr_casrd"),
-		device("cxl_device_memory_write_bandwidth", "ddr_caswr"),
+		memory("cxl_device_memory_read_bandwidth", "ddr_casrd"),
+		memory("cxl_device_memory_write_bandwidth", "ddr_caswr"),
 	}
 }
