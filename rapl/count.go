@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,7 +19,8 @@ type CountedEvent struct {
 	Scale float64 // units per count, as the kernel gives them; 0 if it gives none
 	Unit  string  // what the scaled count is in, "MiB"; "" if not known
 	// Domains are the series of the event, one for each package: its CPUs are those whose work
-	// the counts may be of. What counts for the machine as a whole has one, of all CPUs.
+	// the counts may be of, which for one kind of core are the CPUs of that kind. What counts for the machine as a
+	// whole has one, of all CPUs.
 	Domains []Domain
 }
 
@@ -35,9 +37,14 @@ type Counts struct {
 type countSeries struct {
 	name     string // for messages
 	counters []*perfring.Event
-	last     []uint64 // by counter
-	counted  uint64   // since the first reading
+	last     []perfring.Count // by counter
+	ran      []int64          // by counter: when it was last seen to be on, in ns
+	counted  uint64           // since the first reading
 }
+
+// standsStill is how long a counter that is on can look as if it were not: the clock that the kernel takes
+// its time from may be one of jiffies.
+const standsStill = 50 * time.Millisecond
 
 // OpenCounts opens counting events that the user names, in perf's syntax. All instances of a PMU that
 // a name stands for (uncore_cxlcm for uncore_cxlcm_0 and _1) are summed, and so are all CPUs that
@@ -84,7 +91,7 @@ func planCount(fs pmu.FS, spec string, online []pmu.CPU) (CountedEvent, []countP
 	}
 	first := groups[0].Events[0]
 	var places []countPlace
-	covered := map[int]bool{} // packages
+	var counted []pmu.CPU // those whose own counters are read
 	for _, g := range groups {
 		if len(g.Events) > 1 || g.Events[0].Term != first.Term {
 			return CountedEvent{}, nil, errors.New("it is several events: each is a counter of its own")
@@ -93,7 +100,7 @@ func planCount(fs pmu.FS, spec string, online []pmu.CPU) (CountedEvent, []countP
 		for _, cpu := range online {
 			if ev.CPUs == nil || slices.Contains(ev.CPUs, cpu.ID) {
 				places = append(places, countPlace{event: ev, cpu: cpu.ID, domain: cpu.Package})
-				covered[cpu.Package] = true
+				counted = append(counted, cpu)
 			}
 		}
 	}
@@ -101,15 +108,13 @@ func planCount(fs pmu.FS, spec string, online []pmu.CPU) (CountedEvent, []countP
 		return CountedEvent{}, nil, fmt.Errorf("none of its CPUs (%s) is online: %w", pmu.FormatCPUList(first.CPUs), ErrNoHardware)
 	}
 	out := CountedEvent{Name: cmp.Or(first.Label, first.Name), Scale: first.Scale, Unit: first.Unit}
-	var packages []int
-	for _, cpu := range online {
-		if !slices.Contains(packages, cpu.Package) {
-			packages = append(packages, cpu.Package)
-		}
-	}
-	slices.Sort(packages)
-	// A device that one CPU counts for, in a machine of several packages, serves them all.
-	if len(covered) < len(packages) {
+	// What counts outside of the cores counts for all CPUs of its package. Cores count what they do
+	// themselves, and on a hybrid machine they may be of one kind.
+	served, packages := online, packagesOf(counted)
+	if !first.Uncore {
+		served = slices.DeleteFunc(slices.Clone(online), func(cpu pmu.CPU) bool { return !slices.Contains(counted, cpu) })
+	} else if len(packages) < len(packagesOf(online)) {
+		// A device that one CPU counts for, in a machine of several packages, serves them all.
 		out.Domains = []Domain{{Name: out.Name, CPUs: everyCPU(online), Unit: 1}}
 		for i := range places {
 			places[i].domain = 0
@@ -120,9 +125,19 @@ func planCount(fs pmu.FS, spec string, online []pmu.CPU) (CountedEvent, []countP
 		places[i].domain = slices.Index(packages, places[i].domain)
 	}
 	for _, p := range packages {
-		out.Domains = append(out.Domains, Domain{Name: out.Name, Package: p, CPUs: cpusOf(online, p, -1), Unit: 1})
+		out.Domains = append(out.Domains, Domain{Name: out.Name, Package: p, CPUs: cpusOf(served, p, -1), Unit: 1})
 	}
 	return out, places, nil
+}
+
+// packagesOf are the packages of CPUs, in order.
+func packagesOf(cpus []pmu.CPU) []int {
+	var packages []int
+	for _, cpu := range cpus {
+		packages = append(packages, cpu.Package)
+	}
+	slices.Sort(packages)
+	return slices.Compact(packages)
 }
 
 // open opens all counters of an event.
@@ -142,6 +157,9 @@ func (c *Counts) open(fs pmu.FS, spec string, online []pmu.CPU) error {
 	for _, p := range places {
 		a := countingAttr(p.event)
 		a.Flags |= perfring.FlagPinned
+		if p.event.Exclusive {
+			a.Flags |= perfring.FlagExclusive
+		}
 		counter, err := perfring.Open(&a, -1, p.cpu, nil)
 		if err != nil {
 			return err
@@ -162,7 +180,8 @@ func (c *Counts) Info() Info {
 }
 
 // Read puts the counts since the first Read into counts, which are whole numbers. A counter that goes
-// back has not counted, as far as anybody knows.
+// back has not counted, as far as anybody knows. One of the cores ends when its CPU goes offline, and is opened anew
+// once that is back; what it missed until then is missing. The moment's Dropped counts both.
 func (c *Counts) Read(counts []float64) (Moment, error) {
 	if len(counts) != len(c.series) {
 		return Moment{}, fmt.Errorf("counters: room for %d series, not %d", len(counts), len(c.series))
@@ -175,7 +194,7 @@ func (c *Counts) Read(counts []float64) (Moment, error) {
 	failed := 0
 	for i := range c.series {
 		s := &c.series[i]
-		back, err := s.read()
+		dropped, err := s.read(before)
 		if err != nil {
 			if moment.Failed == nil {
 				moment.Failed = make([]error, len(c.series))
@@ -183,7 +202,7 @@ func (c *Counts) Read(counts []float64) (Moment, error) {
 			moment.Failed[i] = fmt.Errorf("counter %s: %w", s.name, err)
 			failed++
 		}
-		if back {
+		if dropped {
 			moment.Dropped++
 		}
 		counts[i] = float64(s.counted)
@@ -198,31 +217,51 @@ func (c *Counts) Read(counts []float64) (Moment, error) {
 	return moment, nil
 }
 
-// read sums up its counters; back says that one of them went back. A series of which one counter
-// cannot be read does not move: what it counts meanwhile comes with its next reading.
-func (s *countSeries) read() (back bool, err error) {
-	values := make([]uint64, len(s.counters))
+// read sums up its counters, at a time in ns; dropped says that one of them could not be followed. A series of which one
+// counter cannot be read does not move: what it counts meanwhile comes with its next reading.
+func (s *countSeries) read(now int64) (dropped bool, err error) {
+	values := make([]perfring.Count, len(s.counters))
 	for i, counter := range s.counters {
-		count, err := counter.ReadCount()
+		values[i], err = counter.ReadCount()
 		if errors.Is(err, perfring.ErrEventError) {
 			return false, fmt.Errorf("its PMU has no counter to spare on CPU %d: %w", counter.CPU, err)
 		}
 		if err != nil {
 			return false, fmt.Errorf("on CPU %d: %w", counter.CPU, err)
 		}
-		values[i] = count.Value
+	}
+	if s.last == nil {
+		s.last, s.ran = values, slices.Repeat([]int64{now}, len(values))
+		return false, nil
 	}
 	for i, v := range values {
+		before := s.last[i]
+		s.last[i] = v
+		if v.Value < before.Value {
+			dropped = true
+		} else {
+			s.counted += v.Value - before.Value
+		}
 		switch {
-		case s.last == nil:
-		case v < s.last[i]:
-			back = true
-		default:
-			s.counted += v - s.last[i]
+		case v.Enabled != before.Enabled:
+			s.ran[i] = now
+		case now-s.ran[i] > standsStill.Nanoseconds() && s.reopen(i):
+			dropped, s.ran[i] = true, now
 		}
 	}
-	s.last = values
-	return back, nil
+	return dropped, nil
+}
+
+// reopen replaces a counter that has ended, unless its CPU is still offline.
+func (s *countSeries) reopen(i int) bool {
+	old := s.counters[i]
+	counter, err := perfring.Open(&old.Attr, -1, old.CPU, nil)
+	if err != nil {
+		return false
+	}
+	old.Close()
+	s.counters[i], s.last[i] = counter, perfring.Count{}
+	return true
 }
 
 // Close releases the counters.

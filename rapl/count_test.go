@@ -16,8 +16,15 @@ import (
 	"github.com/energyprof/energyprof/internal/pmu"
 )
 
-// twoPackages has two boxes a package, which count on the cpumask, and a device of the machine that one CPU counts for.
+// twoPackages has two boxes a package, which count on the cpumask, a device of the machine that one CPU counts for, and
+// one CPU with a kind of core of its own.
 var twoPackages = cpus("0 0 0", "0 0 1", "1 0 0", "1 0 1") + box("uncore_cxlcm_0", 31, "0,2") + box("uncore_cxlcm_1", 32, "0,2") + box("cxl_pmu_mem0.0", 40, "0") + `
+-- sys/bus/event_source/devices/cpu_core/type --
+4
+-- sys/bus/event_source/devices/cpu_core/cpus --
+1
+-- sys/bus/event_source/devices/cpu_core/format/event --
+config:0-7
 -- sys/bus/event_source/devices/uncore_cxlcm_0/events/reads --
 event=0x41,umask=0x10
 -- sys/bus/event_source/devices/uncore_cxlcm_0/events/reads.scale --
@@ -54,6 +61,7 @@ func TestPlanCount(t *testing.T) {
 		{"uncore_cxlcm/reads/", "uncore_cxlcm/reads/", 6.103515625e-5, "0:0-1 1:2-3", "0x1f@0>0 0x1f@2>1 0x20@0>0 0x20@2>1"},
 		{"uncore_cxlcm_1/event=1/", "uncore_cxlcm_1/event=1/", 0, "0:0-1 1:2-3", "0x20@0>0 0x20@2>1"},
 		{"cxl_pmu_mem0.0/event=1/", "cxl_pmu_mem0.0/event=1/", 0, "0:0-3", "0x28@0>0"},
+		{"cpu_core/event=1/", "cpu_core/event=1/", 0, "0:1", "0x4@1>0"},
 		{"page-faults", "page-faults", 0, "0:0-1 1:2-3", "0x1@0>0 0x1@1>0 0x1@2>1 0x1@3>1"},
 	} {
 		event, places, err := planCount(m.pmus(), tt.spec, online)
@@ -131,6 +139,54 @@ func TestCountRecorder(t *testing.T) {
 		if last := p[len(p)-1]; (last > 0) != (name == "cpu-clock") {
 			t.Errorf("%s: %v counts in all", name, last)
 		}
+	}
+}
+
+// A counter of the cores ends when its CPU goes offline, as far as anybody sees like one that was disabled. What it
+// counted until then stays, and once it can be opened again it counts on.
+func TestCountReopened(t *testing.T) {
+	c := openCounts(t, "cpu-clock", "dummy")
+	counts := make([]float64, len(c.series))
+	read := func() Moment {
+		t.Helper()
+		m, err := c.Read(counts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	clock := func() (sum float64) {
+		for i := range c.Events[0].Domains {
+			sum += counts[i]
+		}
+		return sum
+	}
+	old := c.series[0].counters[0]
+	if err := old.Disable(); err != nil {
+		t.Fatal(err)
+	}
+	last, err := old.ReadCount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read()
+	if c.series[0].last[0] != last {
+		t.Errorf("%+v was read, it ended at %+v", c.series[0].last[0], last)
+	}
+	dropped := 0
+	for end := time.Now().Add(20 * time.Second); dropped == 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+		dropped += read().Dropped
+	}
+	if counter := c.series[0].counters[0]; dropped != 1 || counter == old || counter.CPU != old.CPU {
+		t.Fatalf("%d times dropped: %+v, want a new counter in place of %+v", dropped, counter, old)
+	}
+	before, end := clock(), time.Now().Add(20*time.Second)
+	for c.series[0].last[0].Value == 0 && time.Now().Before(end) {
+		dropped += read().Dropped
+	}
+	if dropped != 1 || c.series[0].last[0].Value == 0 || clock() < before+float64(c.series[0].last[0].Value) {
+		t.Errorf("dropped %d times; the new counter has %d of %v counts, %v before it", dropped, c.series[0].last[0].Value, clock(), before)
 	}
 }
 

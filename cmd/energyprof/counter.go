@@ -75,7 +75,7 @@ func (c *counters) notes() []string {
 	}
 	var notes []string
 	if n := c.recorder.Books().Dropped; n > 0 {
-		notes = append(notes, fmt.Sprintf("counters went back in %d readings: what they counted meanwhile is missing", n))
+		notes = append(notes, fmt.Sprintf("counters went back or began anew in %d readings (a reset, a CPU that was offline): what they counted meanwhile is missing", n))
 	}
 	return notes
 }
