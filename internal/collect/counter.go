@@ -36,7 +36,7 @@ func counterNotes(name string, result *attribution.Result) []string {
 	}
 	var notes []string
 	for _, n := range result.Notes {
-		if !strings.HasPrefix(n, name) { // it is of all series
+		if !strings.HasPrefix(n, name+" of package ") { // it is of all series
 			n = name + ": " + n
 		}
 		notes = append(notes, n)
