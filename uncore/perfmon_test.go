@@ -56,6 +56,7 @@ func TestReadPerfmon(t *testing.T) {
 			{Name: "UNC_C_TOR_INSERTS.MISS_OPCODE", Unit: "CBO", PMU: "uncore_cbox", Terms: "event=0x35,umask=0x3", Counters: first4,
 				Doubt: "meant with the filter CBoFilter1[28:20], which is not set: it counts more"},
 			{Name: "UNC_P_FREQ_TRANS_CYCLES", Unit: "PCU", PMU: "uncore_pcu", Terms: "event=0x160,config1=0x3b", Counters: first4},
+			{Name: "UNC_CHA_TOR_INSERTS.EVERY_BIT", Unit: "CHA", PMU: "uncore_cha", Terms: "event=0x35,umask=0x1ff", Counters: []int{0}},
 			{Name: "UNC_ARB_TRK_OCCUPANCY.CYCLES_OVER_HALF_FULL", Unit: "ARB", PMU: "uncore_arb", Terms: "event=0x80,umask=0x1,cmask=0xa", Counters: []int{0}},
 			{Name: "UNC_HAC_CBO_TOR_ALLOCATION.DRD", Unit: "HAC_CBO", PMU: "uncore_hac_cbox", Terms: "event=0x35,umask=0x80", Counters: []int{0, 1}},
 			{Name: "umc_cas_cmd.rd", Unit: "UMCPMC", PMU: "amd_umc", Terms: "event=0xa,rdwrmask=0x1", Brief: "Number of CAS commands sent for reads."},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -45,6 +46,25 @@ func TestCheckGroup(t *testing.T) {
 		} else if test.want != "" {
 			t.Errorf("%v: no error, want %s", test.members, test.want)
 		}
+	}
+}
+
+// Where the events of one code disagree about their counters, nothing is known.
+func TestCheckGroupOfOneCode(t *testing.T) {
+	table, err := ReadPerfmon(strings.NewReader(`[
+		{"EventName":"A","Unit":"CXLCM","EventCode":"0x77","UMask":"0x1","Counter":"0"},
+		{"EventName":"B","Unit":"CXLCM","EventCode":"0x77","UMask":"0x1","Counter":"0,1","EdgeDetect":"1"},
+		{"EventName":"C","Unit":"CXLCM","EventCode":"0x78","UMask":"0x1","Counter":"0"}]`), "x.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := Machine{Sys: t.TempDir(), Proc: t.TempDir(), Tables: []*Table{table}}
+	pair := func(config uint64) []Member { return slices.Repeat([]Member{{"x", "uncore_cxlcm_0", config}}, 2) }
+	if err := m.CheckGroup(pair(0x177)); err != nil {
+		t.Errorf("counters 0, or 0 and 1: %v, want no error", err)
+	}
+	if err := m.CheckGroup(pair(0x178)); err == nil {
+		t.Error("two events for counter 0: no error")
 	}
 }
 
