@@ -37,7 +37,7 @@ type Counter struct {
 	// at all.
 	Group int
 	// UserOnly tells that this user may not count in the kernel, and that only what
-	// user code does is counted.
+	// user code does is counted. It is not set of the clocks, which the kernel counts whole.
 	UserOnly bool
 	// Err says why there is no counter: it wraps ErrNotSupported, ErrBusy or
 	// ErrKernelOnly. nil if there is one.
@@ -129,11 +129,11 @@ func (g openGroup) read(dst []perfring.Count, buf *[]perfring.Count) error {
 		if err == nil {
 			dst[g.at[0]] = count
 		}
-		return lost(err)
+		return g.lost(err, dst)
 	}
 	counts, err := g.events[0].ReadGroupCount((*buf)[:0])
 	if err != nil {
-		return lost(err)
+		return g.lost(err, dst)
 	}
 	*buf = counts
 	if len(counts) != len(g.at) {
@@ -145,12 +145,16 @@ func (g openGroup) read(dst []perfring.Count, buf *[]perfring.Count) error {
 	return nil
 }
 
-// lost passes over a pinned event that found no counter: it does not run, which its times say.
-func lost(err error) error {
-	if errors.Is(err, perfring.ErrEventError) {
-		return nil
+// lost takes in a pinned event that found no counter, of which the kernel tells nothing any more:
+// its times say that it should have run and never did. With none, a sum would pass over it.
+func (g openGroup) lost(err error, dst []perfring.Count) error {
+	if !errors.Is(err, perfring.ErrEventError) {
+		return err
 	}
-	return err
+	for _, at := range g.at {
+		dst[at] = perfring.Count{Enabled: dst[at].Enabled + 1}
+	}
+	return nil
 }
 
 // Close closes all counters.

@@ -3,11 +3,13 @@ package uncore
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -247,9 +249,9 @@ func TestWithoutTheKernel(t *testing.T) {
 		}
 		return string(out)
 	}
-	got := as("task-clock,context-switches,page-faults:u,{cpu-migrations,task-clock}")
+	got := as("task-clock,context-switches,page-faults,page-faults:u,{cpu-migrations,minor-faults}")
 	why := ErrKernelOnly.Error()
-	want := "task-clock true <nil>\ncontext-switches false " + why + "\npage-faults:u false <nil>\ncpu-migrations false " + why + "\ntask-clock true <nil>\n"
+	want := "task-clock false <nil>\ncontext-switches false " + why + "\npage-faults true <nil>\npage-faults:u false <nil>\ncpu-migrations false " + why + "\nminor-faults true <nil>\n"
 	if got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
@@ -277,5 +279,24 @@ func TestThreadThatIsGone(t *testing.T) {
 	counters, err := e.Open(Target{Threads: []int{c.Process.Pid}})
 	if err != nil || len(counters.List()) != 0 {
 		t.Errorf("%v, %v: want no counters and no error", counters, err)
+	}
+}
+
+// A pinned event that lost its counter counted nothing, which is not the same as no time to count in:
+// a sum over its CPU has a hole.
+func TestPinnedEventWithoutCounter(t *testing.T) {
+	g := openGroup{at: []int{0, 2}}
+	dst := []perfring.Count{{Value: 7, Enabled: 10, Running: 10}, {Value: 1, Enabled: 2, Running: 2}, {}}
+	want := []perfring.Count{{Enabled: 11}, {Value: 1, Enabled: 2, Running: 2}, {Enabled: 1}}
+	if err := g.lost(fmt.Errorf("reading: %w", perfring.ErrEventError), dst); err != nil || !slices.Equal(dst, want) {
+		t.Errorf("%v, %v; want %v", dst, err, want)
+	}
+	for _, at := range g.at {
+		if value, ok := dst[at].Scaled(); ok {
+			t.Errorf("%+v is scaled to %g, want no value", dst[at], value)
+		}
+	}
+	if err := g.lost(io.ErrUnexpectedEOF, dst); err != io.ErrUnexpectedEOF || !slices.Equal(dst, want) {
+		t.Errorf("%v, %v: another error, want it back and no count touched", dst, err)
 	}
 }

@@ -122,7 +122,7 @@ func (o *opener) openOne(ev pmu.Event, c *Counter, p site, leader *perfring.Even
 		e.Close()
 		return nil, ErrKernelOnly
 	}
-	c.UserOnly = true
+	c.UserOnly = !ev.Clock // which goes on in the kernel, whatever is excluded
 	return e, nil
 }
 

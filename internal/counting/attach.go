@@ -28,8 +28,11 @@ func (r *repetition) openProcesses() error {
 	for _, pid := range r.opt.PIDs {
 		fd, err := unix.PidfdOpen(pid, 0)
 		if err != nil {
-			if err == unix.ESRCH || err == unix.EINVAL {
+			switch err {
+			case unix.ESRCH:
 				err = ErrNoProcess
+			case unix.ENOENT, unix.EINVAL: // of newer kernels, and of older ones
+				err = fmt.Errorf("%w: it is a thread's id", ErrNoProcess)
 			}
 			return fmt.Errorf("process %d: %w", pid, err)
 		}

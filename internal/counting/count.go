@@ -47,8 +47,10 @@ func Count(opt Options, each func(Reading) error) (*Result, error) {
 	}
 	c.result.signals = c.signals
 	for repeat := range max(1, opt.Repeats) {
-		if err = c.reapBefore(); err != nil || repeat > 0 && c.take() {
-			break
+		if repeat > 0 {
+			if err = c.reapBefore(); err != nil || c.take() || c.result.Signal != 0 {
+				break
+			}
 		}
 		if err = c.once(repeat); err != nil || c.result.Signal != 0 {
 			break
@@ -96,14 +98,14 @@ func (c *count) once(repeat int) error {
 }
 
 // reapBefore waits for the command of the repeat before, if that outlives its counting, but
-// not after a signal.
+// not after a signal that ends counting.
 func (c *count) reapBefore() error {
 	for c.result.Running() {
 		fds := []unix.PollFd{{Fd: int32(c.signals.FD), Events: unix.POLLIN}, {Fd: int32(c.result.pending.PIDFD), Events: unix.POLLIN}}
 		if _, err := unix.Ppoll(fds, nil, nil); err != nil && err != unix.EINTR {
 			return fmt.Errorf("waiting for the command: %w", err)
 		}
-		if fds[0].Revents != 0 {
+		if fds[0].Revents != 0 && c.take() {
 			return nil
 		}
 		if fds[1].Revents != 0 {

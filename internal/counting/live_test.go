@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -268,6 +269,25 @@ func TestDurationOfACommand(t *testing.T) {
 	}
 }
 
+// A signal that is only passed on does not let the next repeat begin beside the command.
+func TestPassedOnBetweenRepeats(t *testing.T) {
+	opt := Options{Events: events(t, "task-clock"), Command: []string{"sh", "-c", "trap : USR1; sleep 0.3"},
+		Interval: 10 * time.Millisecond, Duration: 50 * time.Millisecond, Repeats: 2}
+	var begin int64
+	result := run(t, opt, func(r Reading) error {
+		if begin == 0 {
+			begin = r.From
+		}
+		if r.Repeat == 0 && r.To-begin >= int64(opt.Duration) { // the last one
+			return syscall.Kill(os.Getpid(), syscall.SIGUSR1)
+		}
+		return nil
+	})
+	if len(result.Runs) != 2 || result.Runs[0].Exit == nil {
+		t.Errorf("%d repeats, the first command's exit %+v: want 2, and it to have ended before the second", len(result.Runs), result.Runs[0].Exit)
+	}
+}
+
 // What ends within its delay has not been counted, which is not a count of zero.
 func TestDelayOutlivesTheCommand(t *testing.T) {
 	m := &meter{joules: [][]float64{{1}}}
@@ -322,8 +342,18 @@ func TestProcesses(t *testing.T) {
 }
 
 func TestNoProcess(t *testing.T) {
-	if _, err := Count(Options{Events: events(t, "task-clock"), PIDs: []int{1 << 30}}, nil); !errors.Is(err, ErrNoProcess) {
-		t.Errorf("%v, want %v", err, ErrNoProcess)
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	thread, err := strconv.Atoi(threads[len(threads)-1].Name()) // not the first, whose id is the process's
+	if err != nil || thread == os.Getpid() {
+		t.Fatalf("%v, %v: want threads of the runtime", threads, err)
+	}
+	for _, pid := range []int{1 << 30, thread} {
+		if _, err := Count(Options{Events: events(t, "task-clock"), PIDs: []int{pid}}, nil); !errors.Is(err, ErrNoProcess) {
+			t.Errorf("process %d: %v, want %v", pid, err, ErrNoProcess)
+		}
 	}
 }
 

@@ -48,10 +48,8 @@ type NoteKind string
 // The limitations.
 const (
 	NoteUserOnly NoteKind = "user-only" // no counting in the kernel allowed
-	NoteEnergy   NoteKind = "energy"    // the energy readings have a flaw
 	NoteCounters NoteKind = "counters"  // counters could not be read
 	NoteIdentity NoteKind = "identity"  // the command became another user
-	NoteEnded    NoteKind = "ended"     // the command still runs after counting
 )
 
 // Note is something a reader of the numbers must know.

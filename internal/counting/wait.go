@@ -58,7 +58,9 @@ func (w *waiter) remove(fd int) {
 func (w *waiter) wait(until int64) (ready []int, err error) {
 	var deadline time.Time
 	if until >= 0 {
-		deadline = time.Now().Add(time.Duration(until - monotonic()))
+		// A file whose deadline is past is not looked at: whoever is late time after time would
+		// never see what is ready.
+		deadline = time.Now().Add(max(time.Millisecond, time.Duration(until-monotonic())))
 	}
 	if err := w.file.SetReadDeadline(deadline); err != nil {
 		return nil, fmt.Errorf("waiting: %w", err)

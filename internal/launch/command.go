@@ -149,7 +149,7 @@ func (c *Command) Begin() error {
 	_, err := c.goAhead.Write([]byte{1})
 	c.goAhead.Close()
 	if err != nil {
-		c.failure.Close()
+		c.Abandon()
 		return fmt.Errorf("starting %s: the launcher is gone: %w", c.args[0], err)
 	}
 	return nil
