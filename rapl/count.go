@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -32,19 +31,6 @@ type Counts struct {
 	series  []countSeries
 	started bool // all have been read
 }
-
-// countSeries is the counters that are summed to one domain.
-type countSeries struct {
-	name     string // for messages
-	counters []*perfring.Event
-	last     []perfring.Count // by counter
-	ran      []int64          // by counter: when it was last seen to be on, in ns
-	counted  uint64           // since the first reading
-}
-
-// standsStill is how long a counter that is on can look as if it were not: the clock that the kernel takes
-// its time from may be one of jiffies.
-const standsStill = 50 * time.Millisecond
 
 // OpenCounts opens counting events that the user names, in perf's syntax. All instances of a PMU that
 // a name stands for (uncore_cxlcm for uncore_cxlcm_0 and _1) are summed, and so are all CPUs that
@@ -179,7 +165,8 @@ func (c *Counts) Info() Info {
 	return info
 }
 
-// Read puts the counts since the first Read into counts, which are whole numbers. A counter that goes
+// Read puts the counts since the first Read into counts, which are whole numbers, as of the moment before any
+// counter is read: how long it takes to read all of them depends on what runs, and would pass for counts of that. A counter that goes
 // back has not counted, as far as anybody knows. One of the cores ends when its CPU goes offline, and is opened anew
 // once that is back; what it missed until then is missing. The moment's Dropped counts both.
 func (c *Counts) Read(counts []float64) (Moment, error) {
@@ -190,7 +177,7 @@ func (c *Counts) Read(counts []float64) (Moment, error) {
 	if err != nil {
 		return Moment{}, err
 	}
-	moment := Moment{Before: before}
+	moment := Moment{Before: before, After: before}
 	failed := 0
 	for i := range c.series {
 		s := &c.series[i]
@@ -205,63 +192,13 @@ func (c *Counts) Read(counts []float64) (Moment, error) {
 		if dropped {
 			moment.Dropped++
 		}
-		counts[i] = float64(s.counted)
-	}
-	if moment.After, err = clock(unix.CLOCK_MONOTONIC); err != nil {
-		return moment, err
+		counts[i] = float64(s.counted - s.later)
 	}
 	if failed > 0 && (failed == len(c.series) || !c.started) {
 		return moment, errors.Join(moment.Failed...)
 	}
 	c.started = true
 	return moment, nil
-}
-
-// read sums up its counters, at a time in ns; dropped says that one of them could not be followed. A series of which one
-// counter cannot be read does not move: what it counts meanwhile comes with its next reading.
-func (s *countSeries) read(now int64) (dropped bool, err error) {
-	values := make([]perfring.Count, len(s.counters))
-	for i, counter := range s.counters {
-		values[i], err = counter.ReadCount()
-		if errors.Is(err, perfring.ErrEventError) {
-			return false, fmt.Errorf("its PMU has no counter to spare on CPU %d: %w", counter.CPU, err)
-		}
-		if err != nil {
-			return false, fmt.Errorf("on CPU %d: %w", counter.CPU, err)
-		}
-	}
-	if s.last == nil {
-		s.last, s.ran = values, slices.Repeat([]int64{now}, len(values))
-		return false, nil
-	}
-	for i, v := range values {
-		before := s.last[i]
-		s.last[i] = v
-		if v.Value < before.Value {
-			dropped = true
-		} else {
-			s.counted += v.Value - before.Value
-		}
-		switch {
-		case v.Enabled != before.Enabled:
-			s.ran[i] = now
-		case now-s.ran[i] > standsStill.Nanoseconds() && s.reopen(i):
-			dropped, s.ran[i] = true, now
-		}
-	}
-	return dropped, nil
-}
-
-// reopen replaces a counter that has ended, unless its CPU is still offline.
-func (s *countSeries) reopen(i int) bool {
-	old := s.counters[i]
-	counter, err := perfring.Open(&old.Attr, -1, old.CPU, nil)
-	if err != nil {
-		return false
-	}
-	old.Close()
-	s.counters[i], s.last[i] = counter, perfring.Count{}
-	return true
 }
 
 // Close releases the counters.

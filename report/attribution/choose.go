@@ -10,6 +10,10 @@ func (a *Attributor) regress(r *Result) {
 	solutions := make([]*solution, len(a.tracks))
 	histories := make([]*history, len(a.tracks))
 	found, validated, responds, differ := false, false, false, false
+	lead := float64(energyLead)
+	if a.counts {
+		lead = countsLead
+	}
 	for _, g := range a.groups {
 		g.history.finish() // of all first: after that all functions are known
 	}
@@ -23,8 +27,8 @@ func (a *Attributor) regress(r *Result) {
 			solutions[i], histories[i] = sol, g.history
 			found = true
 			validated = validated || sol.validated
-			responds = responds || sol.validated && sol.responds()
-			differ = differ || sol.validated && sol.responds() && sol.differ()
+			responds = responds || sol.validated && sol.responds(lead)
+			differ = differ || sol.validated && sol.responds(lead) && sol.differ()
 		}
 	}
 	note := func(format string, args ...any) { r.Notes = append(r.Notes, a.say(format, args...)) }
@@ -63,7 +67,7 @@ func (a *Attributor) regress(r *Result) {
 		case !s.validated:
 			note("%v: one half of the recording does not tell enough to predict the other: its joules are shared by CPU time", r.Series[i].Series)
 			continue
-		case !s.responds():
+		case !s.responds(lead):
 			id = s.alike.still()
 		case !s.differ():
 			id = s.alike

@@ -156,13 +156,21 @@ func (s *solution) validate(r *rows, c *changes) {
 	s.validated = ok == [4]bool{true, true, true, true} && s.alike != nil
 }
 
-// responds tells whether what runs explains more of the energy than time alone.
-func (s *solution) responds() bool {
+// responds tells whether what runs explains more of the energy than time alone, and leads by more
+// than so many standard errors.
+func (s *solution) responds(lead float64) bool {
 	if s.each.model.terms.base == none {
 		return true
 	}
-	return s.byAlike.beats(s.byTime) || s.byEach.beats(s.byTime)
+	return max(s.byAlike.lead(s.byTime), s.byEach.lead(s.byTime)) > lead
 }
+
+// All energy depends on what runs, and it is asked whether a recording shows it. Counts need not: one series in
+// forty that does not would come out as the functions' by chance.
+const (
+	energyLead = 2
+	countsLead = 4
+)
 
 // differ tells whether functions have different powers, as far as predictions show.
 func (s *solution) differ() bool {

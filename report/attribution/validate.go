@@ -28,7 +28,11 @@ func (p prediction) error() float64 {
 
 // beats tells whether p predicts better than o by more than chance: the difference
 // of their squared errors, block by block, is twice its standard error or more.
-func (p prediction) beats(o prediction) bool {
+func (p prediction) beats(o prediction) bool { return p.lead(o) > 2 }
+
+// lead is by how many of its standard errors the difference of their squared errors is
+// in favour of p.
+func (p prediction) lead(o prediction) float64 {
 	n := float64(len(p.square))
 	// A few blocks in which something went wrong with the samples must not decide.
 	sizes := make([]float64, len(p.square))
@@ -45,7 +49,10 @@ func (p prediction) beats(o prediction) bool {
 	}
 	mean := sum / n
 	variance := (squares/n - mean*mean) / (n - 1)
-	return mean > 0 && mean*mean > 4*variance
+	if mean <= 0 {
+		return 0
+	}
+	return mean / math.Sqrt(max(0, variance))
 }
 
 // outlier is how many times the median difference of a block counts at most.
