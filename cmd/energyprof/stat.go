@@ -112,7 +112,7 @@ func (f *statFlags) by() counting.By {
 }
 
 // options translates the flags of what to count, and refuses what makes no sense.
-func (f *statFlags) options(fl *pflag.FlagSet, fs pmu.FS, args []string) (counting.Options, error) {
+func (f *statFlags) options(fl *pflag.FlagSet, online []int, args []string) (counting.Options, error) {
 	opt := counting.Options{
 		Command: args, All: f.all || f.cpus != "", NoInherit: f.noInherit, Repeats: f.repeats,
 		Interval: f.interval, Delay: f.delay, Duration: f.duration, Proc: "/proc",
@@ -155,34 +155,29 @@ func (f *statFlags) options(fl *pflag.FlagSet, fs pmu.FS, args []string) (counti
 			}
 		}
 	}
-	if opt.All {
-		return opt, f.chooseCPUs(&opt, fs)
+	if f.cpus != "" {
+		var err error
+		opt.CPUs, err = chooseCPUs(f.cpus, online)
+		return opt, err
 	}
 	return opt, nil
 }
 
-// chooseCPUs are those of -C, or all.
-func (f *statFlags) chooseCPUs(opt *counting.Options, fs pmu.FS) error {
-	online, err := fs.OnlineCPUs()
+// chooseCPUs are those of -C. Of -a they are not chosen: counting follows those that come and go.
+func chooseCPUs(list string, online []int) ([]int, error) {
+	cpus, err := pmu.ParseCPUList(list)
 	if err != nil {
-		return err
+		return nil, usagef("-C %s: %w", list, err)
 	}
-	opt.CPUs = online
-	if f.cpus == "" {
-		return nil
+	if len(cpus) == 0 {
+		return nil, usagef("-C: no CPU is named")
 	}
-	if opt.CPUs, err = pmu.ParseCPUList(f.cpus); err != nil {
-		return usagef("-C %s: %w", f.cpus, err)
-	}
-	if len(opt.CPUs) == 0 {
-		return usagef("-C: no CPU is named")
-	}
-	for _, cpu := range opt.CPUs {
+	for _, cpu := range cpus {
 		if !slices.Contains(online, cpu) {
-			return usagef("-C %s: CPU %d is not online (those are %s)", f.cpus, cpu, pmu.FormatCPUList(online))
+			return nil, usagef("-C %s: CPU %d is not online (those are %s)", list, cpu, pmu.FormatCPUList(online))
 		}
 	}
-	return nil
+	return cpus, nil
 }
 
 // given counts the flags that were.
@@ -199,7 +194,11 @@ func given(flags ...bool) int {
 // run counts. Whatever can be refused is refused before the command starts.
 func (f *statFlags) run(fl *pflag.FlagSet, args []string) error {
 	fs := pmu.NewFS("/sys", "/proc")
-	opt, err := f.options(fl, fs, args)
+	online, err := fs.OnlineCPUs()
+	if err != nil {
+		return err
+	}
+	opt, err := f.options(fl, online, args)
 	if err != nil {
 		return err
 	}
@@ -209,7 +208,7 @@ func (f *statFlags) run(fl *pflag.FlagSet, args []string) error {
 	}
 	defer energy.close()
 	opt.Energy = energy.source
-	b := &statBuilder{opt: opt, by: f.by(), info: energy.info}
+	b := &statBuilder{opt: opt, online: online, by: f.by(), info: energy.info}
 	machine, err := f.machine()
 	if err != nil {
 		return err
@@ -247,11 +246,13 @@ func (f *statFlags) run(fl *pflag.FlagSet, args []string) error {
 		return err
 	}
 	defer result.Close()
+	r := b.result(wholeRuns(result))
+	r.Notes = append(r.Notes, b.notes(result, r, energy)...)
 	if opt.Interval == 0 {
-		r := b.result(wholeRuns(result))
 		b.nameHolders(r)
-		r.Notes = append(r.Notes, b.notes(result, r, energy)...)
 		err = out.write(r)
+	} else {
+		tellNotes(r.Notes) // of all intervals, whose records are written
 	}
 	if err == nil {
 		err = out.close()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +15,7 @@ import (
 // statBuilder makes results of what was counted.
 type statBuilder struct {
 	opt     counting.Options
+	online  []int // CPUs, at the start
 	terms   []uncore.Term
 	by      counting.By
 	cpus    []pmu.CPU
@@ -77,7 +79,11 @@ func (b *statBuilder) build(readings []counting.Reading, elapsed []float64) *sta
 		r.Command = &statCommand{Args: b.opt.Command}
 	}
 	if b.opt.All {
-		r.CPUs = pmu.FormatCPUList(b.opt.CPUs)
+		cpus := b.opt.CPUs
+		if cpus == nil {
+			cpus = b.online
+		}
+		r.CPUs = pmu.FormatCPUList(cpus)
 	}
 	rows := make([][]counting.Row, len(readings))
 	per := make([]rates, len(readings))
@@ -93,7 +99,7 @@ func (b *statBuilder) build(readings []counting.Reading, elapsed []float64) *sta
 		r.Source = &statSource{Name: b.info.Name, Measured: b.info.Measured}
 		e := b.energy(readings, per)
 		if b.by == counting.Total {
-			b.perInstruction(e, byKey, per)
+			b.perInstruction(e, keys, byKey, per)
 		}
 		if b.info.Measured {
 			r.Energy = e
@@ -153,7 +159,8 @@ func (b *statBuilder) count(k countKey, rows []*counting.Row, per []rates) statC
 	if c.clock {
 		c.Unit = "ns"
 	}
-	var values, shares, perSecond, perCPU, joules []float64
+	var values, shares []float64
+	var perSecond, perCPU, joules ratio
 	state, reported := counting.NotCounted, false
 	for i, row := range rows {
 		if row == nil || row.State != counting.Counted {
@@ -169,14 +176,12 @@ func (b *statBuilder) count(k countKey, rows []*counting.Row, per []rates) statC
 		v := row.Value * scale
 		values = append(values, v)
 		shares = append(shares, row.Share)
-		perSecond = append(perSecond, v/per[i].seconds)
+		perSecond.add(v, per[i].seconds)
 		if !term.Uncore {
-			perCPU = append(perCPU, v/per[i].cpuSeconds)
+			perCPU.add(v, per[i].cpuSeconds)
 		}
 		c.UserOnly = c.UserOnly || row.UserOnly
-		if j := b.joules(per[i], k.where.Socket); v > 0 && j > 0 {
-			joules = append(joules, j/v)
-		}
+		joules.add(b.joules(per[i], k.where.Socket), v)
 	}
 	c.quantity = newQuantity(values)
 	if !c.ok() {
@@ -185,15 +190,38 @@ func (b *statBuilder) count(k countKey, rows []*counting.Row, per []rates) statC
 	}
 	c.State, c.err, c.Reason = stateName(counting.Counted), nil, ""
 	c.Share = newQuantity(shares).Value
-	c.PerSecond = newQuantity(perSecond).Value
+	c.PerSecond = perSecond.value()
 	if !c.clock {
-		c.PerCPUSecond = newQuantity(perCPU).Value
+		c.PerCPUSecond = perCPU.value()
 	}
 	perPlace := b.by == counting.Total || b.by == counting.Socket
 	if perPlace && b.info.Measured && !c.clock && c.Unit != unitJoules {
-		c.JoulesPerCount = newQuantity(joules).Value
+		if joules.over > 0 {
+			c.JoulesPerCount = joules.value()
+		}
 	}
 	return c
+}
+
+// ratio is what all repeats together had of one thing for another. The mean of each repeat's own
+// ratio would not go with the means that stand beside it, nor know what to do with a repeat of none.
+type ratio struct{ over, under float64 }
+
+// add takes a repeat in that knows both.
+func (r *ratio) add(over, under float64) {
+	if !math.IsNaN(over) && !math.IsNaN(under) {
+		r.over += over
+		r.under += under
+	}
+}
+
+// value is nil where there is nothing to divide by.
+func (r *ratio) value() *float64 {
+	if r.under <= 0 {
+		return nil
+	}
+	v := r.over / r.under
+	return &v
 }
 
 // stateName is how a state is written, in all formats.

@@ -9,14 +9,14 @@ import (
 )
 
 // perInstruction divides the energy by the instructions, if they were counted in
-// user space and the kernel.
-func (b *statBuilder) perInstruction(e *statEnergy, rows map[countKey][]*counting.Row, per []rates) {
-	for k, repeats := range rows {
+// user space and the kernel. Of several such events it is the first that has a value.
+func (b *statBuilder) perInstruction(e *statEnergy, keys []countKey, rows map[countKey][]*counting.Row, per []rates) {
+	for _, k := range keys {
 		if generic, modifiers := genericName(b.terms[k.term].Name); generic != instructions || modifiers != "" {
 			continue
 		}
 		var joules []float64
-		for i, row := range repeats {
+		for i, row := range rows[k] {
 			joules = append(joules, unknown)
 			if row != nil && row.State == counting.Counted && row.Value > 0 && !row.UserOnly {
 				joules[i] = b.joules(per[i], -1) / row.Value
@@ -24,8 +24,8 @@ func (b *statBuilder) perInstruction(e *statEnergy, rows map[countKey][]*countin
 		}
 		if q := newQuantity(joules); q.ok() {
 			e.JoulesPerInstruction = &q
+			return
 		}
-		return
 	}
 }
 
@@ -48,7 +48,8 @@ func genericName(event string) (name, modifiers string) {
 	return name, modifiers
 }
 
-// instructionsPerCycle pairs instructions with the cycles of the same modifiers and place.
+// instructionsPerCycle pairs instructions with the cycles of the same modifiers and place: those
+// of their own group, if it has some, which were counted at the same times.
 func (b *statBuilder) instructionsPerCycle(keys []countKey, rows map[countKey][]*counting.Row) []statMetric {
 	var out []statMetric
 	for _, k := range keys {
@@ -56,25 +57,45 @@ func (b *statBuilder) instructionsPerCycle(keys []countKey, rows map[countKey][]
 		if generic != instructions {
 			continue
 		}
-		for _, of := range keys {
-			if g, m := genericName(b.terms[of.term].Name); g != cycles || m != modifiers || of.where != k.where {
+		of, found := countKey{}, false
+		for _, c := range keys {
+			if g, m := genericName(b.terms[c.term].Name); g != cycles || m != modifiers || c.where != k.where {
 				continue
 			}
-			var values []float64
-			for i, row := range rows[k] {
-				values = append(values, unknown)
-				if c := rows[of][i]; row != nil && c != nil && row.State == counting.Counted && c.State == counting.Counted && c.Value > 0 {
-					values[i] = row.Value / c.Value
+			if same := b.terms[c.term].Group >= 0 && b.terms[c.term].Group == b.terms[k.term].Group; same || !found {
+				if of, found = c, true; same {
+					break
 				}
 			}
-			m := statMetric{Name: "ipc", Where: placeName(k.where, b.by), Unit: "instructions/cycle", Formula: b.terms[k.term].Name + " / " + b.terms[of.term].Name, quantity: newQuantity(values)}
-			if m.ok() {
-				out = append(out, m)
+		}
+		if !found {
+			continue
+		}
+		var values []float64
+		for i, row := range rows[k] {
+			values = append(values, unknown)
+			if c := rows[of][i]; row != nil && c != nil && row.State == counting.Counted && c.State == counting.Counted && c.Value > 0 {
+				values[i] = row.Value / c.Value
 			}
-			break
+		}
+		m := statMetric{Name: "ipc", Where: placeName(k.where, b.by), Unit: "instructions/cycle", Formula: b.terms[k.term].Name + " / " + b.terms[of.term].Name, quantity: newQuantity(values)}
+		if m.ok() {
+			out = append(out, m)
 		}
 	}
 	return out
+}
+
+// shortest is the shortest time, in seconds, of which joules are told: of a repeat or an interval.
+func (b *statBuilder) shortest(runs []counting.Run) float64 {
+	least := runs[0].Seconds()
+	for _, run := range runs {
+		least = min(least, run.Seconds())
+	}
+	if b.opt.Interval > 0 {
+		least = min(least, b.opt.Interval.Seconds())
+	}
+	return least
 }
 
 // shortRun warns of joules that a counter's own steps in time blur: registers of
@@ -91,7 +112,7 @@ func (b *statBuilder) shortRun(seconds float64) string {
 	case b.info.Name == "perf-power" || b.info.Name == "powercap" || b.info.Name == "msr":
 		step, what = time.Millisecond, "energy counters move"
 	}
-	if step == 0 || seconds > 20*step.Seconds() {
+	if step == 0 || seconds == 0 || seconds > 20*step.Seconds() {
 		return ""
 	}
 	return fmt.Sprintf("joules of %s are blurred: %s in steps of %v", time.Duration(seconds*1e9).Round(10*time.Microsecond), what, step)

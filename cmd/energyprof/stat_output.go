@@ -91,11 +91,16 @@ func (o *statOutput) write(r *statResult) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	if o.notes {
-		for _, note := range r.Notes {
-			fmt.Fprintf(os.Stderr, "energyprof: note: %s\n", printable(note))
-		}
+		tellNotes(r.Notes)
 	}
 	return nil
+}
+
+// tellNotes says what has no place in the output.
+func tellNotes(notes []string) {
+	for _, note := range notes {
+		fmt.Fprintf(os.Stderr, "energyprof: note: %s\n", printable(note))
+	}
 }
 
 // close completes the file.
@@ -164,7 +169,7 @@ func (b *statBuilder) notes(result *counting.Result, r *statResult, e *energy) [
 	}
 	notes = append(notes, e.remarks...)
 	notes = append(notes, e.source.Info().Notes...)
-	if text := b.shortRun(*r.Seconds.Value); text != "" {
+	if text := b.shortRun(b.shortest(result.Runs)); text != "" {
 		notes = append(notes, text)
 	}
 	return notes
