@@ -64,7 +64,7 @@ func TestUnitsDoNotMatter(t *testing.T) {
 // What is counted whatever runs is static; energy of that kind is shared by CPU time, where any ran.
 // Each is said in its own words.
 func TestCountsThatDependOnNothing(t *testing.T) {
-	tr := recorded(t, 0, 0)
+	tr, static := recorded(t, 0, 0), 0
 	for _, tt := range []struct {
 		counts bool
 		static float64
@@ -81,6 +81,28 @@ func TestCountsThatDependOnNothing(t *testing.T) {
 		if !slices.Contains(r.Notes, tt.note) {
 			t.Errorf("counts %v: notes %q, want %q", tt.counts, r.Notes, tt.note)
 		}
+	}
+	// A short recording with few samples does not tell what running CPUs count; where all is static that
+	// is in no function, and no uncertainty of it.
+	for seed := range uint64(8) {
+		m := simulate.Machine{Packages: []simulate.Package{{CPUs: 2, Busy: 0.9, Static: 10}}, Functions: []simulate.Function{{Share: 1, Burst: 20 * time.Millisecond}, {Share: 1, Burst: 5 * time.Millisecond}}}
+		short, err := simulate.Record(m, simulate.Instruments{Duration: time.Second, ReadEvery: 10 * time.Millisecond, StampError: 500 * time.Microsecond, Hertz: 997}, seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := shareOut(t, short, 1e9, true)
+		if !slices.ContainsFunc(r.Notes, func(n string) bool { return strings.HasSuffix(n, "all of it is static") }) {
+			continue
+		}
+		static++
+		for _, n := range r.Notes {
+			if strings.Contains(n, "include it") || strings.Contains(n, "give or take") {
+				t.Errorf("seed %d: all is static, and yet %q", seed, n)
+			}
+		}
+	}
+	if static == 0 {
+		t.Error("no short recording is found to be static")
 	}
 	// No words of energy where it is none, and a name stays what it is.
 	for _, n := range shareOut(t, recorded(t, 5, 5), 1e9, true).Notes {
