@@ -90,10 +90,14 @@ func (f FS) names() ([]string, error) {
 	return names, nil
 }
 
-// PMUs reads every PMU, in order of name. One that cannot be read is left out
-// and named in the error, which then comes together with the others.
+// PMUs reads every PMU, in order of name; none where sysfs has no place for them, as in a container
+// that hides it. One that cannot be read is left out and named in the error, which then comes
+// together with the others.
 func (f FS) PMUs() ([]PMU, error) {
 	names, err := f.names()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

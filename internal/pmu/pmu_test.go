@@ -188,3 +188,14 @@ func TestTopology(t *testing.T) {
 		t.Errorf("nothing mounted: %v, %v; want ErrNotExist", cpus, err)
 	}
 }
+
+// A container may hide where the PMUs are; that leaves the events that need none.
+func TestNoPlaceForPMUs(t *testing.T) {
+	fs := NewFS(t.TempDir(), "")
+	if pmus, err := fs.PMUs(); len(pmus) > 0 || err != nil {
+		t.Errorf("%v, %v", pmus, err)
+	}
+	if _, err := fs.Parse("cpu-clock"); err != nil {
+		t.Error(err)
+	}
+}
