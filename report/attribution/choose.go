@@ -89,9 +89,9 @@ func (id *identified) still() *identified {
 	s.fit = &f
 	f.joules = make([]float64, len(id.joules))
 	f.joules[id.model.terms.base] = id.problem.energy
-	f.free = make([]bool, len(id.free))
-	f.free[id.model.terms.base] = true // which is then known as well as the total is
-	s.wide, s.noAlone = nil, false     // no function's joules include anything
+	s.known = id.errors()
+	s.known[id.model.terms.base] = 0 // as well as the total
+	s.noAlone = false                // no function's joules include anything
 	return &s
 }
 

@@ -31,7 +31,7 @@ type identified struct {
 	cov   *mat.SymDense
 
 	wide    *fit      // with columns for company, where there is any: that errs as well
-	known   []float64 // standard errors, where the fit is one of segments
+	known   []float64 // standard errors, where the fit is one of segments or all is static
 	told    terms     // before functions were joined for being uncertain
 	untold  givenUp   // by then
 	damping float64   // part of the correction for the errors of the columns that is made
