@@ -156,11 +156,16 @@ func (c *Counts) open(fs pmu.FS, spec string, online []pmu.CPU) error {
 	return nil
 }
 
-// Info describes the counters as a source; its Domains are those of all events.
+// Info describes the counters as a source; its Domains are those of all events. Its Notes grow with the readings.
 func (c *Counts) Info() Info {
 	info := Info{Name: "counters", Measured: true}
 	for _, e := range c.Events {
 		info.Domains = append(info.Domains, e.Domains...)
+	}
+	for i := range c.series {
+		if s := &c.series[i]; s.failed > 0 {
+			info.Notes = append(info.Notes, fmt.Sprintf("counter %s could not be read %d times (%v): what it counted meanwhile came later, or is missing", s.name, s.failed, s.why))
+		}
 	}
 	return info
 }
@@ -187,6 +192,7 @@ func (c *Counts) Read(counts []float64) (Moment, error) {
 				moment.Failed = make([]error, len(c.series))
 			}
 			moment.Failed[i] = fmt.Errorf("counter %s: %w", s.name, err)
+			s.failed, s.why = s.failed+1, err
 			failed++
 		}
 		if dropped {

@@ -190,6 +190,32 @@ func TestCountReopened(t *testing.T) {
 	}
 }
 
+// A series that cannot be read any more says so, and stops no other one.
+func TestCountThatFails(t *testing.T) {
+	c := openCounts(t, "dummy", "cpu-clock")
+	if notes := c.Info().Notes; len(notes) > 0 {
+		t.Errorf("notes %q before anything failed", notes)
+	}
+	if err := c.series[0].counters[0].Close(); err != nil {
+		t.Fatal(err)
+	}
+	counts := make([]float64, len(c.series))
+	for range 2 {
+		m, err := c.Read(counts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := len(c.series) - 1
+		if m.Failed == nil || m.Failed[0] == nil || m.Failed[last] != nil || counts[last] == 0 {
+			t.Errorf("%+v with %v, want the first to fail and the last to count", m, counts)
+		}
+	}
+	if notes := c.Info().Notes; len(notes) != 1 || !strings.HasPrefix(notes[0], "counter "+c.series[0].name+" could not be read 2 times (on CPU ") {
+		t.Errorf("notes %q", notes)
+	}
+	c.series[0].counters = c.series[0].counters[1:] // which is closed
+}
+
 func TestOpenCountsRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		specs []string

@@ -19,6 +19,8 @@ type countSeries struct {
 	ran      []int64          // by counter: when it was last seen to be on, in ns
 	counted  uint64           // since the first reading, by the time that the last one was done
 	later    uint64           // of these, what came after that had begun
+	failed   int              // readings
+	why      error            // of the last of them
 }
 
 // standsStill is how long a counter that is on can look as if it were not: the clock that the kernel takes

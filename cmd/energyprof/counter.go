@@ -73,7 +73,7 @@ func (c *counters) notes() []string {
 	if c.source == nil {
 		return nil
 	}
-	var notes []string
+	notes := c.source.Info().Notes
 	if n := c.recorder.Books().Dropped; n > 0 {
 		notes = append(notes, fmt.Sprintf("counters went back or began anew in %d readings (a reset, a CPU that was offline): what they counted meanwhile is missing", n))
 	}
