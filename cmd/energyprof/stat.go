@@ -3,9 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -144,40 +141,16 @@ func (f *statFlags) options(fl *pflag.FlagSet, online []int, args []string) (cou
 	case fl.Changed("output") && f.output == "":
 		return opt, usagef("-o: the file has no name")
 	}
+	var err error
 	if f.pids != "" {
-		for _, field := range strings.Split(f.pids, ",") {
-			pid, err := strconv.Atoi(field)
-			if err != nil || pid <= 0 {
-				return opt, usagef("-p: %q is no process id", field)
-			}
-			if !slices.Contains(opt.PIDs, pid) {
-				opt.PIDs = append(opt.PIDs, pid)
-			}
+		if opt.PIDs, err = processIDs(f.pids); err != nil {
+			return opt, err
 		}
 	}
 	if f.cpus != "" {
-		var err error
 		opt.CPUs, err = chooseCPUs(f.cpus, online)
-		return opt, err
 	}
-	return opt, nil
-}
-
-// chooseCPUs are those of -C. Of -a they are not chosen: counting follows those that come and go.
-func chooseCPUs(list string, online []int) ([]int, error) {
-	cpus, err := pmu.ParseCPUList(list)
-	if err != nil {
-		return nil, usagef("-C %s: %w", list, err)
-	}
-	if len(cpus) == 0 {
-		return nil, usagef("-C: no CPU is named")
-	}
-	for _, cpu := range cpus {
-		if !slices.Contains(online, cpu) {
-			return nil, usagef("-C %s: CPU %d is not online (those are %s)", list, cpu, pmu.FormatCPUList(online))
-		}
-	}
-	return cpus, nil
+	return opt, err
 }
 
 // given counts the flags that were.
