@@ -155,6 +155,8 @@ func TestCountersRefused(t *testing.T) {
 	domain := rapl.Domain{Name: "page-faults", CPUs: []int{0}}
 	for want, opt := range map[string]Options{
 		`the counter "page-faults" has no series`: {CounterMethod: attribution.Auto, Counters: []rapl.CountedEvent{{Name: "page-faults"}}},
+		`there are two counters "page-faults"`: {CounterMethod: attribution.Auto, Counters: []rapl.CountedEvent{{Name: "page-faults", Domains: []rapl.Domain{domain}},
+			{Name: "page-faults", Domains: []rapl.Domain{domain}}}},
 		"unknown method": {Counters: []rapl.CountedEvent{{Name: "page-faults", Domains: []rapl.Domain{domain}}}},
 		"has no CPUs":    {CounterMethod: attribution.Auto, Counters: []rapl.CountedEvent{{Name: "page-faults", Domains: []rapl.Domain{{Name: "page-faults"}}}}},
 		`counter name "cpu-clock" is taken`: {CounterMethod: attribution.Auto, Events: []Event{{Name: "cycles"}, {Name: "cpu-clock"}},
