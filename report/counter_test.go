@@ -2,10 +2,12 @@ package report
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/pprof/profile"
 
 	"github.com/energyprof/energyprof/report/attribution"
@@ -79,11 +81,33 @@ func TestCounters(t *testing.T) {
 			t.Errorf("%s: parts of %d, packages of %d counts, %d in all", c.Name, parts, domains, c.Count)
 		}
 	}
-	// The energy is what it is without them.
-	plain := example()
-	if before := mustProfile(t, plain); len(p.SampleType) != len(before.SampleType)+2 || p.DefaultSampleType != before.DefaultSampleType {
+	// All else is what it is without them.
+	before := mustProfile(t, example())
+	if len(p.SampleType) != len(before.SampleType)+2 || p.DefaultSampleType != before.DefaultSampleType {
 		t.Errorf("sample types %v of a recording that had %v", p.SampleType, before.SampleType)
 	}
+	if d := cmp.Diff(byLeaf(before, before.SampleType), byLeaf(p, before.SampleType)); d != "" {
+		t.Errorf("values without and with counters (-without +with):\n%s", d)
+	}
+}
+
+// byLeaf sums these sample types of a profile up by function; what is 0 is left out.
+func byLeaf(p *profile.Profile, types []*profile.ValueType) map[string]int64 {
+	sums := map[string]int64{}
+	for _, st := range types {
+		i := sampleType(p, st.Type, st.Unit)
+		for _, s := range p.Sample {
+			if i >= 0 && s.Value[i] != 0 {
+				leaf := s.Location[0]
+				name := fmt.Sprintf("%#x", leaf.Address)
+				if len(leaf.Line) > 0 {
+					name = leaf.Line[0].Function.Name
+				}
+				sums[st.Type+" of "+name] += s.Value[i]
+			}
+		}
+	}
+	return sums
 }
 
 // A profile that was merged has other counts than those that an interval is of.
