@@ -110,6 +110,24 @@ func (r *repetition) openCounters(t uncore.Target) error {
 	}
 }
 
+// keepFileLimit gives the command of each repeat the limit of open files that the first one had. It
+// would inherit ours, which moreFiles may have raised meanwhile.
+func (r *repetition) keepFileLimit() error {
+	var limit unix.Rlimit
+	err := unix.Prlimit(r.command.PID, unix.RLIMIT_NOFILE, nil, &limit)
+	switch {
+	case err != nil:
+	case r.Repeat == 0:
+		r.files = limit
+	case limit != r.files:
+		err = unix.Prlimit(r.command.PID, unix.RLIMIT_NOFILE, &r.files, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("the command's limit of open files: %w", err)
+	}
+	return nil
+}
+
 // maxFiles bounds what counting asks for: the kernel's default for fs.nr_open.
 const maxFiles = 1 << 20
 

@@ -20,6 +20,7 @@ type count struct {
 	signals *launch.Signals
 	child   atomic.Pointer[launch.Command] // of the present repeat, for the signal goroutine
 	result  *Result
+	files   unix.Rlimit // of open files, of the first repeat's command
 }
 
 func monotonic() int64 {

@@ -242,6 +242,27 @@ func TestReadingsNobodyWants(t *testing.T) {
 	}
 }
 
+// A limit of open files that was raised for the counters is not the next repeat's command's.
+func TestFileLimitOfRepeats(t *testing.T) {
+	var limit unix.Rlimit
+	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, nil, &limit); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Prlimit(0, unix.RLIMIT_NOFILE, &limit, nil)
+	file := filepath.Join(t.TempDir(), "limits")
+	opt := Options{Events: events(t, "task-clock"), Command: []string{"sh", "-c", "ulimit -n >>" + file}, Interval: time.Hour, Repeats: 2}
+	run(t, opt, func(Reading) error { // of one repeat's end; another limit, as moreFiles sets it
+		return unix.Prlimit(0, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: limit.Cur - 1, Max: limit.Max}, nil)
+	})
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Fields(string(text)); len(got) != 2 || got[0] != got[1] {
+		t.Errorf("limits of open files of the repeats: %v, want the same of both", got)
+	}
+}
+
 // A signal that is only passed on does not let the next repeat begin beside the command.
 func TestPassedOnBetweenRepeats(t *testing.T) {
 	opt := Options{Events: events(t, "task-clock"), Command: []string{"sh", "-c", "trap : USR1; sleep 0.3"},

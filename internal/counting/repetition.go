@@ -42,6 +42,9 @@ func (r *repetition) open() (err error) {
 			return err
 		}
 		r.child.Store(r.command)
+		if err := r.keepFileLimit(); err != nil {
+			return err
+		}
 	}
 	switch {
 	case len(r.opt.PIDs) > 0:
