@@ -91,11 +91,22 @@ func TestKindOf(t *testing.T) {
 	}
 }
 
-// A machine without PMUs in sysfs says so and has no boxes.
+// A machine without PMUs in sysfs has no boxes, and a directory of PMUs that cannot be read is an error.
 func TestNoBoxes(t *testing.T) {
-	boxes, err := Machine{Sys: t.TempDir(), Proc: t.TempDir()}.Boxes()
+	sys := t.TempDir()
+	if boxes, err := (Machine{Sys: sys, Proc: t.TempDir()}).Boxes(); len(boxes) != 0 || err != nil {
+		t.Errorf("without PMUs: %v, %v; want no boxes and no error", boxes, err)
+	}
+	bus := filepath.Join(sys, "bus", "event_source")
+	if err := os.MkdirAll(bus, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(bus, "devices"), nil, 0o644); err != nil { // no directory
+		t.Fatal(err)
+	}
+	boxes, err := Machine{Sys: sys, Proc: t.TempDir()}.Boxes()
 	if len(boxes) != 0 || err == nil || !strings.Contains(err.Error(), "list the PMUs") {
-		t.Errorf("%v, %v", boxes, err)
+		t.Errorf("a file for a directory: %v, %v; want no boxes and the error of listing the PMUs", boxes, err)
 	}
 }
 
