@@ -31,7 +31,7 @@ type Term struct {
 
 // Events reads a list of events and groups of events, {a,b}, in perf's syntax; names
 // that sysfs does not know are looked up in the machine's tables. Nothing is opened.
-// The error is a *pmu.EventError where the list is at fault.
+// Where the list is at fault, the error names the event, the part of it that is wrong, and why.
 func (m Machine) Events(spec string) (*Events, error) {
 	fs := m.fs().WithNames(func(name string) (string, bool) {
 		entry, ok := m.Lookup(name)

@@ -3,9 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"slices"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -113,18 +110,12 @@ func (f *recordFlags) options(fs pmu.FS, args []string) (session.Options, error)
 	default:
 		return opt, usagef("-g %q: stacks are recorded by fp or none", f.callGraph)
 	}
+	var err error
 	if f.pids != "" {
-		for _, field := range strings.Split(f.pids, ",") {
-			pid, err := strconv.Atoi(field)
-			if err != nil || pid <= 0 {
-				return opt, usagef("-p: %q is no process id", field)
-			}
-			if !slices.Contains(opt.PIDs, pid) {
-				opt.PIDs = append(opt.PIDs, pid)
-			}
+		if opt.PIDs, err = processIDs(f.pids); err != nil {
+			return opt, err
 		}
 	}
-	var err error
 	opt.Events, err = f.events(fs)
 	return opt, err
 }
