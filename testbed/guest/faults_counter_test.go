@@ -110,7 +110,7 @@ func TestCounterWraps(t *testing.T) {
 				sane(t, s)
 				// What the register does not show of the joules is whole turns.
 				wraps := (total - float64(moved)/perJoule) / c.turn
-				if math.Abs(wraps-math.Round(wraps)) > 0.01 || wraps < 2 {
+				if math.Abs(wraps-math.Round(wraps)) > 0.01 || math.Round(wraps) < 2 {
 					t.Errorf("%s: %.3f J were drawn and the register moved by %.3f J: it wrapped %.3f times, want twice or more", source, total, float64(moved)/perJoule, wraps)
 				}
 			}
