@@ -1,12 +1,29 @@
 package main
 
 import (
+	"path/filepath"
 	"regexp"
 	"slices"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/txtar"
+
 	"github.com/energyprof/energyprof/uncore"
 )
+
+// sapphireRapids is a written tree of a machine with two packages of four CPUs.
+func sapphireRapids(t *testing.T) uncore.Machine {
+	t.Helper()
+	archive, err := txtar.ParseFile("../../uncore/testdata/spr.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	if err := txtar.Write(archive, root); err != nil {
+		t.Fatal(err)
+	}
+	return uncore.Machine{Sys: filepath.Join(root, "sys"), Proc: filepath.Join(root, "proc")}
+}
 
 // A figure whose joules nothing measures is none that works here, though all of
 // its counters do.

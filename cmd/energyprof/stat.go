@@ -11,6 +11,7 @@ import (
 
 	"github.com/energyprof/energyprof/internal/counting"
 	"github.com/energyprof/energyprof/internal/pmu"
+	"github.com/energyprof/energyprof/internal/stat"
 )
 
 // statFlags are the flags of stat, as they were given.
@@ -181,7 +182,8 @@ func (f *statFlags) run(fl *pflag.FlagSet, args []string) error {
 	}
 	defer energy.close()
 	opt.Energy = energy.source
-	b := &statBuilder{opt: opt, online: online, by: f.by(), info: energy.info}
+	b := &stat.Builder{Options: opt, Online: online, By: f.by(), Source: energy.info, SourceRemarks: energy.remarks,
+		Reason: reason, Advice: advice, AdviceOnNote: adviceCount}
 	machine, err := f.machine()
 	if err != nil {
 		return err
@@ -189,8 +191,8 @@ func (f *statFlags) run(fl *pflag.FlagSet, args []string) error {
 	if opt.Events, err = f.events(b, machine); err != nil {
 		return err
 	}
-	if b.by != counting.Total {
-		if b.cpus, err = fs.Topology(); err != nil {
+	if b.By != counting.Total {
+		if b.CPUs, err = fs.Topology(); err != nil {
 			return err
 		}
 	}
@@ -205,24 +207,18 @@ func (f *statFlags) run(fl *pflag.FlagSet, args []string) error {
 		fmt.Fprintf(os.Stderr, "energyprof: stopped by a second signal (%v): no counts are written\n", sig)
 		os.Exit(exitSignal + int(sig.(syscall.Signal)))
 	}
-	b.opt = opt
+	b.Options = opt
 	var each func(counting.Reading) error
 	if opt.Interval > 0 {
-		each = func(reading counting.Reading) error {
-			r := b.interval(reading)
-			b.nameHolders(r)
-			return out.write(r)
-		}
+		each = func(reading counting.Reading) error { return out.write(b.Interval(reading)) }
 	}
 	result, err := counting.Count(opt, each)
 	if err != nil {
 		return err
 	}
 	defer result.Close()
-	r := b.result(wholeRuns(result))
-	r.Notes = append(r.Notes, b.notes(result, r, energy)...)
+	r := b.Result(result)
 	if opt.Interval == 0 {
-		b.nameHolders(r)
 		err = out.write(r)
 	} else {
 		tellNotes(r.Notes) // of all intervals, whose records are written
@@ -235,15 +231,6 @@ func (f *statFlags) run(fl *pflag.FlagSet, args []string) error {
 		return err
 	}
 	return f.exit(result)
-}
-
-// wholeRuns leaves out the repeat that a signal cut short, if there are others: it
-// would pass for a fast one.
-func wholeRuns(result *counting.Result) []counting.Run {
-	if n := len(result.Runs); n > 1 && result.Signal != 0 {
-		return result.Runs[:n-1]
-	}
-	return result.Runs
 }
 
 // exit gives the command's exit code as ours: of several repeats that of the first

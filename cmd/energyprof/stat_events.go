@@ -1,9 +1,9 @@
 package main
 
 import (
-	"slices"
 	"strings"
 
+	"github.com/energyprof/energyprof/internal/stat"
 	"github.com/energyprof/energyprof/uncore"
 )
 
@@ -26,7 +26,7 @@ func (f *statFlags) machine() (m uncore.Machine, err error) {
 }
 
 // events reads what to count, and which metrics follow from it.
-func (f *statFlags) events(b *statBuilder, machine uncore.Machine) (*uncore.Events, error) {
+func (f *statFlags) events(b *stat.Builder, machine uncore.Machine) (*uncore.Events, error) {
 	for _, spec := range f.specs {
 		if strings.TrimSpace(spec) == "" {
 			return nil, usagef("-e %q: no event is named", spec)
@@ -36,13 +36,16 @@ func (f *statFlags) events(b *statBuilder, machine uncore.Machine) (*uncore.Even
 	var err error
 	var named, known []uncore.Metric
 	if len(f.specs) > 0 || len(f.metrics) > 0 { // there are none of the default events alone
-		if named, known, specs, err = chooseMetrics(machine, f.metrics, f.specs); err != nil {
+		if known, err = machine.Metrics(); err != nil {
 			return nil, err
+		}
+		if named, specs, err = stat.NamedMetrics(known, f.metrics, f.specs); err != nil {
+			return nil, usagef("--metric %w", err)
 		}
 	}
 	if len(specs) == 0 {
 		specs = []string{defaultTaskEvents}
-		if b.opt.All {
+		if b.Options.All {
 			specs = []string{defaultCPUEvents}
 		}
 	}
@@ -50,18 +53,9 @@ func (f *statFlags) events(b *statBuilder, machine uncore.Machine) (*uncore.Even
 	if err != nil {
 		return nil, usageError{err}
 	}
-	b.terms = events.Terms()
-	if len(known) == 0 {
-		return events, nil
+	b.Terms = events.Terms()
+	if len(known) > 0 {
+		err = b.AddMetrics(machine, named, known)
 	}
-	b.events = metricEvents(machine, b.terms)
-	b.metrics = shownMetrics(named, known, b.events)
-	if len(b.metrics) == 0 {
-		return events, nil
-	}
-	if b.tsc, err = uncore.TSCRate(); err != nil && slices.ContainsFunc(b.metrics, func(m uncore.Metric) bool { return strings.Contains(m.Formula, "TSC") }) {
-		b.remarks = append(b.remarks, err.Error())
-	}
-	b.packages, err = machine.Packages()
 	return events, err
 }

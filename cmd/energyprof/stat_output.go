@@ -7,14 +7,13 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 
-	"github.com/energyprof/energyprof/internal/counting"
+	"github.com/energyprof/energyprof/internal/stat"
 )
 
 // statOutput is where results go, in one of the formats.
 type statOutput struct {
-	format func(w io.Writer, r *statResult) error
+	format func(w io.Writer, r *stat.Result) error
 	to     io.Writer
 	file   *output // nil for a standard file
 	stream bool    // the file is there to be followed while it grows
@@ -27,13 +26,13 @@ func (f *statFlags) openStat(command bool) (*statOutput, error) {
 	out := &statOutput{to: os.Stdout}
 	switch {
 	case f.json:
-		out.format = func(w io.Writer, r *statResult) error { return r.writeJSON(w) }
+		out.format = func(w io.Writer, r *stat.Result) error { return r.WriteJSON(w) }
 	case f.csv:
-		out.format, out.notes = new(statCSV).write, true
+		out.format, out.notes = new(stat.CSV).Write, true
 	case f.bench:
-		out.format, out.notes = func(w io.Writer, r *statResult) error { return r.writeBench(w, "/proc") }, true
+		out.format, out.notes = func(w io.Writer, r *stat.Result) error { return r.WriteBench(w, "/proc", printable) }, true
 	default:
-		out.format = newStatText().write
+		out.format = stat.NewText(printable).Write
 		if command {
 			out.to = os.Stderr
 		}
@@ -66,7 +65,7 @@ func (o *output) show() error {
 }
 
 // write writes a result in one piece.
-func (o *statOutput) write(r *statResult) error {
+func (o *statOutput) write(r *stat.Result) error {
 	var b bytes.Buffer
 	if err := o.format(&b, r); err != nil {
 		return err
@@ -119,58 +118,4 @@ func (o *statOutput) discard() {
 		o.file.discard()
 		o.file = nil
 	}
-}
-
-// nameHolders says which processes may hold the PMUs that were busy.
-func (b *statBuilder) nameHolders(r *statResult) {
-	for i := range r.Counts {
-		if r.Counts[i].State != stateName(counting.Busy) {
-			continue
-		}
-		if b.holders == nil {
-			b.holders = []string{}
-			for _, h := range counting.Holders(b.opt.Proc) {
-				b.holders = append(b.holders, fmt.Sprintf("%s (%d)", h.Comm, h.PID))
-			}
-		}
-		r.Counts[i].Holders = b.holders
-	}
-}
-
-// notes are what a reader of the numbers must know.
-func (b *statBuilder) notes(result *counting.Result, r *statResult, e *energy) []string {
-	notes := slices.Clone(b.remarks)
-	for _, n := range result.Notes {
-		text := n.Text
-		if hint := adviceCount(n); hint != "" {
-			text += ": " + hint
-		}
-		notes = append(notes, text)
-	}
-	switch asked := b.opt.Repeats; {
-	case r.Repeats == asked:
-	case len(result.Runs) == 1:
-		notes = append(notes, fmt.Sprintf("%v ended the first of %d repeats", result.Signal, asked))
-	default:
-		notes = append(notes, fmt.Sprintf("%d of %d repeats: %v ended the next one, which is left out", r.Repeats, asked, result.Signal))
-	}
-	if c := r.Command; c != nil && r.Repeats > 1 && c.Failed > 0 {
-		notes = append(notes, fmt.Sprintf("%d of %d repeats failed", c.Failed, r.Repeats))
-	}
-	told := map[string]bool{}
-	for _, c := range r.Counts {
-		if hint := advice(c.err); c.err != nil && c.State != "not supported" && hint != "" && !told[hint] {
-			told[hint] = true
-			notes = append(notes, c.Event+": "+reason(c.err)+": "+hint)
-		}
-	}
-	if e.source == nil {
-		return notes
-	}
-	notes = append(notes, e.remarks...)
-	notes = append(notes, e.source.Info().Notes...)
-	if text := b.shortRun(b.shortest(result.Runs)); text != "" {
-		notes = append(notes, text)
-	}
-	return notes
 }

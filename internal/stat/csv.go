@@ -1,4 +1,4 @@
-package main
+package stat
 
 import (
 	"encoding/csv"
@@ -7,18 +7,18 @@ import (
 	"strconv"
 )
 
-// statCSV writes results as comma-separated values, RFC 4180: a header, then a
+// CSV writes results as comma-separated values, RFC 4180: a header, then a
 // line for each number. docs/stat.md explains the columns.
-type statCSV struct{ started bool }
+type CSV struct{ started bool }
 
-var statCSVHeader = []string{"from", "to", "kind", "where", "name", "value", "unit", "state", "share",
+var csvHeader = []string{"from", "to", "kind", "where", "name", "value", "unit", "state", "share",
 	"per_second", "per_cpu_second", "joules_per_count", "sd", "low", "high", "repeats"}
 
-// write writes one result, flushed.
-func (c *statCSV) write(w io.Writer, r *statResult) error {
+// Write writes one result, flushed.
+func (c *CSV) Write(w io.Writer, r *Result) error {
 	out := csv.NewWriter(w)
 	if !c.started {
-		out.Write(statCSVHeader)
+		out.Write(csvHeader)
 		c.started = true
 	}
 	for _, row := range r.csvRows() {
@@ -34,11 +34,11 @@ func (c *statCSV) write(w io.Writer, r *statResult) error {
 // csvRow is a line: a nil number is an empty field.
 type csvRow struct {
 	kind, where, name, unit, state              string
-	q                                           quantity
+	q                                           Quantity
 	share, perSecond, perCPUSecond, joulesCount *float64
 }
 
-func (r *statResult) csvRows() [][]string {
+func (r *Result) csvRows() [][]string {
 	var out [][]string
 	from, to := "", ""
 	if r.Interval != nil {
@@ -56,7 +56,7 @@ func (r *statResult) csvRows() [][]string {
 			number(row.q.SD), number(row.q.Low), number(row.q.High), strconv.Itoa(r.Repeats)})
 	}
 	for _, c := range r.Counts {
-		add(csvRow{kind: "count", where: c.Where, name: c.Event, unit: c.Unit, state: c.State, q: c.quantity,
+		add(csvRow{kind: "count", where: c.Where, name: c.Event, unit: c.Unit, state: c.State, q: c.Quantity,
 			share: c.Share, perSecond: c.PerSecond, perCPUSecond: c.PerCPUSecond, joulesCount: c.JoulesPerCount})
 	}
 	if e := r.energy(); e != nil {
@@ -76,7 +76,7 @@ func (r *statResult) csvRows() [][]string {
 		}
 	}
 	for _, m := range r.Metrics {
-		add(csvRow{kind: "metric", where: m.Where, name: m.Name, unit: m.Unit, q: m.quantity})
+		add(csvRow{kind: "metric", where: m.Where, name: m.Name, unit: m.Unit, q: m.Quantity})
 	}
 	add(csvRow{kind: "time", name: "elapsed", unit: "s", q: r.Seconds})
 	if r.UserSeconds != nil {

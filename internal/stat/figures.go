@@ -1,4 +1,4 @@
-package main
+package stat
 
 import (
 	"fmt"
@@ -10,9 +10,9 @@ import (
 
 // perInstruction divides the energy by the instructions, if they were counted in
 // user space and the kernel. Of several such events it is the first that has a value.
-func (b *statBuilder) perInstruction(e *statEnergy, keys []countKey, rows map[countKey][]*counting.Row, per []rates) {
+func (b *Builder) perInstruction(e *Energy, keys []countKey, rows map[countKey][]*counting.Row, per []rates) {
 	for _, k := range keys {
-		if generic, modifiers := genericName(b.terms[k.term].Name); generic != instructions || modifiers != "" {
+		if generic, modifiers := genericName(b.Terms[k.term].Name); generic != instructions || modifiers != "" {
 			continue
 		}
 		var joules []float64
@@ -50,19 +50,19 @@ func genericName(event string) (name, modifiers string) {
 
 // instructionsPerCycle pairs instructions with the cycles of the same modifiers and place: those
 // of their own group, if it has some, which were counted at the same times.
-func (b *statBuilder) instructionsPerCycle(keys []countKey, rows map[countKey][]*counting.Row) []statMetric {
-	var out []statMetric
+func (b *Builder) instructionsPerCycle(keys []countKey, rows map[countKey][]*counting.Row) []Metric {
+	var out []Metric
 	for _, k := range keys {
-		generic, modifiers := genericName(b.terms[k.term].Name)
+		generic, modifiers := genericName(b.Terms[k.term].Name)
 		if generic != instructions {
 			continue
 		}
 		of, found := countKey{}, false
 		for _, c := range keys {
-			if g, m := genericName(b.terms[c.term].Name); g != cycles || m != modifiers || c.where != k.where {
+			if g, m := genericName(b.Terms[c.term].Name); g != cycles || m != modifiers || c.where != k.where {
 				continue
 			}
-			if same := b.terms[c.term].Group >= 0 && b.terms[c.term].Group == b.terms[k.term].Group; same || !found {
+			if same := b.Terms[c.term].Group >= 0 && b.Terms[c.term].Group == b.Terms[k.term].Group; same || !found {
 				if of, found = c, true; same {
 					break
 				}
@@ -78,7 +78,7 @@ func (b *statBuilder) instructionsPerCycle(keys []countKey, rows map[countKey][]
 				values[i] = row.Value / c.Value
 			}
 		}
-		m := statMetric{Name: "ipc", Where: placeName(k.where, b.by), Unit: "instructions/cycle", Formula: b.terms[k.term].Name + " / " + b.terms[of.term].Name, quantity: newQuantity(values)}
+		m := Metric{Name: "ipc", Where: placeName(k.where, b.By), Unit: "instructions/cycle", Formula: b.Terms[k.term].Name + " / " + b.Terms[of.term].Name, Quantity: newQuantity(values)}
 		if m.ok() {
 			out = append(out, m)
 		}
@@ -87,13 +87,13 @@ func (b *statBuilder) instructionsPerCycle(keys []countKey, rows map[countKey][]
 }
 
 // shortest is the shortest time, in seconds, of which joules are told: of a repeat or an interval.
-func (b *statBuilder) shortest(runs []counting.Run) float64 {
+func (b *Builder) shortest(runs []counting.Run) float64 {
 	least := runs[0].Seconds()
 	for _, run := range runs {
 		least = min(least, run.Seconds())
 	}
-	if b.opt.Interval > 0 {
-		least = min(least, b.opt.Interval.Seconds())
+	if b.Options.Interval > 0 {
+		least = min(least, b.Options.Interval.Seconds())
 	}
 	return least
 }
@@ -101,15 +101,15 @@ func (b *statBuilder) shortest(runs []counting.Run) float64 {
 // shortRun warns of joules that a counter's own steps in time blur: registers of
 // RAPL are updated about every millisecond (Intel SDM volume 3B, 16.10), and a model knows
 // busy time in ticks of 10 ms (USER_HZ).
-func (b *statBuilder) shortRun(seconds float64) string {
+func (b *Builder) shortRun(seconds float64) string {
 	var step time.Duration
 	var what string
 	switch {
-	case b.info.Name == "":
+	case b.Source.Name == "":
 		return ""
-	case !b.info.Measured:
+	case !b.Source.Measured:
 		step, what = 10*time.Millisecond, "the model knows busy time"
-	case b.info.Name == "perf-power" || b.info.Name == "powercap" || b.info.Name == "msr":
+	case b.Source.Name == "perf-power" || b.Source.Name == "powercap" || b.Source.Name == "msr":
 		step, what = time.Millisecond, "energy counters move"
 	}
 	if step == 0 || seconds == 0 || seconds > 20*step.Seconds() {

@@ -1,4 +1,4 @@
-package main
+package stat
 
 import (
 	"fmt"
@@ -9,16 +9,16 @@ import (
 	"unicode/utf8"
 )
 
-// statTable lines up cells in columns. Widths only grow, so that the lines of
+// table lines up cells in columns. Widths only grow, so that the lines of
 // one interval after the other stay in their columns as far as can be.
-type statTable struct {
+type table struct {
 	left   []bool // of each column: text, else a number
 	widths []int
 }
 
 // write writes rows; nil is an empty line. Columns that are empty in all of the
 // rows take no room, unless rows before had something there.
-func (t *statTable) write(w io.Writer, rows [][]string) error {
+func (t *table) write(w io.Writer, rows [][]string) error {
 	for len(t.widths) < len(t.left) {
 		t.widths = append(t.widths, 0)
 	}

@@ -1,4 +1,4 @@
-package main
+package stat
 
 import (
 	"cmp"
@@ -29,7 +29,7 @@ func placeName(p counting.Place, by counting.By) string {
 
 // where is the domain's place in a list of them: its package, and its CPUs if the
 // package has several of that name.
-func (d *statDomain) where(all []statDomain) string {
+func (d *Domain) where(all []Domain) string {
 	same := 0
 	for _, o := range all {
 		if o.Name == d.Name && o.Package == d.Package {

@@ -1,4 +1,4 @@
-package main
+package stat
 
 import (
 	"fmt"
@@ -15,17 +15,14 @@ import (
 // joules under the name of measured or of estimated energy.
 var ownFigures = []string{"ipc", "joules_per_instruction", "energy_delay_product"}
 
-// chooseMetrics finds those that the user named, and adds the events they need
-// to those that are counted anyway.
-func chooseMetrics(m uncore.Machine, names []string, specs []string) (named, known []uncore.Metric, events []string, err error) {
-	if known, err = m.Metrics(); err != nil {
-		return nil, nil, nil, err
-	}
+// NamedMetrics finds the metrics of these names among the machine's, and adds the
+// events they need to those that are counted anyway. An error begins with the name.
+func NamedMetrics(known []uncore.Metric, names, specs []string) (named []uncore.Metric, events []string, err error) {
 	events = slices.Clone(specs)
 	for _, name := range names {
 		i := slices.IndexFunc(known, func(m uncore.Metric) bool { return m.Name == name })
 		if i < 0 {
-			return nil, nil, nil, noMetric(name, known)
+			return nil, nil, noMetric(name, known)
 		}
 		named = append(named, known[i])
 		for _, e := range known[i].Events {
@@ -34,21 +31,37 @@ func chooseMetrics(m uncore.Machine, names []string, specs []string) (named, kno
 			}
 		}
 	}
-	return named, known, events, nil
+	return named, events, nil
 }
 
 // noMetric says whether nobody or only this machine does not know a metric.
 func noMetric(name string, known []uncore.Metric) error {
 	for _, m := range uncore.AllMetrics() {
 		if m.Name == name {
-			return usagef("--metric %s: this machine does not have what it is made of: %s", name, m.Formula)
+			return fmt.Errorf("%s: this machine does not have what it is made of: %s", name, m.Formula)
 		}
 	}
 	var names []string
 	for _, m := range known {
 		names = append(names, m.Name)
 	}
-	return usagef("--metric %s: there is no such metric; this machine gives %s", name, strings.Join(names, ", "))
+	return fmt.Errorf("%s: there is no such metric; this machine gives %s", name, strings.Join(names, ", "))
+}
+
+// AddMetrics has the results show the named metrics and all others of the machine's
+// that follow from b.Terms.
+func (b *Builder) AddMetrics(m uncore.Machine, named, known []uncore.Metric) error {
+	b.events = metricEvents(m, b.Terms)
+	b.metrics = shownMetrics(named, known, b.events)
+	if len(b.metrics) == 0 {
+		return nil
+	}
+	var err error
+	if b.tsc, err = uncore.TSCRate(); err != nil && slices.ContainsFunc(b.metrics, func(m uncore.Metric) bool { return strings.Contains(m.Formula, "TSC") }) {
+		b.remarks = append(b.remarks, err.Error())
+	}
+	b.packages, err = m.Packages()
+	return err
 }
 
 // metricEvents are the terms as metrics call them: an event of a table by its code.
@@ -84,8 +97,8 @@ func shownMetrics(named, known []uncore.Metric, events []string) []uncore.Metric
 }
 
 // derived are the values of the metrics, of each place that has one.
-func (b *statBuilder) derived(readings []counting.Reading, per []rates) []statMetric {
-	var out []statMetric
+func (b *Builder) derived(readings []counting.Reading, per []rates) []Metric {
+	var out []Metric
 	for _, m := range b.metrics {
 		type place struct {
 			pkg, cpu int
@@ -106,11 +119,11 @@ func (b *statBuilder) derived(readings []counting.Reading, per []rates) []statMe
 			}
 		}
 		for _, at := range places {
-			out = append(out, statMetric{Name: m.Name, Where: metricPlace(at.pkg, at.box, at.cpu), Unit: m.Unit, Formula: m.Formula,
-				Source: m.Source, Doubt: m.Doubt, quantity: newQuantity(values[at])})
+			out = append(out, Metric{Name: m.Name, Where: metricPlace(at.pkg, at.box, at.cpu), Unit: m.Unit, Formula: m.Formula,
+				Source: m.Source, Doubt: m.Doubt, Quantity: newQuantity(values[at])})
 		}
 		if len(places) == 0 {
-			out = append(out, statMetric{Name: m.Name, Unit: m.Unit, Formula: m.Formula, Source: m.Source, Doubt: m.Doubt})
+			out = append(out, Metric{Name: m.Name, Unit: m.Unit, Formula: m.Formula, Source: m.Source, Doubt: m.Doubt})
 		}
 	}
 	return out
@@ -132,7 +145,7 @@ func metricPlace(pkg int, box string, cpu int) string {
 }
 
 // stretch is a reading in the terms of metrics.
-func (b *statBuilder) stretch(reading counting.Reading, per rates) uncore.Stretch {
+func (b *Builder) stretch(reading counting.Reading, per rates) uncore.Stretch {
 	s := uncore.Stretch{Seconds: per.seconds, TSC: b.tsc, Package: b.packages}
 	for i, c := range reading.Counters {
 		m := uncore.Measured{Event: b.events[c.Term], PMU: c.PMU, CPU: c.CPU}
@@ -141,7 +154,7 @@ func (b *statBuilder) stretch(reading counting.Reading, per rates) uncore.Stretc
 		}
 		s.Counts = append(s.Counts, m)
 	}
-	if !b.info.Measured {
+	if !b.Source.Measured {
 		return s // a metric of estimated joules would pass for a measurement
 	}
 	add := func(domain string, pkg int, joules float64) {
@@ -150,7 +163,7 @@ func (b *statBuilder) stretch(reading counting.Reading, per rates) uncore.Stretc
 		}
 	}
 	var packages []int
-	for i, d := range b.info.Domains {
+	for i, d := range b.Source.Domains {
 		add(d.Name, d.Package, per.domains[i])
 		if d.Sum && !slices.Contains(packages, d.Package) {
 			packages = append(packages, d.Package)

@@ -1,4 +1,4 @@
-package main
+package stat
 
 import (
 	"fmt"
@@ -13,16 +13,17 @@ import (
 	"golang.org/x/perf/benchfmt"
 )
 
-// writeBench writes the result in the Go benchmark format
+// WriteBench writes the result in the Go benchmark format
 // (https://golang.org/design/14313-benchmark-format), for benchstat: one line
-// for each repeat. What was not counted is left out of its line.
-func (r *statResult) writeBench(w io.Writer, proc string) error {
+// for each repeat. What was not counted is left out of its line. Proc is the root of
+// procfs; printable makes one line of a text that may hold anything.
+func (r *Result) WriteBench(w io.Writer, proc string, printable func(string) string) error {
 	out := benchfmt.NewWriter(w)
-	config := r.benchConfig(proc)
+	config := r.benchConfig(proc, printable)
 	for i := range r.Repeats {
 		res := &benchfmt.Result{Config: config, Name: benchfmt.Name(benchName(r)), Iters: 1}
 		units := map[string]int{}
-		add := func(q *quantity, factor float64, unit string) {
+		add := func(q *Quantity, factor float64, unit string) {
 			if q == nil {
 				return
 			}
@@ -61,14 +62,14 @@ func (r *statResult) writeBench(w io.Writer, proc string) error {
 			if c.Unit != "" {
 				unit += "-" + benchUnit(c.Unit)
 			}
-			add(&c.quantity, 1, unit+"/op")
+			add(&c.Quantity, 1, unit+"/op")
 		}
 		for _, m := range r.Metrics {
 			unit := benchUnit(strings.Trim(m.Name+"-"+m.Where, "-"))
 			if m.Unit != "" {
 				unit += "-" + strings.ReplaceAll(m.Unit, " ", "-")
 			}
-			add(&m.quantity, 1, unit)
+			add(&m.Quantity, 1, unit)
 		}
 		if err := out.Write(res); err != nil {
 			return fmt.Errorf("writing the output: %w", err)
@@ -80,7 +81,7 @@ func (r *statResult) writeBench(w io.Writer, proc string) error {
 // benchConfig says where the numbers are from, in go test's own keys. benchstat
 // keeps results of different configurations apart, so that there is nothing
 // here that changes from run to run.
-func (r *statResult) benchConfig(proc string) []benchfmt.Config {
+func (r *Result) benchConfig(proc string, printable func(string) string) []benchfmt.Config {
 	var config []benchfmt.Config
 	add := func(key, value string) {
 		if value != "" {
@@ -102,7 +103,7 @@ func (r *statResult) benchConfig(proc string) []benchfmt.Config {
 
 // benchName makes a benchmark's name of the command: that of its file, then its
 // arguments. What would have a meaning in a name, or end it, becomes "_".
-func benchName(r *statResult) string {
+func benchName(r *Result) string {
 	if r.Command == nil {
 		if len(r.PIDs) > 0 {
 			return "Processes"

@@ -1,12 +1,10 @@
-package main
+package stat
 
 import (
 	"math"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/spf13/pflag"
 
 	"github.com/energyprof/energyprof/internal/counting"
 	"github.com/energyprof/energyprof/internal/launch"
@@ -16,9 +14,9 @@ import (
 
 // Rates and joules each go with the means beside them: a repeat in which nothing happened
 // used time and joules as well.
-func TestStatRatesOfRepeats(t *testing.T) {
+func TestRatesOfRepeats(t *testing.T) {
 	faults := []uncore.Term{{Name: "task-clock", Clock: true, Group: -1}, {Name: "page-faults", Group: -1}}
-	b := &statBuilder{opt: counting.Options{Command: []string{"app"}, Repeats: 2}, terms: faults, info: onePackage}
+	b := &Builder{Options: counting.Options{Command: []string{"app"}, Repeats: 2}, Terms: faults, Source: onePackage}
 	of := func(faults uint64, ran, took time.Duration, joules float64) counting.Run {
 		return run(reading(0, took, []float64{joules},
 			counted{term: 0, cpu: -1, value: uint64(ran), enabled: ran, running: ran},
@@ -45,8 +43,8 @@ var onePackage = rapl.Info{Name: "perf-power", Measured: true, Domains: []rapl.D
 
 // Figures are made of the events that belong together: IPC of those in one group, and joules per
 // instruction of the first that was counted, also if another was not.
-func TestStatFiguresOfSeveralGroups(t *testing.T) {
-	b := &statBuilder{opt: counting.Options{Command: []string{"app"}, Repeats: 1}, info: onePackage, terms: []uncore.Term{
+func TestFiguresOfSeveralGroups(t *testing.T) {
+	b := &Builder{Options: counting.Options{Command: []string{"app"}, Repeats: 1}, Source: onePackage, Terms: []uncore.Term{
 		{Name: "cycles", Group: 0}, {Name: "branches", Group: 0},
 		{Name: "cpu-cycles", Group: 1}, {Name: "instructions", Group: 1}, {Name: "instructions", Group: -1}}}
 	ran := func(term int, value uint64) counted {
@@ -68,30 +66,22 @@ func TestStatFiguresOfSeveralGroups(t *testing.T) {
 	}
 }
 
-// With -a counting finds the CPUs itself, so that it can tell of those that come and go.
-func TestStatCPUs(t *testing.T) {
+// A result says on which CPUs counting was: those that were chosen, or all.
+func TestCPUs(t *testing.T) {
 	online := []int{0, 1, 2, 3}
 	for _, test := range []struct {
-		flags  statFlags
-		chosen int
-		shown  string
-	}{
-		{statFlags{all: true, repeats: 1}, 0, "0-3"},
-		{statFlags{cpus: "1,3", repeats: 1}, 2, "1,3"},
-	} {
-		opt, err := test.flags.options(pflag.NewFlagSet("stat", pflag.ContinueOnError), online, nil)
-		if err != nil || !opt.All || len(opt.CPUs) != test.chosen {
-			t.Errorf("%+v: counts on %v, %v; want %d chosen CPUs", test.flags, opt.CPUs, err, test.chosen)
-		}
-		b := &statBuilder{opt: opt, online: online}
-		if r := b.result([]counting.Run{{Reading: reading(0, time.Second, nil), Elapsed: time.Second}}); r.CPUs != test.shown {
-			t.Errorf("%+v: says CPUs %q, want %q", test.flags, r.CPUs, test.shown)
+		chosen []int
+		want   string
+	}{{nil, "0-3"}, {[]int{1, 3}, "1,3"}} {
+		b := &Builder{Options: counting.Options{All: true, CPUs: test.chosen}, Online: online}
+		if r := b.result([]counting.Run{{Reading: reading(0, time.Second, nil), Elapsed: time.Second}}); r.CPUs != test.want {
+			t.Errorf("%v chosen: says CPUs %q, want %q", test.chosen, r.CPUs, test.want)
 		}
 	}
 }
 
 // How long joules were counted decides whether they are blurred, not how long the command took.
-func TestStatShortRun(t *testing.T) {
+func TestShortRun(t *testing.T) {
 	long := run(reading(0, time.Second, nil), launch.Exit{}, 0, 0)
 	short := run(reading(0, 5*ms, nil), launch.Exit{}, 0, 0)
 	short.Elapsed = time.Second // most of it the delay
@@ -105,7 +95,7 @@ func TestStatShortRun(t *testing.T) {
 		{10 * ms, []counting.Run{long}, "joules of 10ms are blurred"},
 		{0, []counting.Run{{}}, ""}, // counting had not begun
 	} {
-		b := &statBuilder{opt: counting.Options{Interval: test.interval}, info: onePackage}
+		b := &Builder{Options: counting.Options{Interval: test.interval}, Source: onePackage}
 		if got := b.shortRun(b.shortest(test.runs)); !strings.HasPrefix(got, test.want) || test.want == "" && got != "" {
 			t.Errorf("interval %v: %q, want %q", test.interval, got, test.want)
 		}

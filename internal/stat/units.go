@@ -1,9 +1,9 @@
-package main
+package stat
 
 import "strings"
 
 // text prints a value of the count.
-func (c *statCount) text(v float64) string {
+func (c *Count) text(v float64) string {
 	switch {
 	case c.clock:
 		return seconds(v / 1e9)
@@ -16,7 +16,7 @@ func (c *statCount) text(v float64) string {
 }
 
 // rate prints how fast it went: tasks by the CPU time they had, all else by the clock.
-func (c *statCount) rate() string {
+func (c *Count) rate() string {
 	switch {
 	case c.PerSecond == nil:
 		return ""
@@ -38,7 +38,7 @@ const unitJoules = "Joules"
 
 // text prints a value of the metric: a share in percent, and of the rest what a
 // prefix of the SI goes with.
-func (m *statMetric) text(v float64) string {
+func (m *Metric) text(v float64) string {
 	switch {
 	case strings.HasPrefix(m.Unit, "share"):
 		return percent(v)
@@ -49,7 +49,7 @@ func (m *statMetric) text(v float64) string {
 }
 
 // suffix is a unit of many letters, which stands behind the name.
-func (m *statMetric) suffix() string {
+func (m *Metric) suffix() string {
 	if first, _, _ := strings.Cut(m.Unit, "/"); len(first) > 1 {
 		return " (" + m.Unit + ")"
 	}

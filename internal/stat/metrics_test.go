@@ -1,4 +1,4 @@
-package main
+package stat
 
 import (
 	"path/filepath"
@@ -29,13 +29,17 @@ func sapphireRapids(t *testing.T) uncore.Machine {
 
 // Metrics are shown of what was counted, whether it was called by its name or its code, and
 // bring what they are made of along.
-func TestStatMetrics(t *testing.T) {
+func TestMetrics(t *testing.T) {
 	const (
 		readName = "UNC_CXLCM_RxC_PACK_BUF_INSERTS.MEM_DATA"
 		reads    = "uncore_cxlcm/event=0x41,umask=0x10/"
 		writes   = "uncore_cxlcm/event=0x2,umask=0x10/"
 	)
 	machine := sapphireRapids(t)
+	known, err := machine.Metrics()
+	if err != nil {
+		t.Fatal(err)
+	}
 	// Both ports of package 0, and one of package 1 that somebody else holds.
 	two := reading(0, 2*time.Second, []float64{128, 64, 64, 500},
 		counted{term: 0, cpu: 0, pmu: "uncore_cxlcm_0", value: 3e9, enabled: time.Second, running: time.Second},
@@ -50,30 +54,40 @@ func TestStatMetrics(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name    string
-		flags   statFlags
+		metrics []string
+		specs   []string
 		reading counting.Reading
 		terms   []string
 		want    map[string]float64 // what it is worth by metric and place; all the others have no value
 	}{
-		{"an event by its name", statFlags{specs: []string{readName}}, two, []string{readName},
+		{"an event by its name", nil, []string{readName}, two, []string{readName},
 			map[string]float64{"cxl_read_bandwidth S0-uncore_cxlcm_0": 96e9, "cxl_read_bandwidth S0-uncore_cxlcm_1": 64e9}},
-		{"an event by its code", statFlags{specs: []string{reads}}, two, []string{reads},
+		{"an event by its code", nil, []string{reads}, two, []string{reads},
 			map[string]float64{"cxl_read_bandwidth S0-uncore_cxlcm_0": 96e9, "cxl_read_bandwidth S0-uncore_cxlcm_1": 64e9}},
-		{"a metric alone", statFlags{metrics: []string{"cxl_joules_per_byte"}}, both, []string{reads, writes},
+		{"a metric alone", []string{"cxl_joules_per_byte"}, nil, both, []string{reads, writes},
 			map[string]float64{"cxl_read_bandwidth S0-uncore_cxlcm_0": 96e9, "cxl_read_bandwidth S0-uncore_cxlcm_1": 64e9,
 				"cxl_write_bandwidth S0-uncore_cxlcm_0": 96e9, "cxl_write_bandwidth S0-uncore_cxlcm_1": 64e9,
 				"cxl_joules_per_byte S0": (128 + 64) / (64 * 10e9)}},
-		{"a metric that is there anyway", statFlags{metrics: []string{"ipc"}}, two, []string{"instructions", "cycles"}, map[string]float64{}},
-		{"what makes no metric", statFlags{specs: []string{"page-faults"}}, two, []string{"page-faults"}, map[string]float64{}},
+		{"a metric that is there anyway", []string{"ipc"}, nil, two, []string{"instructions", "cycles"}, map[string]float64{}},
+		{"what makes no metric", nil, []string{"page-faults"}, two, []string{"page-faults"}, map[string]float64{}},
 	} {
-		b := &statBuilder{info: twoSockets}
-		events, err := test.flags.events(b, machine)
+		named, specs, err := NamedMetrics(known, test.metrics, test.specs)
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 			continue
 		}
+		events, err := machine.Events(strings.Join(specs, ","))
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		b := &Builder{Terms: events.Terms(), Source: twoSockets}
+		if err := b.AddMetrics(machine, named, known); err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
 		var terms []string
-		for _, term := range events.Terms() {
+		for _, term := range b.Terms {
 			terms = append(terms, term.Name)
 		}
 		if diff := cmp.Diff(test.terms, terms); diff != "" {
@@ -88,7 +102,7 @@ func TestStatMetrics(t *testing.T) {
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s: metrics (-want +got):\n%s", test.name, diff)
 		}
-		b.info = oneModel
+		b.Source = oneModel
 		for _, m := range b.derived([]counting.Reading{test.reading}, []rates{b.rates(test.reading, nil)}) {
 			if strings.Contains(m.Name, "joules") && m.ok() {
 				t.Errorf("%s: %s is made of an estimate", test.name, m.Name)

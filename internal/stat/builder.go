@@ -1,10 +1,8 @@
-package main
+package stat
 
 import (
 	"math"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/energyprof/energyprof/internal/counting"
 	"github.com/energyprof/energyprof/internal/pmu"
@@ -12,20 +10,27 @@ import (
 	"github.com/energyprof/energyprof/uncore"
 )
 
-// statBuilder makes results of what was counted.
-type statBuilder struct {
-	opt     counting.Options
-	online  []int // CPUs, at the start
-	terms   []uncore.Term
-	by      counting.By
-	cpus    []pmu.CPU
-	info    rapl.Info // no Name: there is no source of energy
-	metrics []uncore.Metric
+// Builder makes results of what was counted. Its fields are set before the first one.
+type Builder struct {
+	Options counting.Options // what was counted, and how
+	Online  []int            // CPUs, at the start
+	Terms   []uncore.Term    // of Options.Events
+	By      counting.By
+	CPUs    []pmu.CPU // where CPUs are, unless By is Total
+	Source  rapl.Info // of Options.Energy; no Name: there is no source of energy
+
+	SourceRemarks []string // why it is this source
+
+	Reason       func(error) string         // an error in one line
+	Advice       func(error) string         // what an operator can do about an error; "" is nothing
+	AdviceOnNote func(counting.Note) string // the same, about a limitation that counting met
+
 	start   int64 // of the first reading
 	remarks []string
 	holders []string // of busy PMUs, once somebody has looked
 
 	// For metrics alone.
+	metrics  []uncore.Metric
 	events   []string          // the terms as metrics call them
 	packages func(cpu int) int // the package of a CPU
 	tsc      float64           // ticks of the time stamp counter in a second; 0 if it is not known
@@ -38,8 +43,25 @@ type rates struct {
 	domains    []float64 // joules, unknown if it could not be read
 }
 
+// Result is what counting came to, with notes on it.
+func (b *Builder) Result(counted *counting.Result) *Result {
+	r := b.result(wholeRuns(counted))
+	r.Notes = append(r.Notes, b.notes(counted, r)...)
+	if b.Options.Interval == 0 { // else the intervals tell
+		b.nameHolders(r)
+	}
+	return r
+}
+
+// Interval is the result of one reading of several.
+func (b *Builder) Interval(reading counting.Reading) *Result {
+	r := b.interval(reading)
+	b.nameHolders(r)
+	return r
+}
+
 // result sums up the repeats.
-func (b *statBuilder) result(runs []counting.Run) *statResult {
+func (b *Builder) result(runs []counting.Run) *Result {
 	var elapsed, user, system []float64
 	readings := make([]counting.Reading, len(runs))
 	for i, run := range runs {
@@ -53,7 +75,7 @@ func (b *statBuilder) result(runs []counting.Run) *statResult {
 		}
 	}
 	r := b.build(readings, elapsed)
-	if len(b.opt.Command) > 0 {
+	if len(b.Options.Command) > 0 {
 		u, s := newQuantity(user), newQuantity(system)
 		r.UserSeconds, r.SystemSeconds = &u, &s
 		r.Command.exits(runs)
@@ -61,47 +83,47 @@ func (b *statBuilder) result(runs []counting.Run) *statResult {
 	return r
 }
 
-// interval is the result of one reading of several.
-func (b *statBuilder) interval(reading counting.Reading) *statResult {
+// interval says where in the time of counting a reading lies.
+func (b *Builder) interval(reading counting.Reading) *Result {
 	if b.start == 0 {
 		b.start = reading.From
 	}
 	r := b.build([]counting.Reading{reading}, []float64{reading.Seconds()})
 	since := func(at int64) float64 { return time.Duration(at - b.start).Seconds() }
-	r.Interval = &statInterval{From: since(reading.From), To: since(reading.To)}
+	r.Interval = &Interval{From: since(reading.From), To: since(reading.To)}
 	return r
 }
 
-func (b *statBuilder) build(readings []counting.Reading, elapsed []float64) *statResult {
-	r := &statResult{Version: 1, PIDs: b.opt.PIDs, Repeats: len(readings), Seconds: newQuantity(elapsed),
-		Counts: []statCount{}, Metrics: []statMetric{}, Notes: []string{}}
-	if len(b.opt.Command) > 0 {
-		r.Command = &statCommand{Args: b.opt.Command}
+func (b *Builder) build(readings []counting.Reading, elapsed []float64) *Result {
+	r := &Result{Version: 1, PIDs: b.Options.PIDs, Repeats: len(readings), Seconds: newQuantity(elapsed),
+		Counts: []Count{}, Metrics: []Metric{}, Notes: []string{}}
+	if len(b.Options.Command) > 0 {
+		r.Command = &Command{Args: b.Options.Command}
 	}
-	if b.opt.All {
-		cpus := b.opt.CPUs
+	if b.Options.All {
+		cpus := b.Options.CPUs
 		if cpus == nil {
-			cpus = b.online
+			cpus = b.Online
 		}
 		r.CPUs = pmu.FormatCPUList(cpus)
 	}
 	rows := make([][]counting.Row, len(readings))
 	per := make([]rates, len(readings))
 	for i, reading := range readings {
-		rows[i] = counting.Aggregate(len(b.terms), reading.Counters, reading.Counts, b.by, b.cpus)
+		rows[i] = counting.Aggregate(len(b.Terms), reading.Counters, reading.Counts, b.By, b.CPUs)
 		per[i] = b.rates(reading, rows[i])
 	}
 	keys, byKey := collectRows(rows)
 	for _, k := range keys {
 		r.Counts = append(r.Counts, b.count(k, byKey[k], per))
 	}
-	if b.info.Name != "" {
-		r.Source = &statSource{Name: b.info.Name, Measured: b.info.Measured}
+	if b.Source.Name != "" {
+		r.Source = &Source{Name: b.Source.Name, Measured: b.Source.Measured}
 		e := b.energy(readings, per)
-		if b.by == counting.Total {
+		if b.By == counting.Total {
 			b.perInstruction(e, keys, byKey, per)
 		}
-		if b.info.Measured {
+		if b.Source.Measured {
 			r.Energy = e
 		} else {
 			r.Model = e
@@ -113,7 +135,7 @@ func (b *statBuilder) build(readings []counting.Reading, elapsed []float64) *sta
 }
 
 // rates finds out what a repeat's values are divided by.
-func (b *statBuilder) rates(reading counting.Reading, rows []counting.Row) rates {
+func (b *Builder) rates(reading counting.Reading, rows []counting.Row) rates {
 	per := rates{seconds: reading.Seconds(), cpuSeconds: unknown}
 	for d, joules := range reading.Joules {
 		if reading.Failed != nil && reading.Failed[d] != nil {
@@ -122,7 +144,7 @@ func (b *statBuilder) rates(reading counting.Reading, rows []counting.Row) rates
 		per.domains = append(per.domains, joules)
 	}
 	for _, row := range rows {
-		if b.terms[row.Term].Clock && row.State == counting.Counted && row.Value > 0 && b.by == counting.Total && !b.opt.All {
+		if b.Terms[row.Term].Clock && row.State == counting.Counted && row.Value > 0 && b.By == counting.Total && !b.Options.All {
 			per.cpuSeconds = row.Value / 1e9
 			break
 		}
@@ -131,9 +153,9 @@ func (b *statBuilder) rates(reading counting.Reading, rows []counting.Row) rates
 }
 
 // joules are those of the domains that do not overlap, of one socket or (-1) of all.
-func (b *statBuilder) joules(per rates, socket int) float64 {
+func (b *Builder) joules(per rates, socket int) float64 {
 	sum, any := 0.0, false
-	for i, d := range b.info.Domains {
+	for i, d := range b.Source.Domains {
 		if d.Sum && (socket < 0 || d.Package == socket) {
 			sum += per.domains[i]
 			any = true
@@ -146,9 +168,9 @@ func (b *statBuilder) joules(per rates, socket int) float64 {
 }
 
 // count is the line of one event at one place.
-func (b *statBuilder) count(k countKey, rows []*counting.Row, per []rates) statCount {
-	term := b.terms[k.term]
-	c := statCount{Event: term.Name, Where: placeName(k.where, b.by), PMUs: term.PMUs, Unit: term.Unit, clock: term.Clock}
+func (b *Builder) count(k countKey, rows []*counting.Row, per []rates) Count {
+	term := b.Terms[k.term]
+	c := Count{Event: term.Name, Where: placeName(k.where, b.By), PMUs: term.PMUs, Unit: term.Unit, clock: term.Clock}
 	if term.Label != "" {
 		c.Event = term.Label
 	}
@@ -168,7 +190,7 @@ func (b *statBuilder) count(k countKey, rows []*counting.Row, per []rates) statC
 			if row != nil && !reported {
 				state, reported = row.State, true
 				if row.Err != nil {
-					c.err, c.Reason = row.Err, reason(row.Err)
+					c.err, c.Reason = row.Err, b.Reason(row.Err)
 				}
 			}
 			continue
@@ -183,7 +205,7 @@ func (b *statBuilder) count(k countKey, rows []*counting.Row, per []rates) statC
 		c.UserOnly = c.UserOnly || row.UserOnly
 		joules.add(b.joules(per[i], k.where.Socket), v)
 	}
-	c.quantity = newQuantity(values)
+	c.Quantity = newQuantity(values)
 	if !c.ok() {
 		c.State = stateName(state)
 		return c
@@ -194,8 +216,8 @@ func (b *statBuilder) count(k countKey, rows []*counting.Row, per []rates) statC
 	if !c.clock {
 		c.PerCPUSecond = perCPU.value()
 	}
-	perPlace := b.by == counting.Total || b.by == counting.Socket
-	if perPlace && b.info.Measured && !c.clock && c.Unit != unitJoules {
+	perPlace := b.By == counting.Total || b.By == counting.Socket
+	if perPlace && b.Source.Measured && !c.clock && c.Unit != unitJoules {
 		if joules.over > 0 {
 			c.JoulesPerCount = joules.value()
 		}
@@ -224,32 +246,17 @@ func (r *ratio) value() *float64 {
 	return &v
 }
 
-// stateName is how a state is written, in all formats.
-func stateName(s counting.State) string {
-	switch s {
-	case counting.Counted:
-		return "counted"
-	case counting.NotSupported:
-		return "not supported"
-	case counting.Busy:
-		return "busy"
-	case counting.NotPermitted:
-		return "not permitted"
-	}
-	return "not counted"
-}
-
 // energy sums up the joules of the repeats.
-func (b *statBuilder) energy(readings []counting.Reading, per []rates) *statEnergy {
-	e := &statEnergy{Domains: []statDomain{}}
-	for i, d := range b.info.Domains {
+func (b *Builder) energy(readings []counting.Reading, per []rates) *Energy {
+	e := &Energy{Domains: []Domain{}}
+	for i, d := range b.Source.Domains {
 		var joules, watts []float64
-		sd := statDomain{Name: d.Name, Package: d.Package, CPUs: pmu.FormatCPUList(d.CPUs), InEnergy: d.Sum, label: domainLabel(d)}
+		sd := Domain{Name: d.Name, Package: d.Package, CPUs: pmu.FormatCPUList(d.CPUs), InEnergy: d.Sum, label: domainLabel(d)}
 		for j := range readings {
 			joules = append(joules, per[j].domains[i])
 			watts = append(watts, per[j].domains[i]/per[j].seconds)
 			if failed := readings[j].Failed; failed != nil && failed[i] != nil && sd.Reason == "" {
-				sd.Reason = reason(failed[i])
+				sd.Reason = b.Reason(failed[i])
 			}
 		}
 		sd.Joules, sd.Watts = newQuantity(joules), newQuantity(watts)
@@ -263,33 +270,9 @@ func (b *statBuilder) energy(readings []counting.Reading, per []rates) *statEner
 		delay = append(delay, j*p.seconds)
 	}
 	e.Joules, e.Watts = newQuantity(joules), newQuantity(watts)
-	if b.opt.Interval == 0 {
+	if b.Options.Interval == 0 {
 		q := newQuantity(delay)
 		e.EnergyDelay = &q
 	}
 	return e
-}
-
-// exits says how the commands of the repeats ended.
-func (c *statCommand) exits(runs []counting.Run) {
-	var first *counting.Run
-	for i := range runs {
-		exit := runs[i].Exit
-		if exit == nil {
-			return
-		}
-		if exit.Signal != 0 || exit.Code != 0 {
-			c.Failed++
-		}
-		if first == nil || first.Exit.Signal == 0 && first.Exit.Code == 0 {
-			first = &runs[i]
-		}
-	}
-	switch {
-	case first == nil:
-	case first.Exit.Signal != 0:
-		c.Signal = unix.SignalName(first.Exit.Signal)
-	default:
-		c.ExitCode = &first.Exit.Code
-	}
 }

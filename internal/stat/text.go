@@ -1,4 +1,4 @@
-package main
+package stat
 
 import (
 	"fmt"
@@ -8,10 +8,11 @@ import (
 	"github.com/energyprof/energyprof/internal/counting"
 )
 
-// statText writes results for people: one, or one for each interval.
-type statText struct {
-	table   statTable
-	started bool
+// Text writes results for people: one, or one for each interval.
+type Text struct {
+	table     table
+	printable func(string) string
+	started   bool
 }
 
 // The columns of the text.
@@ -26,17 +27,19 @@ const (
 	columnSpread
 	columnSD
 	columnNote
-	statColumns
+	columns
 )
 
-func newStatText() *statText {
-	left := make([]bool, statColumns)
+// NewText prepares the columns. Printable makes a line that no terminal obeys of
+// names and arguments, which may hold anything.
+func NewText(printable func(string) string) *Text {
+	left := make([]bool, columns)
 	left[columnWhere], left[columnName], left[columnNote] = true, true, true
-	return &statText{table: statTable{left: left}}
+	return &Text{table: table{left: left}, printable: printable}
 }
 
-// write writes one result.
-func (t *statText) write(w io.Writer, r *statResult) error {
+// Write writes one result.
+func (t *Text) Write(w io.Writer, r *Result) error {
 	var rows [][]string
 	section := func(more [][]string) {
 		if len(more) > 0 && len(rows) > 0 && r.Interval == nil {
@@ -45,16 +48,16 @@ func (t *statText) write(w io.Writer, r *statResult) error {
 		rows = append(rows, more...)
 	}
 	if !t.started {
-		if _, err := fmt.Fprintf(w, "%s\n\n", printable(r.title())); err != nil {
+		if _, err := fmt.Fprintf(w, "%s\n\n", t.printable(r.title())); err != nil {
 			return fmt.Errorf("writing the output: %w", err)
 		}
 	}
-	counts := r.countRows()
+	counts := t.countRows(r)
 	if !t.started && len(counts) > 0 {
 		counts = append([][]string{r.head()}, counts...)
 	}
 	section(counts)
-	section(r.energyRows())
+	section(t.energyRows(r))
 	section(r.metricRows())
 	if r.Interval == nil {
 		section(r.timeRows())
@@ -74,7 +77,7 @@ func (t *statText) write(w io.Writer, r *statResult) error {
 		if i == 0 {
 			space = "\n"
 		}
-		if _, err := fmt.Fprintf(w, "%snote: %s\n", space, printable(note)); err != nil {
+		if _, err := fmt.Fprintf(w, "%snote: %s\n", space, t.printable(note)); err != nil {
 			return fmt.Errorf("writing the output: %w", err)
 		}
 	}
@@ -82,7 +85,7 @@ func (t *statText) write(w io.Writer, r *statResult) error {
 }
 
 // title says what was counted.
-func (r *statResult) title() string {
+func (r *Result) title() string {
 	text := "counted"
 	if r.CPUs != "" {
 		text += " everything on CPUs " + r.CPUs
@@ -119,8 +122,8 @@ func (r *statResult) title() string {
 	return text
 }
 
-func (r *statResult) head() []string {
-	row := make([]string, statColumns)
+func (r *Result) head() []string {
+	row := make([]string, columns)
 	row[columnValue], row[columnName], row[columnRate] = "value", "event", "rate"
 	if r.Repeats > 1 {
 		row[columnValue], row[columnSpread], row[columnSD] = "mean", "±95 %", "sd"
@@ -143,7 +146,7 @@ func (r *statResult) head() []string {
 }
 
 // spread fills in what several repeats say about the mean.
-func spread(row []string, q quantity, show func(float64) string) {
+func spread(row []string, q Quantity, show func(float64) string) {
 	if half, ok := q.plusMinus(); ok {
 		row[columnSpread] = "±" + percent(half)
 	}
@@ -152,24 +155,24 @@ func spread(row []string, q quantity, show func(float64) string) {
 	}
 }
 
-func (r *statResult) countRows() [][]string {
+func (t *Text) countRows(r *Result) [][]string {
 	var rows [][]string
 	for _, c := range r.Counts {
-		row := make([]string, statColumns)
-		row[columnWhere], row[columnName] = c.Where, printable(c.Event)
+		row := make([]string, columns)
+		row[columnWhere], row[columnName] = c.Where, t.printable(c.Event)
 		if c.UserOnly && c.ok() {
 			row[columnName] += " (user)"
 		}
 		if !c.ok() {
 			row[columnValue] = "<" + c.State + ">"
 			if len(c.Holders) > 0 {
-				row[columnNote] = printable("held by " + strings.Join(c.Holders, ", "))
+				row[columnNote] = t.printable("held by " + strings.Join(c.Holders, ", "))
 			}
 			rows = append(rows, row)
 			continue
 		}
 		row[columnValue] = c.text(*c.Value)
-		spread(row, c.quantity, c.text)
+		spread(row, c.Quantity, c.text)
 		row[columnRate] = c.rate()
 		if c.Share != nil && *c.Share < 1 {
 			row[columnShare] = percent(*c.Share)
@@ -184,7 +187,7 @@ func (r *statResult) countRows() [][]string {
 
 // energyRows has the joules of every domain and what follows from their sum. A
 // line with joules of an estimate says that it is one.
-func (r *statResult) energyRows() [][]string {
+func (t *Text) energyRows(r *Result) [][]string {
 	e := r.energy()
 	if e == nil {
 		return nil
@@ -194,8 +197,8 @@ func (r *statResult) energyRows() [][]string {
 		mark = "ESTIMATED "
 	}
 	joules := func(v float64) string { return si(v, "J") }
-	line := func(q, watts quantity, name string) []string {
-		row := make([]string, statColumns)
+	line := func(q, watts Quantity, name string) []string {
+		row := make([]string, columns)
 		row[columnValue], row[columnName] = "<"+stateName(counting.NotCounted)+">", mark+name
 		if q.ok() {
 			row[columnValue] = joules(*q.Value)
@@ -210,7 +213,7 @@ func (r *statResult) energyRows() [][]string {
 	sums := 0
 	for _, d := range e.Domains {
 		row := line(d.Joules, d.Watts, d.label)
-		row[columnNote] = printable(d.Reason)
+		row[columnNote] = t.printable(d.Reason)
 		rows = append(rows, row)
 		if d.InEnergy {
 			sums++
@@ -219,11 +222,11 @@ func (r *statResult) energyRows() [][]string {
 	if sums > 1 {
 		rows = append(rows, line(e.Joules, e.Watts, "energy"))
 	}
-	more := func(q *quantity, show func(float64) string, name string) {
+	more := func(q *Quantity, show func(float64) string, name string) {
 		if q == nil || !q.ok() {
 			return
 		}
-		row := make([]string, statColumns)
+		row := make([]string, columns)
 		row[columnValue], row[columnName] = show(*q.Value), mark+name
 		spread(row, *q, show)
 		rows = append(rows, row)
@@ -233,31 +236,31 @@ func (r *statResult) energyRows() [][]string {
 	return rows
 }
 
-func (r *statResult) metricRows() [][]string {
+func (r *Result) metricRows() [][]string {
 	var rows [][]string
 	for _, m := range r.Metrics {
 		if !m.ok() {
 			continue
 		}
-		row := make([]string, statColumns)
+		row := make([]string, columns)
 		row[columnWhere], row[columnName] = m.Where, m.Name+m.suffix()
 		row[columnValue] = m.text(*m.Value)
-		spread(row, m.quantity, m.text)
+		spread(row, m.Quantity, m.text)
 		rows = append(rows, row)
 	}
 	return rows
 }
 
-func (r *statResult) timeRows() [][]string {
+func (r *Result) timeRows() [][]string {
 	var rows [][]string
 	for _, t := range []struct {
-		q    *quantity
+		q    *Quantity
 		name string
 	}{{&r.Seconds, "elapsed"}, {r.UserSeconds, "user"}, {r.SystemSeconds, "system"}} {
 		if t.q == nil || !t.q.ok() {
 			continue
 		}
-		row := make([]string, statColumns)
+		row := make([]string, columns)
 		row[columnValue], row[columnName] = seconds(*t.q.Value), t.name
 		spread(row, *t.q, seconds)
 		rows = append(rows, row)
