@@ -143,9 +143,6 @@ func (c *Counts) open(fs pmu.FS, spec string, online []pmu.CPU) error {
 	for _, p := range places {
 		a := countingAttr(p.event)
 		a.Flags |= perfring.FlagPinned
-		if p.event.Exclusive {
-			a.Flags |= perfring.FlagExclusive
-		}
 		counter, err := perfring.Open(&a, -1, p.cpu, nil)
 		if err != nil {
 			return err

@@ -198,30 +198,11 @@ func cores(online []pmu.CPU, among []int) []scope {
 
 // countingAttr is the attribute of a counter that is only read.
 func countingAttr(ev pmu.Event) perfring.Attr {
-	a := perfring.Attr{
+	return perfring.Attr{
 		Type: ev.Type, Config: ev.Config, Config1: ev.Config1, Config2: ev.Config2, Config3: ev.Config3, Config4: ev.Config4,
-		BPType:     ev.BPType,
+		BPType: ev.BPType, Flags: perfring.Flags(ev.Flags()),
 		ReadFormat: perfring.ReadTotalTimeEnabled | perfring.ReadTotalTimeRunning,
 	}
-	if ev.ExcludeUser {
-		a.Flags |= perfring.FlagExcludeUser
-	}
-	if ev.ExcludeKernel {
-		a.Flags |= perfring.FlagExcludeKernel
-	}
-	if ev.ExcludeHV {
-		a.Flags |= perfring.FlagExcludeHV
-	}
-	if ev.ExcludeIdle {
-		a.Flags |= perfring.FlagExcludeIdle
-	}
-	if ev.ExcludeHost {
-		a.Flags |= perfring.FlagExcludeHost
-	}
-	if ev.ExcludeGuest {
-		a.Flags |= perfring.FlagExcludeGuest
-	}
-	return a
 }
 
 // openCounters opens each counter of a plan on its CPU, for all tasks, and on

@@ -107,6 +107,7 @@ func openLeader(cpu int, interval time.Duration, output *perfring.Event) (*perfr
 // clock (perf_event_open answers EINVAL otherwise).
 func openMember(c Counter, leader *perfring.Event) (*perfring.Event, error) {
 	a := c.Attr
+	a.Flags &^= perfring.FlagPinned | perfring.FlagExclusive // only a leader may be
 	a.Flags |= perfring.FlagUseClockID
 	a.ClockID = unix.CLOCK_MONOTONIC
 	a.ReadFormat = perfring.ReadGroup | perfring.ReadID

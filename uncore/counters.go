@@ -178,24 +178,11 @@ func (g openGroup) close() error {
 
 // attr builds the attributes of an event that counts.
 func attr(ev pmu.Event) perfring.Attr {
-	a := perfring.Attr{
+	return perfring.Attr{
 		Type: ev.Type, Config: ev.Config, Config1: ev.Config1, Config2: ev.Config2, Config3: ev.Config3, Config4: ev.Config4,
-		BPType: ev.BPType, PreciseIP: ev.Precise,
+		BPType: ev.BPType, PreciseIP: ev.Precise, Flags: perfring.Flags(ev.Flags()),
 		ReadFormat: perfring.ReadTotalTimeEnabled | perfring.ReadTotalTimeRunning,
 	}
-	for _, f := range []struct {
-		set  bool
-		flag perfring.Flags
-	}{
-		{ev.ExcludeUser, perfring.FlagExcludeUser}, {ev.ExcludeKernel, perfring.FlagExcludeKernel}, {ev.ExcludeHV, perfring.FlagExcludeHV},
-		{ev.ExcludeIdle, perfring.FlagExcludeIdle}, {ev.ExcludeHost, perfring.FlagExcludeHost}, {ev.ExcludeGuest, perfring.FlagExcludeGuest},
-		{ev.Pinned, perfring.FlagPinned}, {ev.Exclusive, perfring.FlagExclusive},
-	} {
-		if f.set {
-			a.Flags |= f.flag
-		}
-	}
-	return a
 }
 
 // kernelOnly tells whether an event happens while the kernel runs and at no other

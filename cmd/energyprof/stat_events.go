@@ -16,10 +16,9 @@ const (
 
 // machine is where events are looked for.
 func (f *statFlags) machine() (m uncore.Machine, err error) {
-	if m.Platform = f.platform; m.Platform != "" {
-		if _, known := uncore.PlatformTable(m.Platform); !known {
-			return m, usagef("--platform %s: the built-in tables are of %s", m.Platform, strings.Join(uncore.Platforms(), ", "))
-		}
+	m.Platform = f.platform
+	if err := checkPlatform(m.Platform); err != nil {
+		return m, err
 	}
 	m.Tables, err = readEventFiles(f.eventFiles)
 	return m, err

@@ -82,29 +82,12 @@ func (r *recording) attr(index, pid int) perfring.Attr {
 		if r.opt.Callchains {
 			a.SampleFormat |= perfring.SampleCallchain
 		}
-		if e.ExcludeUser || r.opt.ExcludeUser {
+		a.Flags |= perfring.Flags(e.Flags())
+		if r.opt.ExcludeUser {
 			a.Flags |= perfring.FlagExcludeUser
 		}
-		if e.ExcludeKernel || r.opt.ExcludeKernel {
+		if r.opt.ExcludeKernel {
 			a.Flags |= perfring.FlagExcludeKernel
-		}
-		if e.ExcludeHV {
-			a.Flags |= perfring.FlagExcludeHV
-		}
-		if e.ExcludeIdle {
-			a.Flags |= perfring.FlagExcludeIdle
-		}
-		if e.ExcludeHost {
-			a.Flags |= perfring.FlagExcludeHost
-		}
-		if e.ExcludeGuest {
-			a.Flags |= perfring.FlagExcludeGuest
-		}
-		if e.Pinned {
-			a.Flags |= perfring.FlagPinned
-		}
-		if e.Exclusive {
-			a.Flags |= perfring.FlagExclusive
 		}
 	}
 	if r.features.userOnly {
