@@ -139,8 +139,7 @@ func (f *convertFlags) run(path string) error {
 	}
 	if !f.quiet {
 		rec.Summary().Text(os.Stderr, terminalWidth(os.Stderr))
-		name := printable(f.output)
-		fmt.Fprintf(os.Stderr, "profile: %s (energyprof report %s, go tool pprof -http=: %s)\n", name, name, name)
+		nameProfile(f.output)
 	}
 	return nil
 }

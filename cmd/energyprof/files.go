@@ -19,7 +19,7 @@ type recordFiles struct {
 // wantedFile is a file and the flag that asks for it; no path if it was not given.
 type wantedFile struct{ flag, path string }
 
-func (f *recordFlags) createFiles() (files recordFiles, err error) {
+func (f *runFlags) createFiles() (files recordFiles, err error) {
 	return createFiles([]wantedFile{{"-o", f.output}, {"--summary", f.summary}, {"--energy-trace", f.trace}, {"--perf-data", f.perfData}})
 }
 

@@ -14,21 +14,22 @@ import (
 )
 
 // describe adds what the collector does not know.
-func (f *recordFlags) describe(rec *report.Recording, opt session.Options, result *session.Result, energy *energy, counters *counters) {
+func (r *run) describe(rec *report.Recording, result *session.Result) {
 	rec.Tool = "energyprof " + version()
-	rec.Data.Period = opt.Events[0].Nominal()
+	rec.Data.Period = r.opt.Events[0].Nominal()
 	rec.Data.Start = result.Wall
 	rec.Data.Duration = time.Duration(result.End - result.Start)
-	rec.Data.Comments = append(rec.Data.Comments, "events: "+describeEvents(opt.Events), "energyprof command line: "+strings.Join(os.Args, " "))
+	rec.Data.Comments = append(rec.Data.Comments, "events: "+describeEvents(r.opt.Events), "energyprof command line: "+strings.Join(os.Args, " "))
 	total := result.Books.Total()
 	rec.Throttled = int64(total.Throttles)
 	rec.BadRecords = int64(total.Bad)
-	if len(opt.Command) > 0 {
-		rec.Command = &report.Command{Args: opt.Command}
+	if len(r.opt.Command) > 0 {
+		rec.Command = &report.Command{Args: r.opt.Command}
 		setExit(rec.Command, result.Exit)
 	}
-	rec.Notes = append(rec.Notes, energy.notes(rec)...)
-	rec.Notes = append(rec.Notes, counters.notes()...)
+	rec.Notes = append(rec.Notes, r.energy.notes(rec)...)
+	rec.Notes = append(rec.Notes, r.counters.notes()...)
+	rec.Notes = append(rec.Notes, r.remarks...)
 	for _, n := range result.Notes {
 		text := n.Text
 		if hint := adviceNote(n); hint != "" {
@@ -55,13 +56,23 @@ func setExit(c *report.Command, exit *launch.Exit) {
 }
 
 // closing prints what was recorded.
-func (f *recordFlags) closing(rec *report.Recording, result *session.Result) {
+func (f *runFlags) closing(rec *report.Recording, result *session.Result) error {
+	if f.quiet {
+		warnOfNothing(result)
+		return nil
+	}
 	rec.Summary().Text(os.Stderr, terminalWidth(os.Stderr))
-	name := printable(f.output)
-	fmt.Fprintf(os.Stderr, "profile: %s (energyprof report %s, go tool pprof -http=: %s)\n", name, name, name)
+	nameProfile(f.output)
 	if result.Running() {
 		fmt.Fprintf(os.Stderr, "energyprof: the recording has ended; waiting for the command\n")
 	}
+	return nil
+}
+
+// nameProfile says where the profile is and what shows it.
+func nameProfile(path string) {
+	name := printable(path)
+	fmt.Fprintf(os.Stderr, "profile: %s (energyprof report %s, go tool pprof -http=: %s)\n", name, name, name)
 }
 
 // warnOfNothing says even to someone who wants no summary that the profile is
@@ -76,7 +87,7 @@ func warnOfNothing(result *session.Result) {
 
 // waitForCommand gives the command's exit code as ours, and adds it to the
 // summary when the command outlived the recording.
-func (f *recordFlags) waitForCommand(rec *report.Recording, result *session.Result) error {
+func (f *runFlags) waitForCommand(rec *report.Recording, result *session.Result) error {
 	if result.Running() {
 		if err := result.Wait(); err != nil {
 			return err
