@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/energyprof/energyprof/internal/symbol"
+	"github.com/energyprof/energyprof/perfring"
 	"github.com/energyprof/energyprof/rapl"
 	"github.com/energyprof/energyprof/report/attribution"
 	"github.com/energyprof/energyprof/report/pprofile"
@@ -40,6 +41,11 @@ type Own struct {
 	// CounterMethod is how their counts were shared out.
 	CounterMethod attribution.Method `json:",omitempty"`
 
+	Memory *OwnMemory `json:",omitempty"` // nil unless memory accesses were asked about
+
+	// Books are those of Events, in their order; sections of before have none.
+	Books []perfring.EventBooks `json:",omitempty"`
+
 	Throttled, BadRecords int64
 	Notes, Comments       []string
 
@@ -68,6 +74,14 @@ type OwnEvent struct {
 	Clock  bool
 	Period uint64 // of samples that carry none; 0 when all do
 	Weight bool   // its counts are what energy was shared out by, not CPU time
+	Memory bool   `json:",omitempty"` // its samples are memory accesses
+}
+
+// OwnMemory is what was asked about memory accesses.
+type OwnMemory struct {
+	Addresses bool  // the profile has the address of each
+	Weigh     bool  // energy was shared out by what memory served
+	Traffic   []int `json:",omitempty"` // indices of Counters that count the lines of the memory's controllers
 }
 
 var (

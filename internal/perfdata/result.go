@@ -13,6 +13,10 @@ type Result struct {
 	// Foreign counts samples of events that the file does not describe.
 	Foreign uint64
 	Books   perfring.Books
+	// Events are the books of File.Events, in their order. The section of our own has them
+	// as the recording did; else they are made from the records: a file does not say what the
+	// kernel counted (HasCount is false), and how many records an event lost only since perf 6.1.
+	Events []perfring.EventBooks
 	// Late counts records that were delivered after younger ones: the file
 	// says too late that they exist.
 	Late uint64

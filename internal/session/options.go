@@ -81,12 +81,25 @@ type Options struct {
 	Abort func(os.Signal)
 }
 
-// Event is one sampled event.
+// Event is one sampled event. It is opened on its CPUs alone, of which an event of one
+// kind of core has a list.
 type Event struct {
 	pmu.Event
 	Frequency uint64 // samples per second, when Period is 0
 	Period    uint64 // in counts of the event; nanoseconds for a clock
+	// SampleFormat is what its samples carry beside what all do: any of fieldsOfChoice.
+	SampleFormat perfring.SampleFormat
+	// Leader is an event that only counts and has to lead the group of this one, on the
+	// same CPUs; nil without. Intel's mem-loads wants mem-loads-aux there (see
+	// intel_pmu_hw_config in arch/x86/events/intel/core.c).
+	Leader *pmu.Event
 }
+
+// fieldsOfChoice are the fields that an event may add to its samples. Others stand at
+// the end of all records of a ring as well, or want more attributes than an Event has.
+const fieldsOfChoice = perfring.SampleAddr | perfring.SampleRaw | perfring.SampleWeight | perfring.SampleDataSrc |
+	perfring.SampleTransaction | perfring.SamplePhysAddr | perfring.SampleCGroup | perfring.SampleDataPageSize |
+	perfring.SampleCodePageSize | perfring.SampleWeightStruct
 
 // Nominal is the count between two samples of a clock: its period, or what the
 // frequency makes of a second.
@@ -149,6 +162,9 @@ func (o *Options) check() error {
 	for _, e := range o.Events {
 		if (e.Period == 0) == (e.Frequency == 0) {
 			return fmt.Errorf("%s: needs either a frequency or a period", e.Name)
+		}
+		if bad := e.SampleFormat &^ fieldsOfChoice; bad != 0 {
+			return fmt.Errorf("%s: its samples cannot have the fields %#x added", e.Name, uint64(bad))
 		}
 	}
 	return nil

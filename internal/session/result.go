@@ -43,7 +43,8 @@ type Result struct {
 	Wall       time.Time // of Start
 	Start, End int64     // of the recording, CLOCK_MONOTONIC nanoseconds
 	Books      perfring.Books
-	Late       uint64 // records delivered out of order
+	Events     []perfring.EventBooks // of Options.Events, in their order
+	Late       uint64                // records delivered out of order
 	Notes      []Note
 	Opened     []Opened // the events of the records, in the order of Options.Events; a sideband event of its own is last
 
