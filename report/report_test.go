@@ -111,7 +111,7 @@ func bare() *Recording {
 
 // unclocked is a recording of an event that is no clock.
 func unclocked(r *Recording) *Recording {
-	r.Data.NoClock, r.Data.Events, r.Data.LostNanoseconds, r.Data.Period = true, []string{"cycles"}, 0, 1000
+	r.Data.NoClock, r.Data.Events, r.Data.LostNanoseconds, r.Data.Period = true, []pprofile.EventType{{Name: "cycles"}}, 0, 1000
 	for i := range r.Data.Stacks {
 		s := &r.Data.Stacks[i]
 		s.Events, s.Nanoseconds = []int64{1000 * s.Samples}, 0

@@ -29,13 +29,13 @@ func (c *Collector) buildable() error {
 	return nil
 }
 
-// furtherEvents are the names of the events beside the clock.
-func (c *Collector) furtherEvents() []string {
-	var names []string
+// furtherEvents are the events beside the clock.
+func (c *Collector) furtherEvents() []pprofile.EventType {
+	var events []pprofile.EventType
 	for i, column := range c.extra {
 		if column >= 0 {
-			names = append(names, c.opt.Events[i].Name)
+			events = append(events, pprofile.EventType{Name: c.opt.Events[i].Name})
 		}
 	}
-	return names
+	return events
 }

@@ -42,6 +42,11 @@ type Event struct {
 	// Weight makes the counts of this event what energy is shared out by, in place of CPU time; of one event at
 	// most. Without any it is the clock, and without a clock the first event.
 	Weight bool
+	// Memory says that its samples are memory accesses with a data source. The accesses of all such events together are
+	// the sample types loads, stores and latency; none of them has one of its own.
+	Memory bool
+	// Address says that its samples carry the address of data: page faults, breakpoints. Those of Memory do.
+	Address bool
 }
 
 // Options says what is recorded.
@@ -74,6 +79,13 @@ type Options struct {
 	// Resolver gives names to addresses; nil leaves user addresses without, and the kernel one frame.
 	Resolver *symbol.Resolver
 
+	// Memory says what is to be made of memory accesses.
+	Memory Memory
+	// Access, if set, is called for each sample of an event with addresses (Event.Memory, Event.Address) that is in the
+	// profile, after all that is said here has been done with it. event is its index in Events, stack that of its stack in the Stacks of
+	// the finished recording. The sample is not kept. Samples that are no access are left out (Books.NoAccess).
+	Access func(s *perfring.Sample, event int, stack int32)
+
 	// Found, if set, is told what was read in Proc, as the records that would have told it, before it is used.
 	Found func(perfring.Record)
 	// Past is what the recording of this stream learnt, for a stream of another machine or time.
@@ -95,6 +107,11 @@ type Books struct {
 	Truncated       uint64 // samples whose stacks the kernel cut
 	// NoMapping counts samples whose leaf lies in no known mapping.
 	NoMapping uint64
+	// NoAccess counts samples of Memory events that are neither a load nor a store, which are not in the profile.
+	NoAccess uint64
+	// LoadBytes is what the sampled loads that memory served stand for, 64 bytes each, LostBytes what those that were
+	// lost are taken to, TrafficBytes what memory controllers counted (Memory.Traffic).
+	LoadBytes, LostBytes, TrafficBytes float64
 	// DroppedMappings counts mappings beyond what is kept of one process.
 	DroppedMappings uint64
 	// KernelHidden: functions of the kernel have no names, because its addresses are hidden from this

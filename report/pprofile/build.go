@@ -35,7 +35,7 @@ func build(p *Profile) (*profile.Profile, error) {
 		DurationNanos: int64(p.Duration),
 	}
 	if p.NoClock && len(p.Events) > 0 {
-		out.PeriodType = &profile.ValueType{Type: valid(p.Events[0]), Unit: "count"}
+		out.PeriodType = &profile.ValueType{Type: valid(p.Events[0].Name), Unit: valid(p.Events[0].unit())}
 	}
 	if !p.Start.IsZero() {
 		out.TimeNanos = p.Start.UnixNano()
@@ -110,6 +110,7 @@ func (t *table) sorted(stacks []Stack) []int {
 		a, b := &stacks[i], &stacks[k]
 		return cmp.Or(strings.Compare(a.Process, b.Process), cmp.Compare(a.PID, b.PID),
 			strings.Compare(a.Thread, b.Thread), cmp.Compare(a.TID, b.TID), slices.Compare(ranks[i], ranks[k]),
+			compareAccesses(a.Access, b.Access),
 			// Stacks that are told apart by nothing but their numbers.
 			cmp.Compare(a.Samples, b.Samples), cmp.Compare(a.Nanoseconds, b.Nanoseconds),
 			slices.Compare(a.Events, b.Events), slices.Compare(a.Joules, b.Joules), slices.Compare(a.Counts, b.Counts))
@@ -117,30 +118,65 @@ func (t *table) sorted(stacks []Stack) []int {
 	return order
 }
 
+// compareAccesses orders by what the labels say; stacks without come first.
+func compareAccesses(a, b *Access) int {
+	if a == b {
+		return 0
+	}
+	var none Access
+	if a == nil {
+		a = &none
+	}
+	if b == nil {
+		b = &none
+	}
+	rank := func(has bool) int {
+		if has {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(strings.Compare(a.Op, b.Op), strings.Compare(a.DataSource, b.DataSource), strings.Compare(a.Snoop, b.Snoop),
+		strings.Compare(a.TLB, b.TLB), strings.Compare(a.Locked, b.Locked), cmp.Compare(rank(a.HasAddress), rank(b.HasAddress)), cmp.Compare(a.Address, b.Address))
+}
+
 // owner is whose a stack is, and labels what says so in the profile, which all stacks of one owner share.
 type owner struct {
 	process, thread string
 	pid, tid        int
+	access          Access
 }
 
 type labels struct {
 	text    map[string][]string
 	numbers map[string][]int64
+	units   map[string][]string
 }
 
 type owners map[owner]labels
 
 // units are what pprof takes the ids for without one; they keep an id of 0 (the
 // idle task) from being dropped as absent.
-var units = map[string][]string{"pid": {"pid"}, "tid": {"tid"}}
+var (
+	units         = map[string][]string{"pid": {"pid"}, "tid": {"tid"}}
+	unitsOfAccess = map[string][]string{"pid": {"pid"}, "tid": {"tid"}, "address": {"address"}}
+)
 
 // label says whose the sample is.
 func (o owners) label(sample *profile.Sample, s *Stack) {
-	who := owner{s.Process, s.Thread, s.PID, s.TID}
+	who := owner{process: s.Process, thread: s.Thread, pid: s.PID, tid: s.TID}
+	if s.Access != nil {
+		who.access = *s.Access
+	}
 	l, ok := o[who]
 	if !ok {
-		l.numbers = map[string][]int64{"pid": {int64(s.PID)}, "tid": {int64(s.TID)}}
-		for _, label := range []struct{ key, value string }{{"process", s.Process}, {"thread", s.Thread}} {
+		a := &who.access
+		l.numbers, l.units = map[string][]int64{"pid": {int64(s.PID)}, "tid": {int64(s.TID)}}, units
+		if a.HasAddress {
+			l.numbers["address"], l.units = []int64{int64(a.Address)}, unitsOfAccess
+		}
+		for _, label := range []struct{ key, value string }{{"process", s.Process}, {"thread", s.Thread},
+			{"op", a.Op}, {"data_src", a.DataSource}, {"snoop", a.Snoop}, {"tlb", a.TLB}, {"locked", a.Locked}} {
 			if label.value == "" {
 				continue
 			}
@@ -151,5 +187,5 @@ func (o owners) label(sample *profile.Sample, s *Stack) {
 		}
 		o[who] = l
 	}
-	sample.Label, sample.NumLabel, sample.NumUnit = l.text, l.numbers, units
+	sample.Label, sample.NumLabel, sample.NumUnit = l.text, l.numbers, l.units
 }

@@ -3,6 +3,7 @@ package pprofile
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -25,16 +26,19 @@ func check(p *Profile) error {
 		}
 		for k, n := range s.Events {
 			if n < 0 {
-				return fmt.Errorf("stack %d: %d of event %s", i, n, p.Events[k])
+				return fmt.Errorf("stack %d: %d of event %s", i, n, p.Events[k].Name)
 			}
 		}
 	}
 	used := map[string]bool{"samples": true, cpuType: true, EnergyType: true}
-	for _, name := range p.Events {
-		if used[name] || name == "" || strings.HasPrefix(name, DomainPrefix) {
-			return fmt.Errorf("event name %q is taken or empty", name)
+	if p.Default != "" && p.Default != cpuType && !slices.ContainsFunc(p.Events, func(e EventType) bool { return e.Name == p.Default }) {
+		return fmt.Errorf("%q is no event", p.Default)
+	}
+	for _, e := range p.Events {
+		if used[e.Name] || e.Name == "" || strings.HasPrefix(e.Name, DomainPrefix) {
+			return fmt.Errorf("event name %q is taken or empty", e.Name)
 		}
-		used[name] = true
+		used[e.Name] = true
 	}
 	for i, c := range p.Counters {
 		// One event has several, one behind the other.

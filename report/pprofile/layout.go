@@ -35,17 +35,19 @@ func newLayout(out *profile.Profile, p *Profile) *layout {
 		l.cpu = declare(cpuType, "nanoseconds")
 	}
 	l.events = len(out.SampleType)
-	for _, name := range p.Events {
-		declare(valid(name), "count")
+	for _, e := range p.Events {
+		declare(valid(e.Name), valid(e.unit()))
 	}
 	for _, c := range p.Counters {
 		l.counted = append(l.counted, declare(valid(c.Event), "count"))
 	}
 	switch {
+	case p.Default != "":
+		out.DefaultSampleType = valid(p.Default)
 	case !p.NoClock:
 		out.DefaultSampleType = cpuType
 	case len(p.Events) > 0:
-		out.DefaultSampleType = valid(p.Events[0])
+		out.DefaultSampleType = valid(p.Events[0].Name)
 	}
 	for i, c := range p.Columns {
 		index := none

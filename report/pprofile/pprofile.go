@@ -6,7 +6,8 @@
 // # Sample types
 //
 // samples/count, cpu/nanoseconds where a clock was sampled, and one <event>/count
-// for each further event and for each event that was counted and shared out.
+// for each further event and for each event that was counted and shared out. An
+// event can have another unit, as latency/cycles has.
 // Then, for a measurement, energy_<domain>/microjoules for each domain, over all
 // packages, and last and default energy/microjoules, the sum of the domains that
 // do not overlap. For an estimate the last and default one is
@@ -27,7 +28,10 @@
 // without address or mapping: see the constants.
 package pprofile
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // The types of energy samples; their unit is EnergyUnit.
 const (
@@ -67,10 +71,28 @@ type Stack struct {
 	PID, TID        int
 	Samples         int64
 	Nanoseconds     int64     // CPU time
-	Events          []int64   // counts of Profile.Events
+	Access          *Access   // what the memory accesses of the stack have in common; nil of all else
+	Events          []int64   // amounts of Profile.Events
 	Joules          []float64 // by column; may be nil if there is none
 	Counts          []float64 // by Profile.Counters; may be nil if there is none
 }
+
+// Access says of the memory accesses of a stack where the data was and how they got there, in perf's words. Stacks that
+// differ in nothing else are apart. A field that is "" has no label.
+type Access struct {
+	Op         string // label op: "LOAD", "STORE"
+	DataSource string // label data_src: "L3 or L3 hit"
+	Snoop      string // label snoop
+	TLB        string // label tlb
+	Locked     string // label locked
+	Address    uint64 // virtual, of the data; numeric label address, with HasAddress
+	HasAddress bool
+}
+
+// EventType is what is told of sampled events beside the clock; the unit "" is that of counts.
+type EventType struct{ Name, Unit string }
+
+func (e EventType) unit() string { return cmp.Or(e.Unit, "count") }
 
 // Column is one energy counter: a domain of one package. Joules is what it
 // counted and what the stacks and Synthetic add up to. Sum is set for domains
@@ -101,10 +123,11 @@ type Profile struct {
 	Stacks   []Stack
 	Columns  []Column
 	Counters []Counter
-	Measured bool     // the columns come from a counter, not from a model
-	Events   []string // names of the events beside the clock
-	NoClock  bool     // no event tells CPU time, so there is no cpu type; the first event stands for the activity
-	Main     *Mapping // of the main binary; nil if there is none (all CPUs)
+	Measured bool        // the columns come from a counter, not from a model
+	Events   []EventType // beside the clock
+	Default  string      // the sample type that is shown first where there is no energy; "": cpu, or the first event
+	NoClock  bool        // no event tells CPU time, so there is no cpu type; the first event stands for the activity
+	Main     *Mapping    // of the main binary; nil if there is none (all CPUs)
 
 	LostSamples, LostNanoseconds int64 // shown as [lost]
 

@@ -57,7 +57,7 @@ func example() *Profile {
 			{Domain: "dram", Package: 0, CPUs: "0-1", Sum: true, Joules: 0.200002, Synthetic: Synthetic{Lost: 0.1, Unattributed: 0.000001}},
 			{Domain: "psys", Package: 0, CPUs: "0-3", Joules: 3, Synthetic: Synthetic{Active: 1, Idle: 1}},
 		},
-		Measured: true, Events: []string{"cycles"}, Main: &Mapping{0x400000, 0x500000, 0x1000, "/bin/app", "aa01"},
+		Measured: true, Events: []EventType{{Name: "cycles"}}, Main: &Mapping{0x400000, 0x500000, 0x1000, "/bin/app", "aa01"},
 		LostSamples: 4, LostNanoseconds: 4e6,
 		Period: time.Millisecond, Start: time.Unix(1_700_000_000, 5), Duration: 2 * time.Second,
 		Comments: []string{"energy source: test"},
@@ -81,7 +81,7 @@ func mustBuild(t tb, p *Profile) *profile.Profile {
 
 // Where no clock was sampled there is no CPU time, and the first event stands for activity.
 func TestNoClock(t *testing.T) {
-	p := &Profile{NoClock: true, Events: []string{"cycles"}, Period: 1000, Stacks: []Stack{{Samples: 2, Events: []int64{2000}}}}
+	p := &Profile{NoClock: true, Events: []EventType{{Name: "cycles"}}, Period: 1000, Stacks: []Stack{{Samples: 2, Events: []int64{2000}}}}
 	out := mustBuild(t, p)
 	if len(out.SampleType) != 2 || out.SampleType[1].Type != "cycles" || out.DefaultSampleType != "cycles" ||
 		out.PeriodType.Type != "cycles" || out.Period != 1000 || !slices.Equal(out.Sample[0].Value, []int64{2, 2000}) {
@@ -261,7 +261,7 @@ func TestErrors(t *testing.T) {
 		"column 3 (psys of package 0): [idle]: -1 J":                                   func(p *Profile) { p.Columns[3].Synthetic.Idle = -1 },
 		"column 2 (dram of package 0): total of -1 J":                                  func(p *Profile) { p.Columns[2].Joules = -1 },
 		"column 1 (package of package 1): the parts add up to 1 J, the total is 1.1 J": func(p *Profile) { p.Columns[1].Joules = 1.1 },
-		`event name "cpu" is taken`:                                                    func(p *Profile) { p.Events[0] = "cpu" },
+		`event name "cpu" is taken`:                                                    func(p *Profile) { p.Events[0].Name = "cpu" },
 		`column 0: no domain can have the name "model"`:                                func(p *Profile) { p.Columns[0].Domain = "model" },
 		"no domain of the estimate is part of the energy":                              func(p *Profile) { p.Measured = false; p.Columns = p.Columns[3:]; p.Stacks = nil },
 		`counter name "cycles" is taken`:                                               func(p *Profile) { p.Counters = []Counter{{Event: "cycles"}} },

@@ -14,6 +14,10 @@ const (
 	Lost         = "[lost]"            // samples that were lost
 	Unattributed = "[unattributed]"    // energy that nothing explains
 	Idle         = "[idle]"            // CPU time that nobody used, when sharing over all CPUs
+
+	// Prefetch is what memory controllers counted beyond the loads that were sampled: prefetches, write-backs, and what
+	// nobody sampled. It is a stack of its own.
+	Prefetch = "[prefetch and write-back]"
 )
 
 // Synthetic is the energy of a column, in joules, or the counts of a counter that belong to no stack.
@@ -39,5 +43,5 @@ func IsSynthetic(s *profile.Sample) (name string, ok bool) {
 		return "", false
 	}
 	name = l.Line[0].Function.Name
-	return name, slices.Contains(syntheticNames[:], name)
+	return name, name == Prefetch || slices.Contains(syntheticNames[:], name)
 }
