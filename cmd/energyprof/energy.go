@@ -26,6 +26,8 @@ type energyFlags struct {
 	scale    float64
 	interval time.Duration
 	trace    string
+
+	choose func(rapl.Domain) (rapl.Domain, bool) // which domains are wanted, and as what; nil: all
 }
 
 const (
@@ -91,6 +93,14 @@ func (f *energyFlags) open() (*energy, error) {
 	}
 	if err != nil {
 		return nil, sourceError{err}
+	}
+	if f.choose != nil {
+		some, err := rapl.Only(e.source, f.choose)
+		if err != nil {
+			e.close()
+			return nil, sourceError{err}
+		}
+		e.source = some
 	}
 	e.info = e.source.Info()
 	e.info.Notes = nil // they grow with the readings: see notes

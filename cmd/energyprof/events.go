@@ -29,16 +29,7 @@ type sampling struct {
 // events puts a clock first, from which time comes, and gives each event its
 // frequency or period.
 func (s *sampling) events(fs pmu.FS) ([]session.Event, error) {
-	if s.frequencySet && s.periodSet {
-		return nil, usagef("-F and -c exclude each other")
-	}
-	if s.frequency == 0 || s.periodSet && s.period == 0 {
-		return nil, usagef("a rate of 0 samples nothing: -F and -c take numbers from 1 up")
-	}
-	if s.period > math.MaxInt64 {
-		return nil, usagef("-c %d: the kernel's periods end at %d", s.period, int64(math.MaxInt64))
-	}
-	if err := checkFrequency(fmt.Sprintf("-F %d", s.frequency), s.frequency); err != nil {
+	if err := s.checkRate(); err != nil {
 		return nil, err
 	}
 	clock := -1
@@ -97,6 +88,19 @@ func (s *sampling) events(fs pmu.FS) ([]session.Event, error) {
 		out = append(out, event)
 	}
 	return out, nil
+}
+
+// checkRate refuses a rate that no event can have.
+func (s *sampling) checkRate() error {
+	switch {
+	case s.frequencySet && s.periodSet:
+		return usagef("-F and -c exclude each other")
+	case s.frequency == 0 || s.periodSet && s.period == 0:
+		return usagef("a rate of 0 samples nothing: -F and -c take numbers from 1 up")
+	case s.period > math.MaxInt64:
+		return usagef("-c %d: the kernel's periods end at %d", s.period, int64(math.MaxInt64))
+	}
+	return checkFrequency(fmt.Sprintf("-F %d", s.frequency), s.frequency)
 }
 
 // checkFrequency refuses what the kernel does not sample at; what names it.
