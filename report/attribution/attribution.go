@@ -92,6 +92,9 @@ type Options struct {
 	// baseline for auto, where energy is then shared by CPU time.
 	Counts bool
 
+	// Sampled is set where the weights are not CPU time.
+	Sampled *Sampled
+
 	// Function tells what the CPU time of a key is spent in, for a regression:
 	// a function, and the pool (a binary) in which it is put when it is too rare to
 	// have a power of its own. Both count from 0 and should be dense. It is called
@@ -121,6 +124,7 @@ const maxCPU = 1 << 16
 type Attributor struct {
 	method    Method
 	counts    bool       // not joules
+	sampled   *Sampled   // nil: the weights are CPU time
 	tracks    []*track   // one per series, in the caller's order
 	groups    []*group   // series with equal CPUs
 	byCPU     [][]*group // the groups that a CPU belongs to
@@ -141,7 +145,7 @@ func New(series []Series, opt Options) (*Attributor, error) {
 	if n := len(opt.BaselineWatts); n != 0 && n != len(series) {
 		return nil, fmt.Errorf("attribution: %d baseline watts for %d series", n, len(series))
 	}
-	a := &Attributor{method: opt.Method, counts: opt.Counts, maxKey: -1}
+	a := &Attributor{method: opt.Method, counts: opt.Counts, sampled: opt.Sampled, maxKey: -1}
 	owner := map[string]map[int]Series{} // domain -> CPU -> series
 	for i, s := range series {
 		if owner[s.Domain] == nil {

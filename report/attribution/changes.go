@@ -35,7 +35,8 @@ type cpuChanges struct {
 	end      int64
 	one, two int32
 	known    bool
-	others   int64 // until when others ran
+	others   int64   // until when others ran
+	weight   float64 // of the newest sample with any, of draws
 }
 
 const idle = -1

@@ -74,8 +74,8 @@ func (c *cutter) row(from, to int64, all []slice) (row, []slice) {
 // take adds the part of a slice that lies in the interval.
 func (c *cutter) take(w *row, s slice, from, to int64) {
 	a, b := max(s.start, from), min(s.end, to)
-	if b < a {
-		return // it came too late
+	if b < a || s.weight == 0 {
+		return // it came too late, or saw nothing
 	}
 	share := 1.0
 	if s.end > s.start {

@@ -7,10 +7,13 @@ type functions struct {
 	pools  []int32 // by function
 	types  int32   // of cores
 	typeOf []uint8 // by CPU
+
+	sampled *Sampled // nil: the weights are CPU time
 }
 
 func newFunctions(opt *Options) *functions {
 	f := &functions{ask: opt.Function, types: 1, typeOf: opt.CoreType}
+	f.sampled = opt.Sampled
 	for _, t := range opt.CoreType {
 		f.types = max(f.types, int32(t)+1)
 	}

@@ -59,6 +59,10 @@ func newSeriesHistory(t *track, c cutter) *seriesHistory {
 func newCutter(f *functions, cpus []int, core []int32) cutter {
 	last := cpus[len(cpus)-1]
 	c := cutter{functions: f, cpus: len(cpus), running: make([]running, last+1)}
+	if f.sampled != nil {
+		c.cpus = 1 // nothing is known of company
+		return c
+	}
 	if len(core) <= last {
 		return c
 	}
@@ -88,7 +92,10 @@ func (h *history) busy(s slice) {
 		s.start = h.settled
 	}
 	switch {
-	case s.weight == 0 || s.start < h.settled:
+	case s.start < h.settled:
+	case s.weight == 0 && h.functions.sampled != nil:
+		h.slices = append(h.slices, s)
+	case s.weight == 0:
 	case s.key == KeyOther:
 		h.others = append(h.others, s)
 	default:
@@ -128,6 +135,8 @@ func (h *history) process(until int64) {
 	}
 	for h.changed < len(h.slices) && h.slices[h.changed].start < until {
 		switch s := h.slices[h.changed]; {
+		case h.functions.sampled != nil:
+			h.draw(s)
 		case s.key >= 0:
 			h.changes.sample(s, h.functions.unit(h.functions.of(s.key), s.cpu))
 		case s.key == KeyLost:

@@ -113,6 +113,9 @@ func (h *history) unexplained(s *seriesHistory) float64 {
 	var f *fit
 	var ok bool
 	for _, static := range [][2]bool{{true, true}, {true, false}, {false, false}} {
+		if static[1] && h.functions.sampled != nil {
+			continue
+		}
 		t := chooseTerms(h.functions, s.ran(), s.other(), s.lost(), len(s.rows.list), static[0], static[1])
 		if f, ok = newProblem(&s.rows, model{terms: t}, &changes{}, 1).solve(); ok {
 			break

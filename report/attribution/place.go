@@ -20,7 +20,7 @@ func (h *history) place(until int64) {
 	var byCPU [][]slice
 	var longest int64
 	for _, s := range h.slices {
-		if s.key == KeyOther {
+		if s.key == KeyOther && s.weight > 0 {
 			continue
 		}
 		if int(s.cpu) >= len(byCPU) {

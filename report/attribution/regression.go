@@ -63,7 +63,7 @@ func (h *history) bestPool(s *seriesHistory, watts float64, least int) *identifi
 	var first *identified // has the most intervals; what it cannot tell apart for noise, others tell by chance
 	for _, pool := range pools(len(r.list), least) {
 		m := model{watts: watts,
-			terms: chooseTerms(h.functions, ran, s.other(), s.lost(), len(r.list)/pool, s.track.fitted, true)}
+			terms: chooseTerms(h.functions, ran, s.other(), s.lost(), len(r.list)/pool, s.track.fitted, h.functions.sampled == nil)}
 		var untold givenUp
 		if first != nil && first.told.n <= m.terms.n {
 			m.terms, untold = first.told, first.untold

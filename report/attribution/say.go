@@ -15,5 +15,9 @@ func (a *Attributor) say(format string, args ...any) string {
 	if a.counts {
 		format = inCounts.Replace(format)
 	}
+	if a.sampled != nil {
+		format = strings.NewReplacer("CPU time", a.sampled.What, "no function draws more than another", "no function pays more for it than another",
+			"one power", "one price").Replace(format)
+	}
 	return fmt.Sprintf(format, args...)
 }
