@@ -13,11 +13,13 @@ type books struct {
 	packages  map[int]packageAccount
 }
 
-// account is that of a function, over all CPUs, without static power.
-type account struct{ seconds, joules float64 }
+// account is that of a function, over all CPUs, without static power. What it drew of
+// the memory is in no other figure.
+type account struct{ seconds, joules, dram float64 }
 
-// packageAccount has the joules of a package. What its functions drew is the rest.
-type packageAccount struct{ static, other, idle, total float64 }
+// packageAccount has the joules of a package. What its functions drew is the rest. Its
+// memory's are not in the total: what it drew in any case, and what functions used.
+type packageAccount struct{ static, other, idle, total, dramStatic, dramFunctions float64 }
 
 // functions are the joules of the package's functions.
 func (p packageAccount) functions() float64 { return p.total - p.static - p.idle - p.other }
@@ -39,11 +41,12 @@ func readBooks(t *testing.T) books {
 	for line := range strings.Lines(read(t, simrapl)) {
 		var name string
 		var id int
-		var ns, a, o, i, total uint64
-		if _, err := fmt.Sscanf(line, "function %s ns %d nj %d", &name, &ns, &total); err == nil {
-			b.functions[name] = account{float64(ns) / 1e9, float64(total) / 1e9}
-		} else if _, err := fmt.Sscanf(line, "package %d static_nj %d other_nj %d idle_nj %d total_nj %d", &id, &a, &o, &i, &total); err == nil {
-			b.packages[id] = packageAccount{float64(a) / 1e9, float64(o) / 1e9, float64(i) / 1e9, float64(total) / 1e9}
+		var ns, a, o, i, total, functions, dram, used uint64
+		if _, err := fmt.Sscanf(line, "function %s ns %d nj %d entries %d dram_nj %d", &name, &ns, &total, &a, &dram); err == nil {
+			b.functions[name] = account{float64(ns) / 1e9, float64(total) / 1e9, float64(dram) / 1e9}
+		} else if _, err := fmt.Sscanf(line, "package %d static_nj %d other_nj %d idle_nj %d total_nj %d functions_nj %d ns %d dram_static_nj %d dram_functions_nj %d",
+			&id, &a, &o, &i, &total, &functions, &ns, &dram, &used); err == nil {
+			b.packages[id] = packageAccount{float64(a) / 1e9, float64(o) / 1e9, float64(i) / 1e9, float64(total) / 1e9, float64(dram) / 1e9, float64(used) / 1e9}
 		} else {
 			t.Fatalf("%s says %q", simrapl, line)
 		}

@@ -61,9 +61,12 @@ type access struct {
 	latency uint32
 }
 
-func loadAt(addr uint64) access {
+func loadAt(addr uint64) access { return servedBy(int(addr/64%16), addr) }
+
+// servedBy is a load that a level serves, whatever the line.
+func servedBy(level int, addr uint64) access {
 	line := addr / 64
-	l := levels[line%16]
+	l := levels[level]
 	a := access{addr, l.source | blockNA, l.latency}
 	if line/16%2 == 1 {
 		a.source |= tlbMiss

@@ -24,22 +24,49 @@ func openCounter() (int, error) {
 	return fd, nil
 }
 
-// burst runs a function and tells the counter before and after, unless its file is
-// negative. In one go: no clock, and no place at which the Go scheduler, which
-// finds that 10 ms are enough, takes the thread off its processor.
+// openPMU returns the simulated PMU's file, which wants to know what memory each
+// thread walks.
+func openPMU() (int, error) {
+	const device = "/dev/simpmu"
+	fd, err := unix.Open(device, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("%s: %w", device, err)
+	}
+	return fd, nil
+}
+
+// tell writes a statement, if there is a file and a statement.
 //
 //go:nosplit
-func burst(counter int, f function, rounds int) syscall.Errno {
-	if counter < 0 {
-		f.code(0, rounds)
+func tell(fd int, statement []byte) syscall.Errno {
+	if fd < 0 || len(statement) == 0 {
 		return 0
 	}
-	if _, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(counter), uintptr(unsafe.Pointer(unsafe.SliceData(f.enter))), uintptr(len(f.enter))); errno != 0 {
+	_, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(statement))), uintptr(len(statement)))
+	return errno
+}
+
+// once runs a function, and tells the counter and the PMU before and after, where
+// there is something to say. In one go: no clock, and no place at which the Go
+// scheduler, which finds that 10 ms are enough, takes the thread off its processor.
+//
+//go:nosplit
+func (p *plan) once(f *function, rounds int) syscall.Errno {
+	walked := leave
+	if f.walk == nil {
+		walked = nil
+	}
+	if errno := tell(p.pmu, f.walk); errno != 0 {
 		return errno
 	}
-	f.code(0, rounds)
-	_, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(counter), uintptr(unsafe.Pointer(unsafe.SliceData(leave))), uintptr(len(leave)))
-	return errno
+	if errno := tell(p.counter, f.enter); errno != 0 {
+		return errno
+	}
+	f.code(f.memory, rounds)
+	if errno := tell(p.counter, leave); errno != 0 {
+		return errno
+	}
+	return tell(p.pmu, walked)
 }
 
 // calibrate finds out how fast the functions are here.
@@ -48,8 +75,8 @@ func (p *plan) calibrate() error {
 	for i := range p.functions {
 		f := &p.functions[i]
 		before := now()
-		if errno := burst(p.counter, *f, rounds); errno != 0 {
-			return fmt.Errorf("telling the counter %q: %w", f.enter, errno)
+		if errno := p.once(f, rounds); errno != 0 {
+			return fmt.Errorf("telling %q, %q: %w", f.enter, f.walk, errno)
 		}
 		f.rate = rounds / (now() - before).Seconds()
 	}

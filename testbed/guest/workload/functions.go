@@ -4,20 +4,25 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // function is one that bursts run.
 type function struct {
-	code  func(x uint64, rounds int) uint64
-	enter []byte  // what the counter is told
-	rate  float64 // rounds per second, of a CPU that has nothing else to do
+	code   func(memory []uint64, rounds int) uint64
+	memory []uint64 // what it walks, a power of two of words; nil: nothing
+	enter  []byte   // what the counter is told
+	walk   []byte   // what the simulated PMU is told of its memory; nil: nothing
+	rate   float64  // rounds per second, of a CPU that has nothing else to do
 }
 
 // The functions differ in name and code and in nothing else that matters: what
 // they draw is what the counter is told.
 
 //go:noinline
-func parse(x uint64, rounds int) uint64 {
+func parse(_ []uint64, rounds int) (x uint64) {
 	for i := range rounds {
 		x = x*33 ^ uint64(i)
 	}
@@ -25,7 +30,7 @@ func parse(x uint64, rounds int) uint64 {
 }
 
 //go:noinline
-func hash(x uint64, rounds int) uint64 {
+func hash(_ []uint64, rounds int) (x uint64) {
 	for i := range rounds {
 		x = (x ^ uint64(i)) * 1099511628211
 	}
@@ -33,7 +38,7 @@ func hash(x uint64, rounds int) uint64 {
 }
 
 //go:noinline
-func sort(x uint64, rounds int) uint64 {
+func sort(_ []uint64, rounds int) (x uint64) {
 	for i := range rounds {
 		x ^= x << 13
 		x += uint64(i)
@@ -42,7 +47,7 @@ func sort(x uint64, rounds int) uint64 {
 }
 
 //go:noinline
-func encode(x uint64, rounds int) uint64 {
+func encode(_ []uint64, rounds int) (x uint64) {
 	for i := range rounds {
 		x = x>>6 | x<<58
 		x += uint64(i)
@@ -50,22 +55,79 @@ func encode(x uint64, rounds int) uint64 {
 	return x
 }
 
-var code = map[string]func(uint64, int) uint64{
-	"parse": parse, "hash": hash, "sort": sort, "encode": encode,
+// stream goes through its memory line by line.
+//
+//go:noinline
+func stream(memory []uint64, rounds int) (x uint64) {
+	for i := range rounds {
+		x += memory[8*i&(len(memory)-1)]
+	}
+	return x
 }
 
-// parseFunctions reads NAME=MILLIWATTS,...
+// lookup goes through it backwards.
+//
+//go:noinline
+func lookup(memory []uint64, rounds int) (x uint64) {
+	for i := range rounds {
+		x ^= memory[-8*i&(len(memory)-1)]
+	}
+	return x
+}
+
+var code = map[string]func([]uint64, int) uint64{
+	"parse": parse, "hash": hash, "sort": sort, "encode": encode, "stream": stream, "lookup": lookup,
+}
+
+// parseFunctions reads NAME=MILLIWATTS[:DRAM_MILLIWATTS[:LEVEL[:PACKAGE]]],...
 func parseFunctions(text string) ([]function, error) {
 	var list []function
 	for field := range strings.SplitSeq(text, ",") {
 		name, power, _ := strings.Cut(field, "=")
 		if code[name] == nil {
-			return nil, fmt.Errorf("%q: there are parse, hash, sort and encode", name)
+			return nil, fmt.Errorf("%q: there are parse, hash, sort, encode, stream and lookup", name)
 		}
-		if _, err := strconv.ParseUint(power, 10, 32); err != nil {
-			return nil, fmt.Errorf("milliwatts of %s: %w", field, err)
+		words := strings.Split(power, ":")
+		if len(words) > 4 {
+			return nil, fmt.Errorf("%s: more than four numbers", field)
 		}
-		list = append(list, function{code: code[name], enter: []byte(name + " " + power)})
+		for i, what := range []string{"milliwatts", "milliwatts of memory", "level", "package"}[:len(words)] {
+			if what == "level" && words[i] == "line" {
+				continue
+			}
+			if _, err := strconv.ParseUint(words[i], 10, 32); err != nil {
+				return nil, fmt.Errorf("%s of %s: %w", what, field, err)
+			}
+		}
+		f := function{code: code[name], memory: make([]uint64, 8)}
+		if len(words) > 2 {
+			if err := f.takeMemory(words[2]); err != nil {
+				return nil, fmt.Errorf("memory of %s: %w", field, err)
+			}
+			words = append(words[:2], words[3:]...) // the counter wants no level
+		}
+		f.enter = []byte(name + " " + strings.Join(words, " "))
+		list = append(list, f)
 	}
 	return list, nil
+}
+
+// memorySize is what a function walks, in bytes: each level with every state of the
+// second-level TLB and the lock of simpmu's rule.
+const memorySize = 4096
+
+// takeMemory gives the function pages of its own, and what the simulated PMU is to
+// be told of it: that its loads are served by this level, or by that of each line.
+func (f *function) takeMemory(level string) error {
+	mem, err := unix.Mmap(-1, 0, memorySize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_POPULATE)
+	if err != nil {
+		return err
+	}
+	f.memory = unsafe.Slice((*uint64)(unsafe.Pointer(&mem[0])), memorySize/8)
+	said := fmt.Sprintf("%#x %d", uintptr(unsafe.Pointer(&mem[0])), memorySize)
+	if level != "line" {
+		said += " " + level
+	}
+	f.walk = []byte(said)
+	return nil
 }

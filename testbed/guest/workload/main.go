@@ -2,7 +2,8 @@
 // known watts in bursts, in a pseudo-random order, with naps between them.
 //
 // It tells the simulated counter (/dev/simrapl) which function a thread is in, and
-// what it draws, so that the module's books have the true joules of each function.
+// what it draws, so that the module's books have the true joules of each function; and
+// the simulated PMU (/dev/simpmu) which memory it walks.
 // It makes little noise: no garbage collection, no clock in the loops, no
 // preemption, and sleeps that the Go scheduler does not see.
 package main
@@ -14,6 +15,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -55,24 +57,29 @@ type plan struct {
 	realtime  bool          // nobody preempts a thread
 	mute      bool          // tells the counter nothing
 	counter   int           // its file
+	pmu       int           // that of the simulated PMU
+	each      bool          // a thread runs one function, the next thread the next
 	end       time.Duration // since start
 }
 
 func main() {
 	p := plan{
 		counter: -1,
+		pmu:     -1,
 		burst:   span{20 * time.Millisecond, 120 * time.Millisecond},
 		nap:     span{20 * time.Millisecond, 120 * time.Millisecond},
 	}
 	flag.Usage = usage
 	threads := flag.Int("threads", 2, "threads, each locked to one of the kernel")
 	seconds := flag.Float64("seconds", 20, "how long they run")
-	functions := flag.String("functions", "parse=3000,hash=7000,sort=12000,encode=20000", "`NAME=MILLIWATTS,...` of parse, hash, sort and encode")
+	functions := flag.String("functions", "parse=3000,hash=7000,sort=12000,encode=20000", "`NAME=MILLIWATTS[:DRAM_MILLIWATTS[:LEVEL[:PACKAGE]]],...` of parse, hash, sort, encode, stream and lookup; "+
+		"with a LEVEL, or \"line\" for that of each line, the simulated PMU is told of memory of its own")
 	flag.Var(&p.burst, "burst", "how long a function runs at a time, `MIN-MAX`")
 	flag.Var(&p.nap, "nap", "how long a nap takes, `MIN-MAX`")
 	flag.Float64Var(&p.naps, "naps", 1, "share of bursts that a nap follows; with 0 they are always busy")
 	flag.BoolVar(&p.realtime, "realtime", false, "threads run at a real-time priority: nobody preempts them")
 	flag.BoolVar(&p.mute, "mute", false, "do not tell the counter anything, for guests that have none")
+	flag.BoolVar(&p.each, "each", false, "a thread runs one function: the first thread the first, and so on")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fail(2, fmt.Errorf("%q is no flag", flag.Arg(0)))
@@ -86,6 +93,11 @@ func main() {
 	}
 	if !p.mute {
 		if p.counter, err = openCounter(); err != nil {
+			fail(1, err)
+		}
+	}
+	if slices.ContainsFunc(p.functions, func(f function) bool { return f.walk != nil }) {
+		if p.pmu, err = openPMU(); err != nil {
 			fail(1, err)
 		}
 	}
@@ -111,6 +123,8 @@ Runs functions of known watts in bursts. Some forms:
   workload                                    four functions of 3 to 20 W on two threads, 20 s
   workload -functions parse=5000 -naps 0      one constant function
   workload -functions parse=0 -naps 0 -mute   burn, in a guest without the simulated counter
+  workload -each -naps 0 -functions stream=3000:4000:5,lookup=3000:0:3
+                                              one thread walks memory, the other one a cache
   workload -burst 0 -naps 1                   threads that sleep, all the time
 
 `)
@@ -147,10 +161,14 @@ func (p *plan) thread(i int) error {
 	}
 	r := rand.New(rand.NewPCG(1, uint64(i))) // the same order in each run
 	for now() < p.end {
-		f := p.functions[r.IntN(len(p.functions))]
+		n := i
+		if !p.each {
+			n = r.IntN(len(p.functions))
+		}
+		f := &p.functions[n%len(p.functions)]
 		if d := p.burst.draw(r); d > 0 {
-			if errno := burst(p.counter, f, int(d.Seconds()*f.rate)); errno != 0 {
-				return fmt.Errorf("telling the counter %q: %w", f.enter, errno)
+			if errno := p.once(f, int(d.Seconds()*f.rate)); errno != 0 {
+				return fmt.Errorf("telling %q, %q: %w", f.enter, f.walk, errno)
 			}
 		}
 		if r.Float64() < p.naps {

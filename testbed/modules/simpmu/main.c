@@ -2,7 +2,8 @@
 /*
  * simpmu: uncore boxes, power PMUs and a sampling core PMU whose counts,
  * addresses and data sources follow rules that a test can compute. The rules
- * are in the comments of uncore.c, power.c, core.c, counters.c, sample.c and mem.c, and in README.md.
+ * are in the comments of uncore.c, power.c, core.c, counters.c, sample.c, mem.c
+ * and walk.c, and in README.md.
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
@@ -66,8 +67,13 @@ static int __init simpmu_init(void)
 	rc = sim_core_init();
 	if (rc)
 		goto no_core;
+	rc = sim_walk_init();
+	if (rc)
+		goto no_walk;
 	return 0;
 
+no_walk:
+	sim_core_exit();
 no_core:
 	sim_power_exit();
 no_power:
@@ -80,6 +86,7 @@ no_uncore:
 /* Every open event holds the module, so nothing counts any more. */
 static void __exit simpmu_exit(void)
 {
+	sim_walk_exit();
 	sim_core_exit();
 	sim_power_exit();
 	sim_uncore_exit();

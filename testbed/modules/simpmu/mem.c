@@ -6,9 +6,10 @@
  *
  *	address = mem_base + (64 * k) % mem_size
  *
- * and everything else follows from line = address / 64 alone:
+ * or, of a thread that has said which memory it walks (walk.c), the k-th load or
+ * store of the thread to the same of its own base and size; and everything else follows from line = address / 64 alone:
  *
- *	level	levels[line % 16], with its latency
+ *	level	levels[line % 16], with its latency, unless the thread has named one
  *	dTLB	missed if line / 16 is odd, which takes 30 cycles more
  *	lock	locked if line / 32 is odd
  *
@@ -40,7 +41,7 @@ MODULE_PARM_DESC(mem_size, "its size in bytes, a multiple of 64");
 static const struct {
 	u64 source;
 	u32 latency;	/* cycles */
-} levels[16] = {
+} levels[SIM_LEVELS] = {
 	{ LOAD | P(LVL, HIT) | P(LVL, L1) | P(LVLNUM, L1) | P(SNOOP, NONE), 5 },
 	{ LOAD | P(LVL, HIT) | P(LVL, LFB) | P(LVLNUM, LFB) | P(SNOOP, NONE), 12 },
 	{ LOAD | P(LVL, HIT) | P(LVL, L2) | P(LVLNUM, L2) | P(SNOOP, NONE), 16 },
@@ -72,11 +73,14 @@ bool sim_mem_is_store(u64 config)
 	return (config & 0xffff) == 0x02cd;
 }
 
-static u64 load_source(u64 line, u32 *latency)
+static u64 load_source(u64 line, int level, u32 *latency)
 {
-	u64 source = levels[line % 16].source | P(BLK, NA);
+	u64 source;
 
-	*latency = levels[line % 16].latency;
+	if (level == SIM_LEVEL_OF_LINE)
+		level = line % SIM_LEVELS;
+	source = levels[level].source | P(BLK, NA);
+	*latency = levels[level].latency;
 	if (line / 16 % 2) {
 		source |= P(TLB, MISS) | P(TLB, L2);
 		*latency += STLB_MISS_CYCLES;
@@ -102,14 +106,17 @@ bool sim_mem_sample(struct perf_event *event, struct perf_sample_data *data, u64
 	u64 address, source, type = event->attr.sample_type;
 	bool load = sim_mem_is_load(event->attr.config);
 	u32 latency, ldlat = load ? event->attr.config1 & 0xffff : 0;
-	int tries = 0;
+	int tries = 0, level;
 
 	/* 64 lines in a row have every level with every state of the dTLB. */
 	do {
 		if (tries++ == 64)
 			return false;
-		address = READ_ONCE(mem_base) + (64 * (*nth)++) % size;
-		source = load ? load_source(address / 64, &latency) : store_source(address / 64, &latency);
+		if (!sim_walk_next(load, &address, &level)) {
+			address = READ_ONCE(mem_base) + (64 * (*nth)++) % size;
+			level = SIM_LEVEL_OF_LINE;
+		}
+		source = load ? load_source(address / 64, level, &latency) : store_source(address / 64, &latency);
 	} while (load && latency <= ldlat);
 
 	if (type & (PERF_SAMPLE_ADDR | PERF_SAMPLE_PHYS_ADDR | PERF_SAMPLE_DATA_PAGE_SIZE)) {

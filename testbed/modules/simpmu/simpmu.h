@@ -77,6 +77,18 @@ void sim_core_exit(void);
 bool sim_mem_is_load(u64 config);
 bool sim_mem_is_store(u64 config);
 
+/* The sources of mem.c, by the number of a line; or "as the line says". */
+#define SIM_LEVELS		16
+#define SIM_LEVEL_OF_LINE	-1
+
+/*
+ * walk.c: the address of the current thread's next load or store, and the level of
+ * its loads, if it has said what it walks; false if not. Interrupts may be off.
+ */
+bool sim_walk_next(bool load, u64 *address, int *level);
+int sim_walk_init(void);
+void sim_walk_exit(void);
+
 /*
  * Fills in address, weight and data source of the access that comes next;
  * *nth counts the event's accesses. false: every access is below ldlat.

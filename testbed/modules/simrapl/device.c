@@ -2,7 +2,9 @@
 /*
  * /dev/simrapl: threads say what they do, tests read the truth.
  *
- * write "NAME MILLIWATTS"	the calling thread is in that function from now on
+ * write "NAME MILLIWATTS [DRAM_MILLIWATTS [PACKAGE]]"
+ *				the calling thread is in that function from now on, and
+ *				draws so much of its CPU and of a package's memory
  * write "-"			the calling thread has left
  * write "reset"		the books start anew
  * read				the books, all as of one instant
@@ -23,7 +25,7 @@
 #include "simrapl.h"
 
 #define MAX_MW		1000000
-#define LINE		(SIM_NAME + 128)	/* the longest line of a reading */
+#define LINE		(SIM_NAME + 256)	/* the longest line of a reading */
 
 struct reading {
 	struct mutex lock;
@@ -65,8 +67,8 @@ static void print_books(struct reading *r, const struct sim_books *b, size_t siz
 		const struct sim_function_books *f = &b->functions[i];
 
 		r->length += scnprintf(r->text + r->length, size - r->length,
-				       "function %s ns %llu nj %llu entries %llu\n",
-				       f->name, f->ns, nj(f->pj), f->entries);
+				       "function %s ns %llu nj %llu entries %llu dram_nj %llu\n",
+				       f->name, f->ns, nj(f->pj), f->entries, nj(f->dram_pj));
 	}
 	for (i = 0; i < SIM_PACKAGES; i++) {
 		const struct sim_package_books *p = &b->packages[i];
@@ -74,10 +76,11 @@ static void print_books(struct reading *r, const struct sim_books *b, size_t siz
 		if (!p->known)
 			continue;
 		r->length += scnprintf(r->text + r->length, size - r->length,
-				       "package %u static_nj %llu other_nj %llu idle_nj %llu total_nj %llu functions_nj %llu ns %llu\n",
+				       "package %u static_nj %llu other_nj %llu idle_nj %llu total_nj %llu functions_nj %llu ns %llu dram_static_nj %llu dram_functions_nj %llu\n",
 				       i, nj(p->static_pj), nj(p->other_pj), nj(p->idle_pj),
 				       nj(p->static_pj + p->other_pj + p->idle_pj + p->functions_pj),
-				       nj(p->functions_pj), b->ns);
+				       nj(p->functions_pj), b->ns,
+				       nj(p->dram_static_pj), nj(p->dram_functions_pj));
 	}
 }
 
@@ -115,32 +118,59 @@ static ssize_t sim_read(struct file *file, char __user *to, size_t n, loff_t *at
 	return got;
 }
 
-static int declare(char *statement)
+/* The next word of a statement, which is a number. */
+static int number(char **rest, unsigned int *value)
 {
-	char *mw = strchr(statement, ' ');
-	unsigned int v;
-	int err;
+	char *word = strsep(rest, " ");
 
-	if (!mw)
-		return -EINVAL;
-	*mw++ = 0;
-	if (!*statement || strlen(statement) >= SIM_NAME)
-		return -EINVAL;
-	err = kstrtouint(mw, 10, &v);
+	return word ? kstrtouint(word, 10, value) : -EINVAL;
+}
+
+/* The words after the name. What is left out is no power, of the memory of the CPU's package. */
+static int parse_draw(char *rest, struct sim_draw *draw)
+{
+	unsigned int package;
+	int err = number(&rest, &draw->mw);
+
+	draw->dram_mw = 0;
+	draw->memory = -1;
+	if (!err && rest)
+		err = number(&rest, &draw->dram_mw);
+	if (!err && rest) {
+		err = number(&rest, &package);
+		if (!err && package >= SIM_PACKAGES)
+			err = -ENXIO;
+		draw->memory = package;
+	}
 	if (err)
 		return err;
-	if (v > MAX_MW)
-		return -ERANGE;
+	if (rest)
+		return -EINVAL;
+	return draw->mw > MAX_MW || draw->dram_mw > MAX_MW ? -ERANGE : 0;
+}
+
+static int declare(char *statement)
+{
+	char *rest = statement, *name = strsep(&rest, " ");
+	struct sim_draw draw;
+	int err;
+
+	if (!*name || strlen(name) >= SIM_NAME)
+		return -EINVAL;
+	err = parse_draw(rest, &draw);
+	if (err)
+		return err;
 	/* The usual case comes first: a function and a thread that are known. */
-	if (!sim_declare(statement, v))
-		return 0;
-	err = sim_functions_prepare(statement);
-	return err ? err : sim_declare(statement, v);
+	err = sim_declare(name, &draw);
+	if (err != -ENOENT)
+		return err;
+	err = sim_functions_prepare(name);
+	return err ? err : sim_declare(name, &draw);
 }
 
 static ssize_t sim_write(struct file *file, const char __user *from, size_t n, loff_t *at)
 {
-	char text[SIM_NAME + 16];
+	char text[SIM_NAME + 32];
 	char *statement;
 	int err = 0;
 

@@ -117,7 +117,7 @@ void sim_functions_reset(void)
 	struct sim_function *f;
 
 	list_for_each_entry(f, &in_order, in_order)
-		f->ns = f->pj = f->entries = 0;
+		f->ns = f->pj = f->dram_pj = f->entries = 0;
 }
 
 /* Functions that were not entered since the last reset are left out. */
@@ -132,6 +132,7 @@ unsigned int sim_functions_read(struct sim_function_books *to)
 				.name = f->name,
 				.ns = f->ns,
 				.pj = f->pj,
+				.dram_pj = f->dram_pj,
 				.entries = f->entries,
 			};
 	return n;

@@ -5,7 +5,8 @@
  * A CPU draws what its current task stands for: the power its thread declared,
  * other_mw for a thread that declared nothing, idle_mw for the idle task. Between
  * what scheduler.c says it is constant, so that the sum is exact. An offline CPU
- * is in its idle task and counts as one.
+ * is in its idle task and counts as one. The memory of a package draws dram_mw and
+ * what the threads that use it declared.
  *
  * Two sets of sums are kept: the books, which tests read, and the counters,
  * which stand behind the registers. Only the counters can be frozen, and they
@@ -38,9 +39,10 @@ struct sim_package {
 	bool known;
 	u64 since;
 	struct counter fixed;	/* static_mw */
-	struct counter dram;
+	struct counter dram;	/* dram_mw and what threads declared */
 	struct counter psys;
-	u64 static_pj;		/* books */
+	u64 static_pj;		/* books, as the next */
+	u64 dram_static_pj, dram_functions_pj;
 };
 
 static unsigned int static_mw = 50000;
@@ -57,7 +59,7 @@ MODULE_PARM_DESC(idle_mw, "what an idle CPU draws, in mW");
 
 static unsigned int dram_mw = 5000;
 module_param_cb(dram_mw, &sim_power_ops, &dram_mw, 0644);
-MODULE_PARM_DESC(dram_mw, "the memory of a package, in mW");
+MODULE_PARM_DESC(dram_mw, "what the memory of a package draws whatever runs, in mW");
 
 static unsigned int psys_mw = 80000;
 module_param_cb(psys_mw, &sim_power_ops, &psys_mw, 0644);
@@ -80,6 +82,17 @@ static void add(struct counter *c, u64 pj)
 		c->sum += pj;
 }
 
+/* A thread has run for so long on a CPU of that package: what its memory drew. */
+static void settle_memory(const struct sim_thread *t, int package, u64 ns)
+{
+	struct sim_package *p = &packages[t->draw.memory < 0 ? package : t->draw.memory];
+	u64 pj = ns * t->draw.dram_mw;
+
+	p->dram_functions_pj += pj;
+	t->function->dram_pj += pj;
+	add(&p->dram, pj);
+}
+
 static void settle_cpu(struct sim_cpu *c, u64 to)
 {
 	u64 ns, pj;
@@ -92,10 +105,11 @@ static void settle_cpu(struct sim_cpu *c, u64 to)
 		pj = ns * idle_mw;
 		c->idle_pj += pj;
 	} else if (c->thread) {
-		pj = ns * c->thread->mw;
+		pj = ns * c->thread->draw.mw;
 		c->functions_pj += pj;
 		c->thread->function->ns += ns;
 		c->thread->function->pj += pj;
+		settle_memory(c->thread, c->package, ns);
 	} else {
 		pj = ns * other_mw;
 		c->other_pj += pj;
@@ -112,6 +126,7 @@ static void settle_package(struct sim_package *p, u64 to)
 	ns = to - p->since;
 	p->since = to;
 	p->static_pj += ns * static_mw;
+	p->dram_static_pj += ns * dram_mw;
 	add(&p->fixed, ns * static_mw);
 	add(&p->dram, ns * dram_mw);
 	add(&p->psys, ns * psys_mw);
@@ -214,8 +229,10 @@ void sim_reset(void)
 
 		c->idle_pj = c->other_pj = c->functions_pj = 0;
 	}
-	for (i = 0; i < SIM_PACKAGES; i++)
+	for (i = 0; i < SIM_PACKAGES; i++) {
 		packages[i].static_pj = 0;
+		packages[i].dram_static_pj = packages[i].dram_functions_pj = 0;
+	}
 	sim_unlock(flags);
 }
 
@@ -230,6 +247,8 @@ void sim_read_books(struct sim_books *books)
 		books->packages[i] = (struct sim_package_books){
 			.known = packages[i].known,
 			.static_pj = packages[i].static_pj,
+			.dram_static_pj = packages[i].dram_static_pj,
+			.dram_functions_pj = packages[i].dram_functions_pj,
 		};
 	for_each_possible_cpu(i) {
 		struct sim_cpu *c = per_cpu_ptr(&cpus, i);
@@ -247,6 +266,12 @@ void sim_read_books(struct sim_books *books)
 int sim_package(void)
 {
 	return this_cpu_ptr(&cpus)->package;
+}
+
+/* Has the machine had a CPU of that package? The caller holds the lock. */
+bool sim_package_known(int package)
+{
+	return package >= 0 && package < SIM_PACKAGES && packages[package].known;
 }
 
 /* What a domain of this CPU's package shows; the caller holds the lock. */

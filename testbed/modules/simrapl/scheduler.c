@@ -43,19 +43,21 @@ static void on_exit(void *data, struct task_struct *task)
 
 /*
  * The calling thread is in that function from now on. -ENOENT if the function
- * or the thread has not been prepared.
+ * or the thread has not been prepared, -ENXIO if there is no such package.
  */
-int sim_declare(const char *name, unsigned int mw)
+int sim_declare(const char *name, const struct sim_draw *draw)
 {
 	unsigned long flags = sim_lock();
 	struct sim_function *f = sim_function_named(name);
 	struct sim_thread *t = sim_thread_of(current);
 	int err = -ENOENT;
 
-	if (f && t) {
+	if (draw->memory >= 0 && !sim_package_known(draw->memory)) {
+		err = -ENXIO;
+	} else if (f && t) {
 		sim_settle();
 		t->function = f;
-		t->mw = mw;
+		t->draw = *draw;
 		f->entries++;
 		runs(current);
 		err = 0;

@@ -34,8 +34,16 @@ struct sim_function {
 	struct hlist_node by_name;
 	u64 ns;
 	u64 pj;
+	u64 dram_pj;
 	u64 entries;
 	char name[SIM_NAME];
+};
+
+/* What a thread draws while it runs. */
+struct sim_draw {
+	unsigned int mw;	/* of its CPU */
+	unsigned int dram_mw;	/* of a package's memory */
+	int memory;		/* the package whose memory it is; -1: that of the CPU */
 };
 
 /* A thread that has said where it is. */
@@ -43,7 +51,7 @@ struct sim_thread {
 	struct hlist_node by_task;
 	const struct task_struct *task;
 	struct sim_function *function;	/* NULL: it has left */
-	unsigned int mw;
+	struct sim_draw draw;
 };
 
 /* The energy counters of a package, all in pJ. */
@@ -52,12 +60,13 @@ enum sim_domain { SIM_PKG, SIM_CORES, SIM_DRAM, SIM_PSYS };
 /* The books of one function and of one package since the last reset. */
 struct sim_function_books {
 	const char *name;
-	u64 ns, pj, entries;
+	u64 ns, pj, dram_pj, entries;
 };
 
 struct sim_package_books {
 	bool known;
 	u64 static_pj, other_pj, idle_pj, functions_pj;
+	u64 dram_static_pj, dram_functions_pj;
 };
 
 struct sim_books {
@@ -76,6 +85,7 @@ void sim_settle(void);
 u64 sim_counter_pj(enum sim_domain domain);
 u64 sim_core_pj(void);
 int sim_package(void);
+bool sim_package_known(int package);
 void sim_cpu_runs(bool idle, struct sim_thread *thread);
 void sim_cpu_online(unsigned int id, int package, int core);
 void sim_reset(void);
@@ -84,7 +94,7 @@ void sim_read_books(struct sim_books *books);
 /* scheduler.c */
 int sim_scheduler_start(void);
 void sim_scheduler_stop(void);
-int sim_declare(const char *name, unsigned int mw);
+int sim_declare(const char *name, const struct sim_draw *draw);
 void sim_leave(void);
 
 /* functions.c: the caller holds the lock, but for the two that allocate and free */
