@@ -117,7 +117,7 @@ func (r *recording) attach(pids, present, online []int) error {
 		}
 		threads += len(tids)
 	}
-	if want := threads * len(present) * len(r.indices()); !enoughDescriptors(want + spareDescriptors) {
+	if want := threads * r.descriptors(present); !enoughDescriptors(want + spareDescriptors) {
 		err := r.attachByFilter(threads, want, online)
 		if !errors.Is(err, ErrTooManyFD) || !enoughDescriptors(want+leastDescriptors) {
 			return err
@@ -217,6 +217,7 @@ func (r *recording) closeThread(tid uint32, cpu int) {
 			e.Disable()
 			kept = append(kept, e)
 		default:
+			r.settleClosing(e)
 			e.Close()
 		}
 	}

@@ -86,6 +86,7 @@ func (r *recording) closeCPU(c *cpuRing) {
 		if e.CPU != c.cpu {
 			return false
 		}
+		r.settleClosing(e)
 		e.Close()
 		return true
 	})

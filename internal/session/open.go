@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/energyprof/energyprof/internal/pmu"
 	"github.com/energyprof/energyprof/perfring"
 )
 
@@ -55,16 +56,12 @@ func (r *recording) attr(index, pid int) perfring.Attr {
 		SampleFormat: perfring.SampleIdentifier | perfring.SampleIP | perfring.SampleTID |
 			perfring.SampleTime | perfring.SampleCPU | perfring.SamplePeriod,
 		ReadFormat: perfring.ReadTotalTimeEnabled | perfring.ReadTotalTimeRunning | perfring.ReadID,
-		Flags:      perfring.FlagDisabled | perfring.FlagSampleIDAll | perfring.FlagUseClockID | perfring.FlagWatermark,
+		Flags:      r.flags(index, pid) | perfring.FlagWatermark,
 		ClockID:    unix.CLOCK_MONOTONIC,
 		Wakeup:     uint32(r.opt.Pages * pageSize * watermarkPercent / 100),
 	}
 	if r.features.readLost {
 		a.ReadFormat |= perfring.ReadLost
-	}
-	if pid >= 0 {
-		// An inherited event with cpu = -1 cannot be mapped, hence one per CPU.
-		a.Flags |= perfring.FlagInherit
 	}
 	if index == sidebandEvent {
 		a.Type = unix.PERF_TYPE_SOFTWARE
@@ -79,19 +76,14 @@ func (r *recording) attr(index, pid int) perfring.Attr {
 			a.Sample = e.Frequency
 			a.Flags |= perfring.FlagFreq
 		}
+		a.SampleFormat |= e.SampleFormat
 		if r.opt.Callchains {
 			a.SampleFormat |= perfring.SampleCallchain
 		}
 		a.Flags |= perfring.Flags(e.Flags())
-		if r.opt.ExcludeUser {
-			a.Flags |= perfring.FlagExcludeUser
+		if e.Leader != nil {
+			a.Flags &^= ofLeader
 		}
-		if r.opt.ExcludeKernel {
-			a.Flags |= perfring.FlagExcludeKernel
-		}
-	}
-	if r.features.userOnly {
-		a.Flags |= perfring.FlagExcludeKernel | perfring.FlagExcludeHV
 	}
 	if a.SampleFormat&perfring.SampleCallchain != 0 && a.Flags&perfring.FlagExcludeKernel != 0 {
 		// Newer kernels (seen on Debian's 6.12.117) want the right to sample the
@@ -104,11 +96,30 @@ func (r *recording) attr(index, pid int) perfring.Attr {
 			a.Flags |= perfring.FlagBuildID
 		}
 	}
+	return a
+}
+
+// flags are those that an event and the leader of its group have in common.
+func (r *recording) flags(index, pid int) perfring.Flags {
+	f := perfring.FlagDisabled | perfring.FlagSampleIDAll | perfring.FlagUseClockID
+	if pid >= 0 {
+		// An inherited event with cpu = -1 cannot be mapped, hence one per CPU.
+		f |= perfring.FlagInherit
+	}
+	if index != sidebandEvent && r.opt.ExcludeUser {
+		f |= perfring.FlagExcludeUser
+	}
+	if index != sidebandEvent && r.opt.ExcludeKernel {
+		f |= perfring.FlagExcludeKernel
+	}
+	if r.features.userOnly {
+		f |= perfring.FlagExcludeKernel | perfring.FlagExcludeHV
+	}
 	// With a delay the sampling events wait for it; the sideband never does.
 	if r.command != nil && (r.opt.Delay == 0 || index == sidebandEvent) {
-		a.Flags |= perfring.FlagEnableOnExec
+		f |= perfring.FlagEnableOnExec
 	}
-	return a
+	return f
 }
 
 // sidebandIndex is the event that carries the sideband: the clock, except that
@@ -120,19 +131,46 @@ func (r *recording) sidebandIndex() int {
 	return 0
 }
 
-// indices are the events to open for each CPU and thread, the sideband first.
-func (r *recording) indices() []int {
+// indices are the events to open on a CPU, for each thread; the sideband first.
+func (r *recording) indices(cpu int) []int {
 	var out []int
 	if r.opt.Delay > 0 {
 		out = append(out, sidebandEvent)
 	}
-	for i := range r.opt.Events {
-		out = append(out, i)
+	for i, e := range r.opt.Events {
+		if e.CPUs == nil || slices.Contains(e.CPUs, cpu) {
+			out = append(out, i)
+		}
 	}
 	return out
 }
 
-// opened lists what was opened.
+// descriptors is how many files all events of a thread are, on each of cpus.
+func (r *recording) descriptors(cpus []int) int {
+	n := 0
+	for _, cpu := range cpus {
+		for _, index := range r.indices(cpu) {
+			n++
+			if index != sidebandEvent && r.opt.Events[index].Leader != nil {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// checkOpened refuses a recording without one of its events, for which none of the CPUs was there.
+func (r *recording) checkOpened() error {
+	for i, e := range r.opt.Events {
+		if !slices.ContainsFunc(r.events, func(o openEvent) bool { return o.index == i }) {
+			return fmt.Errorf("%s counts on CPUs %s, and none of them is recorded", e.Name, pmu.FormatCPUList(e.CPUs))
+		}
+	}
+	return nil
+}
+
+// opened lists what was opened. The ids of a leader are among those of its member, in
+// whose name a reader of the records takes what they say.
 func (r *recording) opened() []Opened {
 	all := make([]Opened, len(r.opt.Events), len(r.opt.Events)+1)
 	for i, e := range r.opt.Events {
@@ -168,45 +206,51 @@ func (r *recording) eventName(index int) string {
 // ring. On an error nothing of it stays open.
 func (r *recording) openOn(pid, cpu int) error {
 	ring := r.rings[cpu]
-	var opened []*perfring.Event
+	var opened []openEvent
 	fail := func(index int, err error) error {
-		for _, e := range opened {
-			e.Close()
+		for _, o := range opened {
+			o.Close()
+		}
+		if named := (*OpenError)(nil); errors.As(err, &named) {
+			return named
 		}
 		return &OpenError{Event: r.eventName(index), PID: pid, CPU: cpu, Err: err}
 	}
-	for _, index := range r.indices() {
-		e, err := r.openEvent(index, pid, cpu)
+	for _, index := range r.indices(cpu) {
+		o, err := r.openEvent(index, pid, cpu)
 		if err != nil {
 			return fail(index, err)
 		}
-		opened = append(opened, e)
+		opened = append(opened, o)
 		if ring == nil {
-			if ring, err = r.mapRing(e, cpu); err != nil {
+			if ring, err = r.mapRing(o.Event, cpu); err != nil {
 				return fail(index, err)
 			}
-		} else if err := e.SetOutput(ring.owner); err != nil {
+		}
+		if err := o.writeTo(ring.owner); err != nil {
 			return fail(index, fmt.Errorf("sharing the ring: %w", err))
 		}
 	}
 	r.rings[cpu] = ring
-	for i, index := range r.indices() {
-		e := opened[i]
-		if err := r.decoder.Add(&e.Attr, e.ID); err != nil {
-			return fmt.Errorf("decoding %s: %w", r.eventName(index), err)
+	for _, o := range opened {
+		for _, e := range o.both() {
+			if err := r.decoder.Add(&e.Attr, e.ID); err != nil {
+				return fmt.Errorf("decoding %s: %w", r.eventName(o.index), err)
+			}
+			r.byID[e.ID] = identity{event: o.index, pid: pid}
 		}
-		r.byID[e.ID] = identity{event: index, pid: pid}
-		r.events = append(r.events, openEvent{Event: e, index: index})
 	}
+	r.events = append(r.events, opened...)
 	return nil
 }
 
-// openEvent opens one event. The first one of a recording finds out what this
-// kernel and user allow: features it lacks are dropped one by one.
-func (r *recording) openEvent(index, pid, cpu int) (*perfring.Event, error) {
+// openAlone opens one event, in the group of leader unless that is nil. The first one
+// of a recording finds out what this kernel and user allow: features it lacks are
+// dropped one by one.
+func (r *recording) openAlone(index, pid, cpu int, leader *perfring.Event) (*perfring.Event, error) {
 	for {
 		a := r.attr(index, pid)
-		e, err := perfring.Open(&a, pid, cpu, nil)
+		e, err := perfring.Open(&a, pid, cpu, leader)
 		if err == nil {
 			r.probed = true
 			return e, nil

@@ -26,16 +26,20 @@ type cpuRing struct {
 	enabled uint64 // ns for which the owner was enabled, when it looked and found nothing new
 }
 
-// openEvent is an open event and its place in Options.Events.
-type openEvent struct {
-	*perfring.Event
-	index int
-}
-
 // identity says whose event an id in a record is.
 type identity struct {
 	event int // index in Options.Events
 	pid   int // the thread it was opened on, -1 for a CPU's
+}
+
+// nobody is whose a record is that names no event.
+var nobody = identity{event: sidebandEvent, pid: -1}
+
+func (r *recording) identity(id uint64) identity {
+	if of, known := r.byID[id]; known {
+		return of
+	}
+	return nobody
 }
 
 // mapRing maps a ring for cpu on e. The memory is accounted to the user, over
@@ -121,8 +125,8 @@ func (r *recording) deliverOne(stream int, record []byte) {
 		r.books.CountBad(cpu, 1)
 		return
 	}
-	id := identity{event: sidebandEvent, pid: -1}
-	keep := true
+	id, keep := nobody, true
+	booked := sidebandEvent // in whose books the record is
 	switch rec := rec.(type) {
 	case *perfring.Sample:
 		if r.stampID[rec.ID] {
@@ -134,18 +138,22 @@ func (r *recording) deliverOne(stream int, record []byte) {
 			r.books.CountBad(cpu, 1)
 			return
 		}
-		keep = r.targets.sample(rec, id, cpu)
+		keep, booked = r.targets.sample(rec, id, cpu), id.event
 	case *perfring.Throttle:
 		if r.stampID[rec.ID] {
 			r.opt.Energy.Throttled(rec.ID, int64(rec.Time))
 			return
 		}
-		id = r.byID[rec.ID]
+		id = r.identity(rec.ID)
+		booked = id.event
 	case *perfring.Unthrottle:
 		if r.stampID[rec.ID] {
 			return
 		}
-		id = r.byID[rec.ID]
+		id = r.identity(rec.ID)
+		booked = id.event
+	case *perfring.LostSamples:
+		booked = r.identity(rec.SampleID.ID).event
 	case *perfring.Fork:
 		keep = r.targets.fork(rec)
 	case *perfring.Lost:
@@ -166,6 +174,9 @@ func (r *recording) deliverOne(stream int, record []byte) {
 		r.missed.count(r, rec, cpu)
 	}
 	r.books.Count(rec, cpu)
+	if booked != sidebandEvent {
+		r.account.events[booked].Count(rec)
+	}
 	if r.opt.Tap != nil {
 		r.opt.Tap(record)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"sync/atomic"
@@ -49,6 +50,7 @@ type recording struct {
 	polled    []polled // that are running
 	sampling  bool
 	books     perfring.Books
+	account   account
 	lostSeen  map[int]uint64 // LOST records per CPU
 	result    Result
 }
@@ -79,6 +81,7 @@ func Run(opt Options, sink Sink) (result *Result, err error) {
 		merge:    order.New(opt.MaxPending),
 		lostSeen: make(map[int]uint64),
 		missed:   newMissed(opt.Events[0]),
+		account:  newAccount(opt.Events),
 	}
 	defer r.closeAll()
 	if r.signals, err = launch.Catch(r.second); err != nil {
@@ -155,6 +158,9 @@ func (r *recording) open() error {
 		if err := r.openEverywhere(-1, online); err != nil {
 			return err
 		}
+	}
+	if err := r.checkOpened(); err != nil {
+		return err
 	}
 	return r.openEnergy()
 }
@@ -283,6 +289,7 @@ func (r *recording) stop() {
 	r.noteBusy()
 	r.noteNothing()
 	r.result.Books = r.books
+	r.result.Events = r.booked()
 	r.result.Opened = r.opened()
 	r.result.Late = r.merge.Late
 	if r.command != nil {
@@ -298,15 +305,11 @@ func (r *recording) stop() {
 // LOST record is written only when a later record finds room, so what was lost
 // last is in no ring.
 func (r *recording) settleLosses() {
-	lost := make(map[int]uint64)
-	for _, e := range r.events {
-		count, err := e.ReadCount()
-		if err != nil {
-			continue
-		}
-		lost[e.CPU] += count.Lost
+	lost := maps.Clone(r.account.lost)
+	for _, e := range r.readAll() {
+		lost[e.CPU] += e.count.Lost
 		if e.index == 0 {
-			r.result.Ran += time.Duration(count.Running)
+			r.result.Ran += time.Duration(e.count.Running)
 		}
 	}
 	for cpu, n := range lost {
