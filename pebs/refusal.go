@@ -3,27 +3,42 @@ package pebs
 import (
 	"errors"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrNone says that no PMU of this machine samples accesses to memory, for this user.
 var ErrNone = errors.New("nothing here samples accesses to memory")
 
-// ErrTrace says that a PMU writes a trace into a ring of its own (AUX), and no samples:
-// Arm's SPE. perf decodes it into samples.
-var ErrTrace = errors.New("it writes a trace, and no samples")
+// ErrTrace says that a PMU writes a trace into a ring of its own (AUX), and no samples: Arm's
+// SPE. perf decodes it into samples.
+var ErrTrace = errors.New("it writes a trace, which perf has to decode into samples")
 
 // Refusal is something that an event has to do without.
 type Refusal struct {
 	What string // "precise_ip 3", "physical addresses"
-	Why  string // in plain English, without the errno
+	Why  string // in plain English
 	Err  error  // what the kernel answered, a *perfring.OpenError; nil if it was not asked
 }
 
-// Reason is why a PMU samples nothing of what was asked for.
+// String is one line, with the errno's name.
+func (r Refusal) String() string { return r.What + ": " + r.answer() }
+
+func (r Refusal) answer() string {
+	var errno unix.Errno
+	if errors.As(r.Err, &errno) {
+		if name := unix.ErrnoName(errno); name != "" {
+			return r.Why + " (" + name + ")"
+		}
+	}
+	return r.Why
+}
+
+// Reason is why a PMU, or an event, samples nothing of what was asked for.
 type Reason struct {
-	PMU     string // "cpu", "ibs_op"; an event that was written by hand
+	PMU     string // "cpu", "ibs_op"; or the event that was tried, "cpu/mem-loads/"
 	Why     string // in plain English, with the errno's name where the kernel answered
-	Err     error  // ErrTrace, or what the kernel answered last, a *perfring.OpenError; nil if it was not asked
+	Err     error  // ErrTrace, a *perfring.OpenError of the last trial, or what is wrong with the event; nil if nothing was tried
 	Refused []Refusal
 }
 
