@@ -9,10 +9,11 @@ import (
 //
 //	|OP LOAD|LVL L3 or L3 hit|SNP None|TLB L1 or L2 hit|LCK No|BLK  N/A
 //
-// The words are those of perf 6.1, which prints what mem_lvl and mem_lvl_num say, one after the other.
-// perf since 6.3 prints the number alone where there is one: "L3 hit". Numbers that perf 6.1 has no name for
-// ("L5", "L8") have that of the perf that first knew them: "Uncached" (6.6), "L2 MHB" and "Memory-side
-// Cache" (6.15), "L0" (7.0). The field AFF, of Arm's SPE, is there only where one of its bits is set.
+// The words are those of perf 6.1, which prints both what mem_lvl and what mem_lvl_num say. Later ones
+// print the number alone where there is one: "L3 hit". Numbers that perf 6.1 has no name for, and prints
+// as "L5" to "L8", are named as the kernel's header and later perf name them: "L2 MHB" and "Memory-side
+// Cache" (kernel 6.11), "L0" (7.0), "Uncached" (6.6). What is in the bits from 46 on is printed only where
+// it is set, as by a perf that knows it: "STORE SIMD", "AFF PRED SG".
 func (d DataSource) String() string {
 	var b strings.Builder
 	b.Grow(96)

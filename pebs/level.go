@@ -95,7 +95,7 @@ func (d DataSource) Level() Level {
 		return MSC
 	}
 	if d.has(LvlRemoteRAM1 | LvlRemoteRAM2) {
-		return RemoteRAM
+		return far(RAM, RemoteRAM)
 	}
 	if d.has(LvlLocalRAM) {
 		return RAM
@@ -109,7 +109,7 @@ func (d DataSource) Level() Level {
 	case d.has(LvlIO):
 		return IO
 	case d.has(LvlRemoteCache1 | LvlRemoteCache2):
-		return RemoteCache
+		return far(PeerCache, RemoteCache)
 	case d.has(LvlL3):
 		return L3
 	case d.has(LvlL2):
@@ -156,18 +156,30 @@ func (d DataSource) missed() Level {
 	case NumL2:
 		return L2Miss
 	case NumL3:
-		return L3Miss
+		return d.missedL3()
 	case 0, NumNA:
 	default:
 		return Unknown
 	}
 	switch {
 	case d.has(LvlL3):
-		return L3Miss
+		return d.missedL3()
 	case d.has(LvlL2):
 		return L2Miss
 	case d.has(LvlL1):
 		return L1Miss
 	}
 	return Unknown
+}
+
+// missedL3 is where what the L3 cache did not have came from. A line that another cache has modified is
+// nowhere else up to date (Lunar Lake's data source 0FH).
+func (d DataSource) missedL3() Level {
+	switch {
+	case !d.HitModified():
+		return L3Miss
+	case d.Remote():
+		return RemoteCache
+	}
+	return PeerCache
 }
