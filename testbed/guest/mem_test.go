@@ -13,33 +13,35 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/energyprof/energyprof/internal/pmu"
+	"github.com/energyprof/energyprof/pebs"
 	"github.com/energyprof/energyprof/perfring"
 )
 
 // levels are those of simpmu's loads, in the order of their addresses: union
-// perf_mem_data_src without the bits of TLB, lock and block; cycles; and perf 6.1's
-// words.
+// perf_mem_data_src without the bits of TLB, lock and block; cycles; perf 6.1's
+// words; and the one place that it is.
 var levels = [16]struct {
 	source  uint64
 	latency uint32
 	words   string
+	level   string
 }{
-	{0x200100142, 5, "L1 or L1 hit|SNP None"},
-	{0x1800100242, 12, "LFB/MAB or LFB/MAB hit|SNP None"},
-	{0x400100442, 16, "L2 or L2 hit|SNP None"},
-	{0x600100842, 45, "L3 or L3 hit|SNP None"},
-	{0x600800842, 80, "L3 or L3 hit|SNP HitM"},
-	{0x1a00201042, 180, "Local RAM or RAM hit|SNP Hit"},
-	{0x3a00100042, 300, "Remote RAM hit|SNP None"},
-	{0x3a00202042, 310, "Remote Remote RAM (1 hop) or RAM hit|SNP Hit"},
-	{0x2600208042, 250, "Remote Remote Cache (1 hop) or L3 hit|SNP Hit"},
-	{0x3600800042, 260, "Remote Any cache hit|SNP HitM"},
-	{0x103600200042, 270, "Remote node, same socket Any cache hit|SNP Hit"},
-	{0x1c00200042, 400, "PMEM hit|SNP Hit"},
-	{0x3c00200042, 600, "Remote PMEM hit|SNP Hit"},
-	{0x1200100042, 500, "CXL hit|SNP None"},
-	{0x1e00120042, 900, "I/O or N/A hit|SNP None"},
-	{0x1e00140042, 950, "Uncached or N/A hit|SNP None"},
+	{0x200100142, 5, "L1 or L1 hit|SNP None", "L1"},
+	{0x1800100242, 12, "LFB/MAB or LFB/MAB hit|SNP None", "LFB"},
+	{0x400100442, 16, "L2 or L2 hit|SNP None", "L2"},
+	{0x600100842, 45, "L3 or L3 hit|SNP None", "L3"},
+	{0x600800842, 80, "L3 or L3 hit|SNP HitM", "L3"},
+	{0x1a00201042, 180, "Local RAM or RAM hit|SNP Hit", "DRAM"},
+	{0x3a00100042, 300, "Remote RAM hit|SNP None", "remote DRAM"},
+	{0x3a00202042, 310, "Remote Remote RAM (1 hop) or RAM hit|SNP Hit", "remote DRAM"},
+	{0x2600208042, 250, "Remote Remote Cache (1 hop) or L3 hit|SNP Hit", "remote cache"},
+	{0x3600800042, 260, "Remote Any cache hit|SNP HitM", "remote cache"},
+	{0x103600200042, 270, "Remote node, same socket Any cache hit|SNP Hit", "remote cache"},
+	{0x1c00200042, 400, "PMEM hit|SNP Hit", "PMEM"},
+	{0x3c00200042, 600, "Remote PMEM hit|SNP Hit", "remote PMEM"},
+	{0x1200100042, 500, "CXL hit|SNP None", "CXL"},
+	{0x1e00120042, 900, "I/O or N/A hit|SNP None", "I/O"},
+	{0x1e00140042, 950, "Uncached or N/A hit|SNP None", "uncached"},
 }
 
 // The bits that say how an access went besides its level.
@@ -215,6 +217,16 @@ func TestMemLoadsAux(t *testing.T) {
 	loads := memAttr(parse(t, "cpu/mem-loads/pp"))
 	if _, err := perfring.Open(loads, 0, -1, nil); !errors.Is(err, unix.ENODATA) {
 		t.Errorf("alone: %v, want ENODATA", err)
+	}
+	for _, spec := range []string{"cpu/mem-loads,ldlat=3/ppp", "cpu/event=0xcd,umask=0x1,ldlat=3/P"} {
+		samplers, err := pebs.Machine{}.Try(spec, pebs.Options{})
+		if err != nil || len(samplers) != 1 || samplers[0].AuxSpec != "cpu/mem-loads-aux/" || samplers[0].Precise != 3 {
+			t.Errorf("%s: %+v, %v, want mem-loads-aux before it", spec, samplers, err)
+		}
+	}
+	chosen := choose(t, pebs.Options{Loads: true, Latency: 3})[0]
+	if chosen.Spec != "cpu/mem-loads,ldlat=3/ppp" || chosen.AuxSpec != "cpu/mem-loads-aux/" || len(chosen.Refused) > 0 {
+		t.Errorf("chosen is %+v, want mem-loads with mem-loads-aux before it and nothing refused", chosen)
 	}
 	aux := attrOf(parse(t, "cpu/mem-loads-aux/"))
 	aux.Flags = perfring.FlagDisabled

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/energyprof/energyprof/internal/perfdata"
+	"github.com/energyprof/energyprof/pebs"
 	"github.com/energyprof/energyprof/perfring"
 )
 
@@ -117,6 +118,11 @@ func script(t *testing.T, text string) []seen {
 		}
 		if !strings.HasPrefix(words, want) {
 			t.Fatalf("perf says of %#x %q, want %q", s.source, words, want)
+		}
+		ours := pebs.DataSource(s.source).String()
+		// perf cuts the number and the words off at 99 bytes, 17 of which are the number's.
+		if ours = ours[:min(len(ours), 82)]; !strings.HasPrefix("|"+words, ours+" ") {
+			t.Fatalf("perf says of %#x %q, we say %q", s.source, "|"+words, ours)
 		}
 	}
 	return samples

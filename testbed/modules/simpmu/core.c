@@ -35,6 +35,10 @@ bool sim_core_aux;
 module_param_named(aux, sim_core_aux, bool, 0444);
 MODULE_PARM_DESC(aux, "mem-loads needs mem-loads-aux in its group, as on Sapphire Rapids");
 
+unsigned int sim_core_max_precise = 3;
+module_param_named(max_precise, sim_core_max_precise, uint, 0644);
+MODULE_PARM_DESC(max_precise, "the highest precise_ip that opens");
+
 /* Counts since boot at the time ns; only the growth is used, so nothing is lost by rounding. */
 static u64 counted(struct core_event *ce, u64 ns)
 {
@@ -180,6 +184,8 @@ static int core_event_init(struct perf_event *event)
 	       CACHE_RATE((config >> 16 & 0xff) == PERF_COUNT_HW_CACHE_RESULT_MISS);
 	if (sim_mem_is_load(code) && event->attr.config1 & ~0xffffULL)
 		return -EINVAL;
+	if (event->attr.precise_ip > READ_ONCE(sim_core_max_precise))
+		return -EOPNOTSUPP;
 	if (aux_missing(event, code))
 		return -ENODATA;
 	ce = kzalloc(sizeof(*ce), GFP_KERNEL);

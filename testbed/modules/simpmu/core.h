@@ -45,6 +45,7 @@ void sim_sampling_start(struct perf_event *event);
 void sim_sampling_stop(struct perf_event *event);
 
 extern bool sim_core_aux;	/* mem-loads needs mem-loads-aux */
+extern unsigned int sim_core_max_precise;
 extern const struct attribute_group *sim_core_groups[];
 
 #endif

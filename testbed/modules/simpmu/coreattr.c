@@ -42,7 +42,7 @@ static const struct attribute_group events_group = {
 
 static ssize_t max_precise_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "3\n");
+	return sysfs_emit(buf, "%u\n", READ_ONCE(sim_core_max_precise));
 }
 static DEVICE_ATTR_RO(max_precise);
 
