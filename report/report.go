@@ -7,6 +7,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -48,6 +49,8 @@ type Recording struct {
 // columns; they and the errors are absent when the method has no such thing.
 type Attribution struct {
 	Method attribution.Method `json:"method"`
+	// Basis is what it was shared out by, where that is not CPU time: "loads served by memory".
+	Basis string `json:"basis,omitempty"`
 	// ValidationError is the relative error at which watts fitted on one half of
 	// the recording predict the energy of the other half; ShareValidationError is
 	// that of sharing by CPU time on the same data.
@@ -173,6 +176,9 @@ func domainName(domain string, pkg int, cpus string, sum bool) string {
 // text is one line: "attribution: proportional, baseline 9.9 W".
 func (a Attribution) text() string {
 	s := "attribution: " + string(a.Method)
+	if a.Basis != "" {
+		s += " by " + a.Basis
+	}
 	return s + a.static(watts)
 }
 
@@ -205,7 +211,7 @@ func (a Attribution) validation() string {
 	}
 	s := "validation: one half of the recording predicts the other half within " + percent(*a.ValidationError)
 	if a.ShareValidationError != nil {
-		s += " (sharing by CPU time: " + percent(*a.ShareValidationError) + ")"
+		s += " (sharing by " + cmp.Or(a.Basis, "CPU time") + ": " + percent(*a.ShareValidationError) + ")"
 	}
 	return s
 }

@@ -82,8 +82,8 @@ type Options struct {
 	// Memory says what is to be made of memory accesses.
 	Memory Memory
 	// Access, if set, is called for each sample of an event with addresses (Event.Memory, Event.Address) that is in the
-	// profile, after all that is said here has been done with it. event is its index in Events, stack that of its stack in the Stacks of
-	// the finished recording. The sample is not kept. Samples that are no access are left out (Books.NoAccess).
+	// profile. event is its index in Events, stack that of its stack in the Stacks of the finished recording. Samples of
+	// Memory events that are neither a load nor a store are left out (Books.NoAccess).
 	Access func(s *perfring.Sample, event int, stack int32)
 
 	// Found, if set, is told what was read in Proc, as the records that would have told it, before it is used.
@@ -110,8 +110,9 @@ type Books struct {
 	// NoAccess counts samples of Memory events that are neither a load nor a store, which are not in the profile.
 	NoAccess uint64
 	// LoadBytes is what the sampled loads that memory served stand for, 64 bytes each, LostBytes what those that were
-	// lost are taken to, TrafficBytes what memory controllers counted (Memory.Traffic).
-	LoadBytes, LostBytes, TrafficBytes float64
+	// lost are taken to, TrafficBytes what memory controllers counted (Memory.Traffic), BeyondBytes what of that is [prefetch and
+	// write-back]: what they counted while all of them were read, less the loads of that time.
+	LoadBytes, LostBytes, TrafficBytes, BeyondBytes float64
 	// DroppedMappings counts mappings beyond what is kept of one process.
 	DroppedMappings uint64
 	// KernelHidden: functions of the kernel have no names, because its addresses are hidden from this
@@ -127,7 +128,7 @@ type Collector struct {
 	opt    Options
 	clock  int   // index of the event that gives CPU time, -1 without one
 	main   int   // index of the event whose samples are counted: the clock, or the first
-	extra  []int // per event: its column among the further events, -1 for the clock
+	extra  []int // per event: its column among the further events, -1 for the clock and for memory accesses
 	extras int
 
 	table  table
@@ -141,6 +142,9 @@ type Collector struct {
 
 	functions functions
 	weighing  weighing
+	accesses  accesses
+	memory    memory
+	traffic   traffic
 
 	allSamples, mainSamples      uint64 // idle ones included
 	clockNanoseconds             float64
@@ -149,6 +153,7 @@ type Collector struct {
 	frames [][]symbol.Frame     // by location, as far as they were looked up; empty if it has none
 	named  []*pprofile.Location // all locations with names, after Finish
 
+	exactly []uint64  // a callchain of a memory access
 	scratch []int32   // frames of the stack being interned
 	single  [1]uint64 // a callchain of the IP alone
 }
@@ -164,15 +169,21 @@ func New(opt Options) (*Collector, error) {
 	}
 	opt.MaxDepth = cmp.Or(opt.MaxDepth, maxDepth(opt.Proc))
 	c := &Collector{opt: opt, clock: -1, functions: newFunctions(), weighing: weighing{event: -1}}
+	if c.hasMemory() {
+		c.extras = accessColumns
+	}
 	for i, e := range opt.Events {
 		column := c.extras
-		if e.Clock && c.clock < 0 {
+		switch {
+		case e.Memory:
+			column = -1
+		case e.Clock && c.clock < 0:
 			c.clock, column = i, -1
-		} else {
+		default:
 			c.extras++
 		}
 		c.extra = append(c.extra, column)
-		if e.Weight && c.weighing.event >= 0 {
+		if e.Weight && (c.weighing.event >= 0 || opt.Memory.Weigh) {
 			return nil, errors.New("collect: the counts of two events as weights")
 		}
 		if e.Weight {
@@ -180,7 +191,7 @@ func New(opt Options) (*Collector, error) {
 		}
 	}
 	c.main = max(c.clock, 0)
-	if c.weighing.event < 0 {
+	if c.weighing.event < 0 && !opt.Memory.Weigh {
 		c.weighing.event = c.main
 	}
 	if err := c.buildable(); err != nil {
@@ -190,8 +201,12 @@ func New(opt Options) (*Collector, error) {
 	c.table.found = opt.Found
 	c.kernel = openKernel(&opt)
 	c.stacks = newStacks(opt.MaxStacks, c.extras, maphash.MakeSeed())
+	c.accesses = newAccesses()
 	opt.Attribution.Function = c.function
-	if err := c.energy.open(&opt); err != nil {
+	if err := c.openMemory(); err != nil {
+		return nil, err
+	}
+	if err := c.openEnergy(&opt); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -234,16 +249,9 @@ func (c *Collector) Record(rec perfring.Record, cpu, event int) {
 		c.exit(r)
 		state.seen(int64(r.Time))
 	case *perfring.Lost:
-		c.lost(state, cpu, r.Lost, c.mainShare(), int64(r.SampleID.Time))
+		c.lost(state, cpu, r.Lost, -1, int64(r.SampleID.Time))
 	case *perfring.LostSamples:
-		share := c.mainShare()
-		if event >= 0 {
-			share = 0
-			if event == c.main {
-				share = 1
-			}
-		}
-		c.lost(state, cpu, r.Lost, share, int64(r.SampleID.Time))
+		c.lost(state, cpu, r.Lost, event, int64(r.SampleID.Time))
 	case *perfring.Throttle:
 		state.seen(int64(r.Time))
 	case *perfring.Unthrottle:
@@ -269,7 +277,7 @@ func (c *Collector) alone() bool { return c.opt.SystemWide || c.opt.NoOthers }
 // Advance says that all that happened before t has been delivered.
 func (c *Collector) Advance(t int64) {
 	c.table.forget(t)
-	c.energy.advance(t, c.alone())
+	c.energy.advance(c.traffic.advance(t), c.alone())
 }
 
 // Books returns the counts so far; they are complete after Finish.
@@ -280,6 +288,7 @@ func (c *Collector) Books() Books {
 	b.Idle, b.IdleNanoseconds = c.idle.samples, c.idle.ns
 	b.DroppedMappings = c.table.dropped
 	b.KernelHidden = c.kernel.missed
+	b.LoadBytes, b.TrafficBytes, b.BeyondBytes = c.memory.bytes, c.traffic.bytes, c.traffic.beyond
 	b.Refused, b.Err = c.energy.refused, c.energy.err
 	return b
 }

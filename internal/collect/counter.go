@@ -15,9 +15,12 @@ import (
 func (c *Collector) counted(r *report.Recording) [][]float64 {
 	var byKey [][]float64
 	for i, event := range c.opt.Counters {
+		if c.energy.counters[i] == nil {
+			continue // of the memory's traffic
+		}
 		result := c.energy.counters[i].Finish()
 		counter := report.Counter{Name: event.Name, Scale: event.Scale, Unit: event.Unit}
-		counter.Attribution, counter.Fit = c.method(result)
+		counter.Attribution, counter.Fit = c.method(result, c.function)
 		r.Counters = append(r.Counters, counter)
 		for _, s := range result.Series {
 			r.Data.Counters = append(r.Data.Counters, pprofile.Counter{Event: event.Name, Package: s.Package,

@@ -16,8 +16,6 @@ import (
 	"github.com/energyprof/energyprof/report/pprofile"
 )
 
-const lineBytes = 64 // of a cache line, which is what memory and CXL counters count
-
 // counterOf is a counter of the machine of a trace, whose watts are counts per second.
 func counterOf(tr *simulate.Trace) rapl.CountedEvent {
 	event := rapl.CountedEvent{Name: "uncore_cxlcm/event=0x41/", Scale: lineBytes, Unit: "Bytes"}

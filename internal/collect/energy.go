@@ -24,6 +24,8 @@ type energy struct {
 	joules   *shared   // nil without a source of energy
 	counters []*shared // by Options.Counters
 	all      []*shared // of the two
+	weighed  []*shared // those that go by weights (see weighing), all unless memory accesses weigh
+	timed    []*shared // those that go by CPU time all the same
 	advanced int64     // what came before is shared out
 	busyTo   int64     // end of the last busy window
 	longest  int64     // period of the longest sample
@@ -38,25 +40,39 @@ type shared struct {
 	anywhere int // CPU that stands for one that is not known, -1 without
 }
 
-func (e *energy) open(opt *Options) error {
+func (c *Collector) openEnergy(opt *Options) error {
+	e := &c.energy
 	if len(opt.Energy.Domains) > 0 {
+		how := opt.Attribution
+		if opt.Memory.Weigh {
+			how = c.byLoads(how)
+		}
 		var err error
-		if e.joules, err = newShared(opt.Energy.Domains, opt.CPUs, opt.Attribution); err != nil {
+		if e.joules, err = newShared(opt.Energy.Domains, opt.CPUs, how); err != nil {
 			return err
 		}
-		e.all = append(e.all, e.joules)
+		e.all, e.weighed = append(e.all, e.joules), append(e.weighed, e.joules)
 	}
 	how := opt.Attribution
 	how.Method, how.BaselineWatts, how.Counts = opt.CounterMethod, nil, true
-	for _, event := range opt.Counters {
+	for i, event := range opt.Counters {
 		if len(event.Domains) == 0 {
 			return fmt.Errorf("collect: the counter %q has no series", event.Name)
+		}
+		if c.traffic.has(i) {
+			e.counters = append(e.counters, nil)
+			continue
 		}
 		s, err := newShared(event.Domains, opt.CPUs, how)
 		if err != nil {
 			return err
 		}
 		e.counters, e.all = append(e.counters, s), append(e.all, s)
+		if opt.Memory.Weigh {
+			e.timed = append(e.timed, s)
+		} else {
+			e.weighed = append(e.weighed, s)
+		}
 	}
 	return nil
 }
@@ -99,10 +115,10 @@ func (e *energy) refuse(err error) {
 	}
 }
 
-// busy gives CPU time that ended at to.
-func (e *energy) busy(key attribution.Key, cpu int, from, to int64, ns float64) {
+// busy gives those of all that are meant CPU time, or what is in the place of it, that ended at to.
+func (e *energy) busy(those []*shared, key attribution.Key, cpu int, from, to int64, ns float64) {
 	from = max(from, e.advanced)
-	for _, s := range e.all {
+	for _, s := range those {
 		on := cpu
 		if on < 0 {
 			on = s.anywhere
@@ -111,10 +127,13 @@ func (e *energy) busy(key attribution.Key, cpu int, from, to int64, ns float64) 
 	}
 }
 
-// others gives CPU time of other processes in a window.
-func (e *energy) others(cpu int, from, to int64, ns float64) {
-	for _, s := range e.all {
+// others gives CPU time of other processes in a window, and what it weighs.
+func (e *energy) others(cpu int, from, to int64, ns, weight float64) {
+	for _, s := range e.timed {
 		e.refuse(s.Busy(attribution.KeyOther, cpu, from, to, ns))
+	}
+	for _, s := range e.weighed {
+		e.refuse(s.Busy(attribution.KeyOther, cpu, from, to, weight))
 	}
 }
 
@@ -157,7 +176,11 @@ func (c *Collector) Energy(domain int, t int64, joules float64) {
 func (c *Collector) Count(series int, t int64, counts float64) {
 	for i, event := range c.opt.Counters {
 		if series < len(event.Domains) {
-			c.energy.read(c.energy.counters[i], series, t, counts)
+			if s := c.energy.counters[i]; s != nil {
+				c.energy.read(s, series, t, counts)
+			} else {
+				c.traffic.read(i, series, t, counts)
+			}
 			return
 		}
 		series -= len(event.Domains)
@@ -172,7 +195,7 @@ func (c *Collector) Busy(cpu int, from, to, ns int64) {
 	}
 	own := c.cpu(cpu).ran.take(from, to)
 	if other := float64(ns) - own; other > 0 {
-		c.energy.others(cpu, from, to, c.worth(other))
+		c.energy.others(cpu, from, to, other, c.worth(other))
 	}
 	c.energy.busyTo = max(c.energy.busyTo, to)
 }
@@ -183,7 +206,7 @@ func (c *Collector) Others(cpu int, from, to, ns int64) {
 		return
 	}
 	if ns > 0 {
-		c.energy.others(cpu, from, to, c.worth(float64(ns)))
+		c.energy.others(cpu, from, to, float64(ns), c.worth(float64(ns)))
 	}
 	c.energy.busyTo = max(c.energy.busyTo, to)
 }
@@ -197,8 +220,9 @@ func (c *Collector) ran(state *cpuState, id int32, cpu int, time int64, period u
 		state.ran.add(from, time, float64(p))
 	}
 	c.weighing.ns += float64(p)
+	c.energy.busy(c.energy.timed, attribution.Key(id), cpu, from, time, float64(p))
 	if c.weighing.event == c.clock {
-		c.energy.busy(attribution.Key(id), cpu, from, time, float64(p))
+		c.energy.busy(c.energy.weighed, attribution.Key(id), cpu, from, time, float64(p))
 	}
 }
 
@@ -225,10 +249,17 @@ func (c *Collector) mainShare() float64 {
 	return float64(c.mainSamples) / float64(c.allSamples)
 }
 
-// lost counts samples that were lost on a CPU between its last record and time t.
-func (c *Collector) lost(state *cpuState, cpu int, n uint64, share float64, t int64) {
+// lost counts samples that were lost on a CPU between its last record and time t: of an event, or of any that
+// share the ring if that is -1.
+func (c *Collector) lost(state *cpuState, cpu int, n uint64, event int, t int64) {
 	n = min(n, 1<<32) // beyond it the record is damaged
-	samples := float64(n) * share
+	samples := float64(n)
+	switch {
+	case event < 0:
+		samples *= c.mainShare()
+	case !c.isMain(event):
+		samples = 0
+	}
 	ns := samples * c.clockPeriod()
 	c.lostSamples += samples
 	c.lostNanoseconds += ns
@@ -241,6 +272,11 @@ func (c *Collector) lost(state *cpuState, cpu int, n uint64, share float64, t in
 	if !c.alone() {
 		state.ran.add(from, t, ns)
 	}
-	c.energy.busy(attribution.KeyLost, cpu, from, t, c.lostWeight(samples, ns))
+	c.energy.busy(c.energy.timed, attribution.KeyLost, cpu, from, t, ns)
+	if c.opt.Memory.Weigh {
+		c.lostLoads(cpu, from, t, n, event)
+	} else {
+		c.energy.busy(c.energy.weighed, attribution.KeyLost, cpu, from, t, c.lostWeight(samples, ns))
+	}
 	state.seen(t)
 }

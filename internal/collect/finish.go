@@ -19,7 +19,8 @@ func (c *Collector) Finish() *report.Recording {
 	locations := c.symbolise()
 	p := &r.Data
 	p.Measured = c.opt.Energy.Measured
-	p.Events, p.NoClock = c.furtherEvents(), c.clock < 0
+	p.Events, p.NoClock, p.Default = c.furtherEvents(), c.clock < 0, c.defaultType()
+	c.traffic.finish()
 	books := c.Books()
 	p.LostSamples, p.LostNanoseconds = int64(books.LostSamples), books.LostNanoseconds
 	joules := c.columns(r)
@@ -49,9 +50,18 @@ func (c *Collector) columns(r *report.Recording) [][]float64 {
 		return nil
 	}
 	result := c.energy.joules.Finish()
-	r.Attribution, r.Fit = c.method(result)
+	function := c.function
+	if c.opt.Memory.Weigh {
+		function = c.functionAndLevel
+	}
+	r.Attribution, r.Fit = c.method(result, function)
 	r.Notes = append(r.Notes, result.Notes...)
-	r.Notes = append(r.Notes, unpaid(result)...)
+	if c.opt.Memory.Weigh {
+		r.Attribution.Basis = basisOfLoads
+		r.Notes = append(r.Notes, unpaidLoads(result)...)
+	} else {
+		r.Notes = append(r.Notes, unpaid(result)...)
+	}
 	var byKey [][]float64
 	for i, s := range result.Series {
 		d := c.opt.Energy.Domains[i]
@@ -63,13 +73,13 @@ func (c *Collector) columns(r *report.Recording) [][]float64 {
 }
 
 // method says how a quantity was shared out; fit is nil without a regression.
-func (c *Collector) method(result *attribution.Result) (a report.Attribution, fit *report.Fit) {
+func (c *Collector) method(result *attribution.Result, function func(attribution.Key) (function, pool int32)) (a report.Attribution, fit *report.Fit) {
 	a.Method = result.Method
 	if v := result.Validation; v != nil {
 		a.ValidationError, a.ShareValidationError = &v.Error, &v.ShareError
 	}
 	if result.Method == attribution.Regression {
-		fit = c.fit(result)
+		fit = c.fit(result, function)
 	}
 	fitted := result.Method == attribution.Regression ||
 		slices.ContainsFunc(result.Series, func(s attribution.SeriesResult) bool { return s.BaselineFitted })
@@ -120,11 +130,11 @@ func unpaid(result *attribution.Result) []string {
 }
 
 // fit is what the regression found out about functions, and which one each stack is in.
-func (c *Collector) fit(result *attribution.Result) *report.Fit {
+func (c *Collector) fit(result *attribution.Result, function func(attribution.Key) (function, pool int32)) *report.Fit {
 	fit := &report.Fit{}
 	for id := range c.stacks.list {
-		function, _ := c.function(attribution.Key(id))
-		fit.Function = append(fit.Function, function)
+		f, _ := function(attribution.Key(id))
+		fit.Function = append(fit.Function, f)
 	}
 	for _, s := range result.Series {
 		fit.Power = append(fit.Power, s.Functions)
@@ -142,6 +152,9 @@ func (c *Collector) stack(id int, locations []*pprofile.Location, frames *[]*ppr
 	}
 	if c.extras > 0 {
 		out.Events = c.stacks.events[id*c.extras : (id+1)*c.extras]
+	}
+	if st.access != none {
+		out.Access = &c.accesses.list[st.access].Access
 	}
 	from := len(*frames)
 	for _, frame := range c.stacks.framesOf(st) {
@@ -203,37 +216,8 @@ func (c *Collector) notes(b Books) []string {
 	case c.opt.SystemWide:
 		note(b.Idle, "CPUs had nothing to do in %d samples, %.3f s, which are not in the profile", b.Idle, float64(b.IdleNanoseconds)/1e9)
 	}
+	note(b.NoAccess, "%d samples of memory accesses are of no load and no store, and are not in the profile", b.NoAccess)
 	return slices.Concat(notes, c.basis(), c.nameless())
-}
-
-// basis says what energy and counts were shared out by, if that is not the CPU time of all that ran.
-func (c *Collector) basis() []string {
-	var notes []string
-	shared, weight := len(c.energy.all) > 0, c.opt.Events[c.weighing.event].Name
-	what := "energy"
-	if c.energy.joules == nil {
-		what = "what counters counted"
-	}
-	switch {
-	case c.clock < 0 && shared:
-		notes = append(notes, fmt.Sprintf("no clock was sampled: there is no CPU time, and %s is shared out by the counts of %s", what, weight))
-	case c.clock < 0:
-		notes = append(notes, "no clock was sampled: there is no CPU time")
-	case shared && c.weighing.event != c.clock && c.alone():
-		notes = append(notes, fmt.Sprintf("%s is shared out by the counts of %s, not by CPU time", what, weight))
-	case shared && c.weighing.event != c.clock:
-		notes = append(notes, fmt.Sprintf("%s is shared out by the counts of %s, not by CPU time; those of other processes are not known, "+
-			"so their CPU time is taken to count what that of the recording does on average", what, weight))
-	}
-	if c.opt.NoOthers && !c.opt.SystemWide {
-		switch {
-		case c.energy.joules != nil:
-			notes = append(notes, "what other processes ran is not known: their energy is in that of the functions and the baseline")
-		case shared:
-			notes = append(notes, "what other processes ran is not known: their counts are in those of the functions and the baseline")
-		}
-	}
-	return notes
 }
 
 // foreignKernel says why the kernel's functions have no names when the records are of another time.

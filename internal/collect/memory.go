@@ -1,6 +1,14 @@
 package collect
 
-import "github.com/energyprof/energyprof/perfring"
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/energyprof/energyprof/pebs"
+	"github.com/energyprof/energyprof/perfring"
+	"github.com/energyprof/energyprof/report/attribution"
+)
 
 // Memory says what is made of memory accesses. A load that memory served moved a line of 64 bytes; that is the
 // proxy for what code cost its memory.
@@ -17,4 +25,163 @@ type Memory struct {
 	// count beyond the sampled loads weighs for a stack of its own, pprofile.Prefetch. They are shared out to
 	// nobody, and are in no column.
 	Traffic []int
+}
+
+// lineBytes is what a load moves that memory serves: a line of the caches, and what controllers count.
+const lineBytes = 64
+
+// The columns of memory accesses, the first of the further events.
+const (
+	columnLoads = iota
+	columnStores
+	columnLatency
+	accessColumns
+)
+
+// memory is what is known of the memory accesses of a recording.
+type memory struct {
+	samples uint64 // of all Memory events, those of no access included
+	bytes   float64
+	gaps    []gaps // by event
+	owner   []int  // by CPU: the series of energy that pays for it, of the first domain; none without
+	rest    attribution.Key
+	levels  map[functionLevel]int32
+}
+
+// functionLevel is a function in a level: what has a price of its own for each byte.
+type functionLevel struct {
+	function int32
+	level    pebs.Level
+}
+
+// openMemory checks what is asked about memory accesses.
+func (c *Collector) openMemory() error {
+	opt := &c.opt
+	m := &c.memory
+	m.rest, m.levels, m.gaps = attribution.KeyOther, map[functionLevel]int32{}, make([]gaps, len(opt.Events))
+	if opt.Memory.Weigh && !slices.ContainsFunc(opt.Events, func(e Event) bool { return e.Memory }) {
+		return errors.New("collect: memory accesses are to share out energy, and no event samples them")
+	}
+	for i, d := range opt.Energy.Domains {
+		if d.Name != opt.Energy.Domains[0].Name {
+			continue
+		}
+		for _, cpu := range d.CPUs {
+			if cpu < 0 || cpu >= maxCPU {
+				continue // attribution says so
+			}
+			for cpu >= len(m.owner) {
+				m.owner = append(m.owner, none)
+			}
+			m.owner[cpu] = i
+		}
+	}
+	return c.openTraffic()
+}
+
+// byLoads is how energy is shared out by what loads got from memory: a byte costs the same on any kind of core.
+func (c *Collector) byLoads(how attribution.Options) attribution.Options {
+	how.CoreType, how.Core, how.Function = nil, nil, c.functionAndLevel
+	how.Sampled = &attribution.Sampled{What: "the traffic of sampled loads", Rest: c.memory.rest}
+	return how
+}
+
+// functionAndLevel is what attribution asks for a stack of memory accesses: the function, and the level that served it,
+// both as what has a price and, where that is too rare, as what it is pooled with.
+func (c *Collector) functionAndLevel(key attribution.Key) (function, pool int32) {
+	const ofRest = pebs.Level(pebs.Levels) // counted, and served by no level in particular
+	f, _ := c.function(key)
+	in := functionLevel{f, ofRest}
+	if a := c.stacks.list[key].access; a != none {
+		in.level = c.accesses.list[a].level
+	}
+	function, ok := c.memory.levels[in]
+	if !ok {
+		function = int32(len(c.memory.levels))
+		c.memory.levels[in] = function
+	}
+	return function, int32(in.level)
+}
+
+// accessed counts a memory access at its stack.
+func (c *Collector) accessed(s *perfring.Sample, cpu, event int, id int32, period uint64) {
+	d := pebs.DataSource(s.DataSrc)
+	columns := c.stacks.events[int(id)*c.extras:]
+	if d.Loads() {
+		columns[columnLoads] += int64(period)
+	}
+	if d.Stores() {
+		columns[columnStores] += int64(period)
+	}
+	if s.Weight > maxPeriod/max(1, period) {
+		c.energy.refuse(fmt.Errorf("collect: a sample of %s stands for %d accesses of %d cycles", c.opt.Events[event].Name, period, s.Weight))
+	} else {
+		columns[columnLatency] += int64(period * s.Weight)
+	}
+	if !d.Loads() {
+		return
+	}
+	from, to := c.memory.gaps[event].since(cpu, int64(s.Time)), int64(s.Time)
+	c.energy.longest = max(c.energy.longest, longestCount)
+	if !d.Level().Memory() {
+		c.loaded(c.memory.rest, cpu, from, to, 0)
+		return
+	}
+	bytes := lineBytes * float64(period)
+	c.memory.bytes += bytes
+	payer := c.payer(s, cpu)
+	if payer != cpu {
+		c.loaded(c.memory.rest, cpu, from, to, 0)
+	}
+	c.loaded(attribution.Key(id), payer, from, to, bytes)
+}
+
+// loaded gives bytes that loads got from memory in [from, to) to what goes by them. Loads that got none tell how
+// rare the others are.
+func (c *Collector) loaded(key attribution.Key, cpu int, from, to int64, bytes float64) {
+	if c.opt.Memory.Weigh {
+		c.weighing.counts += bytes
+		c.energy.busy(c.energy.weighed, key, cpu, from, to, bytes)
+	}
+	c.traffic.loaded(cpu, from, to, bytes)
+}
+
+// payer is the CPU that a load is credited to: its own if the memory that served it is of the same domain of energy, else
+// one of the other domain's. Those of one CPU stay together there.
+func (c *Collector) payer(s *perfring.Sample, cpu int) int {
+	if c.opt.Memory.ServedBy == nil {
+		return cpu
+	}
+	at := c.opt.Memory.ServedBy(s, cpu)
+	owner := func(cpu int) int {
+		if cpu < 0 || cpu >= len(c.memory.owner) {
+			return none
+		}
+		return c.memory.owner[cpu]
+	}
+	series := owner(at)
+	if series == none || series == owner(cpu) {
+		return cpu
+	}
+	cpus := c.opt.Energy.Domains[series].CPUs
+	return cpus[max(0, cpu)%len(cpus)]
+}
+
+// lostLoads gives lost samples the mean weight of those that came: of memory accesses if the event is one of them,
+// of all samples if it is -1 and not known.
+func (c *Collector) lostLoads(cpu int, from, to int64, n uint64, event int) {
+	among := c.memory.samples
+	switch {
+	case event < 0:
+		among = c.allSamples
+	case !c.opt.Events[event].Memory:
+		return
+	}
+	if among == 0 || c.memory.bytes == 0 {
+		return
+	}
+	bytes := float64(n) * c.memory.bytes / float64(among)
+	c.books.LostBytes += bytes
+	c.energy.busy(c.energy.weighed, attribution.KeyLost, cpu, from, to, bytes)
+	c.traffic.loaded(cpu, from, to, bytes)
 }

@@ -12,5 +12,8 @@ func (c *Collector) Missed(cpu int, from, to, ns int64) {
 	if !c.alone() {
 		c.cpu(cpu).ran.add(from, to, float64(ns))
 	}
-	c.energy.busy(attribution.KeyLost, cpu, from, to, c.worth(float64(ns)))
+	c.energy.busy(c.energy.timed, attribution.KeyLost, cpu, from, to, float64(ns))
+	if !c.opt.Memory.Weigh { // whose samples came all the same
+		c.energy.busy(c.energy.weighed, attribution.KeyLost, cpu, from, to, c.worth(float64(ns)))
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 
+	"github.com/energyprof/energyprof/pebs"
 	"github.com/energyprof/energyprof/perfring"
 )
 
@@ -12,22 +13,31 @@ func (c *Collector) sample(state *cpuState, s *perfring.Sample, cpu, event int) 
 	if event < 0 || event >= len(c.extra) {
 		return // of no event that is recorded here
 	}
+	e := &c.opt.Events[event]
 	chain := c.chainOf(s)
-	clock := event == c.clock
-	period := cmp.Or(s.Period, c.opt.Events[event].Period)
+	clock, main := event == c.clock, c.isMain(event)
+	period := cmp.Or(s.Period, e.Period)
 	if period > maxPeriod {
-		c.energy.refuse(fmt.Errorf("collect: a sample of %s stands for %d of it", c.opt.Events[event].Name, period))
+		c.energy.refuse(fmt.Errorf("collect: a sample of %s stands for %d of it", e.Name, period))
 		return
 	}
 	c.allSamples++
-	if event == c.main {
+	if e.Memory {
+		c.memory.samples++
+		if d := pebs.DataSource(s.DataSrc); !d.Loads() && !d.Stores() {
+			c.books.NoAccess++
+			return
+		}
+		chain = c.exact(s, chain)
+	}
+	if main {
 		c.mainSamples++
 	}
 	if clock {
 		c.clockNanoseconds += float64(period)
 	}
 	if c.isIdle(s, chain) {
-		if event == c.main {
+		if main {
 			c.idle.samples++
 		}
 		if clock {
@@ -35,15 +45,22 @@ func (c *Collector) sample(state *cpuState, s *perfring.Sample, cpu, event int) 
 		}
 		return
 	}
-	id := c.stackOf(s, chain)
+	access, ok := c.accessOf(s, event)
+	id := c.stackOf(s, chain, access, ok)
 	st := &c.stacks.list[id]
-	if !clock {
+	switch {
+	case e.Memory:
+		c.accessed(s, cpu, event, id, period)
+	case !clock:
 		c.stacks.events[int(id)*c.extras+c.extra[event]] += int64(period)
+	}
+	if c.opt.Access != nil && (e.Memory || e.Address) {
+		c.opt.Access(s, event, id)
 	}
 	if event == c.weighing.event && !clock {
 		c.weigh(id, cpu, int64(s.Time), period)
 	}
-	if event != c.main {
+	if !main {
 		return
 	}
 	st.samples++
@@ -63,24 +80,32 @@ func (c *Collector) sample(state *cpuState, s *perfring.Sample, cpu, event int) 
 	}
 }
 
-// stackOf returns the stack of a sample.
-func (c *Collector) stackOf(s *perfring.Sample, chain []uint64) int32 {
+// isMain tells whether the samples of an event are those that are counted. Those of memory accesses are of one kind.
+func (c *Collector) isMain(event int) bool {
+	return event == c.main || event >= 0 && c.opt.Events[c.main].Memory && c.opt.Events[event].Memory
+}
+
+// stackOf returns the stack of a sample; without room for its access, that of everybody.
+func (c *Collector) stackOf(s *perfring.Sample, chain []uint64, access int32, room bool) int32 {
 	th := c.table.thread(s.PID, s.TID)
 	p := th.process
 	c.table.load(p)
-	label := c.stacks.label(th)
+	of := whose{c.stacks.label(th), access}
+	if !room {
+		of = whose{none, none}
+	}
 	leaf := modeOf(s.Misc)
-	slot := c.stacks.slot(p.space.generation, label, chain)
-	if slot.is(p.space.generation, label, leaf, chain) {
+	slot := c.stacks.slot(p.space.generation, of, chain)
+	if slot.is(p.space.generation, of, leaf, chain) {
 		return slot.id
 	}
 	unmapped, truncated := c.resolve(p, chain, leaf)
 	known := len(c.stacks.list)
-	id := c.stacks.intern(label, c.scratch)
+	id := c.stacks.intern(of, c.scratch)
 	if int(id) >= known {
 		c.stacks.list[id].cut, c.stacks.list[id].unknown = truncated, unmapped
 	}
-	slot.put(p.space.generation, label, leaf, chain, id)
+	slot.put(p.space.generation, of, leaf, chain, id)
 	return id
 }
 

@@ -12,9 +12,15 @@ type labels struct {
 	process, thread string
 }
 
+// whose tells stacks of equal frames apart.
+type whose struct {
+	labels int32 // index in stacks.labels, none for the one of everybody
+	access int32 // index in accesses.list, none unless it is of memory accesses
+}
+
 // stack is one call stack of one thread, and what was counted there.
 type stack struct {
-	labels  int32 // index in stacks.labels, none for the one of everybody
+	whose
 	next    int32 // stack of the same hash, or none
 	frames  uint32
 	depth   uint16
@@ -46,10 +52,10 @@ type stacks struct {
 // thread has the same labels and the address space the same mappings.
 type cached struct {
 	generation uint64 // of the address space; 0 is none
-	labels     int32
-	id         int32
-	leaf       mode
-	chain      []uint64
+	whose
+	id    int32
+	leaf  mode
+	chain []uint64
 }
 
 const (
@@ -93,53 +99,58 @@ func (s *stacks) full(which int) bool {
 }
 
 // slot returns the place of a callchain in the cache.
-func (s *stacks) slot(generation uint64, labels int32, chain []uint64) *cached {
+func (s *stacks) slot(generation uint64, of whose, chain []uint64) *cached {
 	b := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(chain))), len(chain)*8)
-	h := maphash.Bytes(s.seed, b) + generation*0x9e3779b97f4a7c15 + uint64(uint32(labels))*0xd6e8feb86659fd93
+	h := maphash.Bytes(s.seed, b) + generation*0x9e3779b97f4a7c15 + of.hash()
 	return &s.cache[(h^h>>32)&uint64(len(s.cache)-1)]
 }
 
-func (e *cached) is(generation uint64, labels int32, leaf mode, chain []uint64) bool {
-	return e.generation == generation && e.labels == labels && e.leaf == leaf && slices.Equal(e.chain, chain)
+// hash spreads what is told apart by numbers.
+func (w whose) hash() uint64 {
+	return uint64(uint32(w.labels))*0xd6e8feb86659fd93 + uint64(uint32(w.access))*0xa0761d6478bd642f
+}
+
+func (e *cached) is(generation uint64, of whose, leaf mode, chain []uint64) bool {
+	return e.generation == generation && e.whose == of && e.leaf == leaf && slices.Equal(e.chain, chain)
 }
 
 // put remembers what a callchain is.
-func (e *cached) put(generation uint64, labels int32, leaf mode, chain []uint64, id int32) {
-	e.generation, e.labels, e.leaf, e.id = generation, labels, leaf, id
+func (e *cached) put(generation uint64, of whose, leaf mode, chain []uint64, id int32) {
+	e.generation, e.whose, e.leaf, e.id = generation, of, leaf, id
 	e.chain = append(e.chain[:0], chain...)
 }
 
 // intern returns the number of a stack, given its frames leaf first. Beyond the limit a new stack
 // becomes its leaf under [folded], and beyond the second, [folded] of nobody in particular.
-func (s *stacks) intern(labels int32, frames []int32) int32 {
-	h := s.hash(labels, frames)
-	if id, ok := s.find(h, labels, frames); ok {
+func (s *stacks) intern(of whose, frames []int32) int32 {
+	h := s.hash(of, frames)
+	if id, ok := s.find(h, of, frames); ok {
 		return id
 	}
-	if !s.full(1) && labels != none {
-		return s.add(h, labels, frames, false)
+	if !s.full(1) && of.labels != none {
+		return s.add(h, of, frames, false)
 	}
 	folded := s.locations.frame(frameFolded)
-	if len(frames) > 0 && frames[0] != none && labels != none {
+	if len(frames) > 0 && frames[0] != none && of.labels != none {
 		short := [2]int32{frames[0], folded}
-		h = s.hash(labels, short[:])
-		if id, ok := s.find(h, labels, short[:]); ok {
+		h = s.hash(of, short[:])
+		if id, ok := s.find(h, of, short[:]); ok {
 			return id
 		}
 		if !s.full(2) {
-			return s.add(h, labels, short[:], true)
+			return s.add(h, of, short[:], true)
 		}
 	}
 	if s.everybody == none {
-		last := [1]int32{folded}
-		s.everybody = s.add(s.hash(none, last[:]), none, last[:], true)
+		last, nobody := [1]int32{folded}, whose{none, none}
+		s.everybody = s.add(s.hash(nobody, last[:]), nobody, last[:], true)
 	}
 	return s.everybody
 }
 
-func (s *stacks) hash(labels int32, frames []int32) uint64 {
+func (s *stacks) hash(of whose, frames []int32) uint64 {
 	b := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(frames))), len(frames)*4)
-	return maphash.Bytes(s.seed, b) + uint64(uint32(labels))*0xd6e8feb86659fd93
+	return maphash.Bytes(s.seed, b) + of.hash()
 }
 
 func (s *stacks) framesOf(st *stack) []int32 {
@@ -151,11 +162,11 @@ func (s *stacks) release() {
 	s.cache, s.index, s.frames, s.locations.index = nil, nil, nil, nil
 }
 
-func (s *stacks) find(h uint64, labels int32, frames []int32) (int32, bool) {
+func (s *stacks) find(h uint64, of whose, frames []int32) (int32, bool) {
 	id, ok := s.index[h]
 	for ok && id != none {
 		st := &s.list[id]
-		if st.labels == labels && slices.Equal(s.framesOf(st), frames) {
+		if st.whose == of && slices.Equal(s.framesOf(st), frames) {
 			return id, true
 		}
 		id = st.next
@@ -163,13 +174,13 @@ func (s *stacks) find(h uint64, labels int32, frames []int32) (int32, bool) {
 	return none, false
 }
 
-func (s *stacks) add(h uint64, labels int32, frames []int32, folded bool) int32 {
+func (s *stacks) add(h uint64, of whose, frames []int32, folded bool) int32 {
 	next, ok := s.index[h]
 	if !ok {
 		next = none
 	}
 	id := int32(len(s.list))
-	s.list = append(s.list, stack{labels: labels, next: next, frames: uint32(len(s.frames)),
+	s.list = append(s.list, stack{whose: of, next: next, frames: uint32(len(s.frames)),
 		depth: uint16(len(frames)), folded: folded})
 	s.frames = append(s.frames, frames...)
 	for range s.extras {

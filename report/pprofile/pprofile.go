@@ -41,6 +41,14 @@ const (
 	EnergyUnit      = "microjoules"
 )
 
+// The types of samples of memory accesses, by all events that sample any.
+const (
+	Loads       = "loads"
+	Stores      = "stores"
+	Latency     = "latency" // the cycles that each access took, times the accesses that the sample stands for
+	LatencyUnit = "cycles"
+)
+
 // Mapping is a stretch of address space that shows a file. BuildID is in hex,
 // "" if there is none.
 type Mapping struct {
