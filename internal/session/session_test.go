@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 	if spec := os.Getenv(workerEnv); spec != "" {
 		runWorker(spec)
 	}
+	if spec := os.Getenv(toucherEnv); spec != "" {
+		runToucher(spec)
+	}
 	os.Exit(m.Run())
 }
 
@@ -334,8 +337,14 @@ func TestDelayAndDuration(t *testing.T) {
 // startWorker runs a workload and returns when it is about to work.
 func startWorker(t *testing.T, spec string) *exec.Cmd {
 	t.Helper()
+	return startSelf(t, workerEnv+"="+spec)
+}
+
+// startSelf runs this program with one more variable, and returns when it is ready.
+func startSelf(t *testing.T, env string) *exec.Cmd {
+	t.Helper()
 	c := exec.Command(self(t))
-	c.Env = append(os.Environ(), workerEnv+"="+spec)
+	c.Env = append(os.Environ(), env)
 	out, err := c.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

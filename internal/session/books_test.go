@@ -1,0 +1,104 @@
+package session
+
+import (
+	"encoding/binary"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/perfring"
+)
+
+// limitRate lowers the rate at which the kernel throttles events. Tests of other
+// processes that want the same wait.
+func limitRate(t *testing.T, hertz int) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("root alone may lower the kernel's limit of samples")
+	}
+	f, err := os.OpenFile("/proc/sys/kernel/perf_event_max_sample_rate", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	var buf [32]byte
+	n, err := f.ReadAt(buf[:], 0)
+	if err != nil && n == 0 {
+		t.Fatal(err)
+	}
+	before := strings.TrimSpace(string(buf[:n]))
+	t.Cleanup(func() {
+		if _, err := f.WriteAt([]byte(before), 0); err != nil {
+			t.Error(err)
+		}
+		f.Close()
+	})
+	if _, err := f.WriteAt([]byte(strconv.Itoa(hertz)), 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What the kernel throttled is in the books of that event alone: in its own name, or in
+// that of its leader since Linux 6.16.
+func TestThrottleIsBooked(t *testing.T) {
+	limitRate(t, 25_000)
+	opt := options(t)
+	fast, err := opt.FS.Parse("cpu-clock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt.Events = append(opt.Events, Event{Event: fast, Period: 10_000})
+	opt.Command = []string{self(t)}
+	t.Setenv(workerEnv, "1 0.3 0")
+	for _, lead := range []string{"", "dummy"} {
+		if lead != "" {
+			leader, err := opt.FS.Parse(lead)
+			if err != nil {
+				t.Fatal(err)
+			}
+			opt.Events[1].Leader = &leader
+		}
+		sink := &toucher{recorder: recorder{t: t}, event: 1}
+		result, err := Run(opt, sink)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result.Close()
+		slow, b := result.Events[0], result.Events[1]
+		if slow.Throttles != 0 || b.Throttles == 0 || b.Unthrottles == 0 || b.Throttles != result.Books.Total().Throttles {
+			t.Errorf("leader %q: the throttled event has the books %+v, the other one %+v", lead, b, slow)
+		}
+		if b.Samples != uint64(len(sink.samples)) || b.Represented != 10_000*b.Samples || b.Represented >= b.Counted {
+			t.Errorf("leader %q: %+v, want fewer samples than it counted, of 10 us each", lead, b)
+		}
+	}
+}
+
+// Samples that the hardware dropped are those of the event that the record names.
+func TestLostSamplesAreBooked(t *testing.T) {
+	r := leading(t)
+	r.sink = &recorder{t: t}
+	r.lostSeen = map[int]uint64{}
+	r.streams = []int{3}
+	if err := r.openOn(0, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, dropped := range []struct{ id, n uint64 }{
+		{r.events[0].ID, 5}, {r.events[1].ID, 5}, {r.events[1].leader.ID, 2},
+	} {
+		// Header, number, and what stands at the end of all records: thread, time, CPU, id.
+		b := binary.NativeEndian.AppendUint64(nil, uint64(perfring.RecordLostSamples)|48<<48)
+		for _, v := range []uint64{dropped.n, 0, 0, 0, dropped.id} {
+			b = binary.NativeEndian.AppendUint64(b, v)
+		}
+		r.deliverOne(0, b)
+	}
+	if b := r.booked(); b[0].LostSamples != 5 || b[1].LostSamples != 7 {
+		t.Errorf("books %+v, want 5 dropped of the first and 7 of the second", b)
+	}
+}

@@ -1,0 +1,369 @@
+package session
+
+import (
+	"debug/elf"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/internal/pmu"
+	"github.com/energyprof/energyprof/perfring"
+)
+
+// toucherEnv makes the test binary a program that touches memory, "GATE THREADS PAGES
+// WRITES": half of the threads are there before the file GATE can be opened, which waits
+// for a writer if it is a FIFO, and half are born after it. Each thread touches so
+// many pages of its own, one after the other from touchedAt on, and writes so often to watched.
+const toucherEnv = "ENERGYPROF_TEST_TOUCHER"
+
+// touchedAt is where no program of Go has anything.
+const touchedAt = uintptr(0x1000_0000_0000)
+
+// watched lies at the same address in the test and in the program that it runs.
+var watched uint64
+
+func runToucher(spec string) {
+	var gate string
+	var threads, pages, writes int
+	if _, err := fmt.Sscan(spec, &gate, &threads, &pages, &writes); err != nil {
+		panic(err)
+	}
+	memory := touchable(threads * pages * pageSize)
+	opened := make(chan struct{})
+	var wg sync.WaitGroup
+	start := func(thread int) {
+		wg.Go(func() {
+			runtime.LockOSThread()
+			<-opened
+			for page := range pages {
+				touchPage(&memory[(thread*pages+page)*pageSize])
+			}
+			for range writes {
+				writeWatched()
+			}
+		})
+	}
+	for thread := range threads / 2 {
+		start(thread)
+	}
+	fmt.Println("ready")
+	if _, err := os.ReadFile(gate); err != nil {
+		panic(err)
+	}
+	close(opened)
+	for thread := threads / 2; thread < threads; thread++ {
+		start(thread)
+	}
+	wg.Wait()
+	os.Exit(0)
+}
+
+// touchable is memory of small pages at touchedAt that nobody has touched.
+func touchable(size int) []byte {
+	if size == 0 {
+		return nil
+	}
+	at := touchedAt
+	p, err := unix.MmapPtr(-1, 0, *(*unsafe.Pointer)(unsafe.Pointer(&at)), uintptr(size), unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_FIXED_NOREPLACE)
+	if err != nil {
+		panic(err)
+	}
+	memory := unsafe.Slice((*byte)(p), size)
+	if err := unix.Madvise(memory, unix.MADV_NOHUGEPAGE); err != nil && err != unix.EINVAL { // there are none
+		panic(err)
+	}
+	return memory
+}
+
+// The race detector would read first, which is a fault of its own.
+//
+//go:noinline
+//go:norace
+func touchPage(p *byte) { *p = 1 }
+
+//go:noinline
+func writeWatched() { atomic.AddUint64(&watched, 1) }
+
+// toucher keeps the samples of one event, and opens the gate when the recording runs.
+type toucher struct {
+	recorder
+	event   int
+	gate    string // "" once it is open
+	samples []perfring.Sample
+}
+
+func (s *toucher) Record(rec perfring.Record, cpu, event int) {
+	if r, ok := rec.(*perfring.Sample); ok && event == s.event {
+		s.samples = append(s.samples, *r)
+	}
+}
+
+func (s *toucher) Advance(int64) {
+	if s.gate != "" {
+		if err := os.WriteFile(s.gate, nil, 0); err != nil {
+			s.t.Error(err)
+		}
+		s.gate = ""
+	}
+}
+
+// sampled returns options of a recording in which the second event is spec, each of which is sampled.
+func sampled(t *testing.T, spec string, format perfring.SampleFormat) Options {
+	t.Helper()
+	opt := options(t)
+	e, err := opt.FS.Parse(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt.Events = append(opt.Events, Event{Event: e, Period: 1, SampleFormat: format})
+	return opt
+}
+
+// exact checks that every event was sampled, and that the books say so.
+func exact(t *testing.T, b perfring.EventBooks, samples int) {
+	t.Helper()
+	n := uint64(samples)
+	if b.Samples != n || b.Represented != n || !b.HasCount || b.Counted != n || b.Lost != 0 || b.Throttles != 0 {
+		t.Errorf("books %+v, want %d of all", b, n)
+	}
+	if b.Running == 0 || b.Running != b.Enabled {
+		t.Errorf("%s ran for %v of %v: it never had to wait", b.Name, b.Running, b.Enabled)
+	}
+}
+
+// A breakpoint samples every write to a variable, with its address.
+func TestBreakpointSamplesEveryWrite(t *testing.T) {
+	exe, err := elf.Open(self(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exe.Close()
+	if exe.Type != elf.ET_EXEC {
+		t.Skip("this program is loaded at another address each time")
+	}
+	const writes = 1000
+	at := uint64(uintptr(unsafe.Pointer(&watched)))
+	opt := sampled(t, fmt.Sprintf("mem:%#x/8:w:u", at), perfring.SampleAddr)
+	t.Setenv(toucherEnv, fmt.Sprintf("/dev/null 2 0 %d", writes))
+	opt.Command = []string{self(t)}
+	sink := &toucher{recorder: recorder{t: t}, event: 1}
+	result, err := Run(opt, sink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer result.Close()
+	if len(sink.samples) != 2*writes {
+		t.Errorf("%d samples of %d writes", len(sink.samples), 2*writes)
+	}
+	for _, s := range sink.samples {
+		if s.Addr != at {
+			t.Fatalf("a sample at %#x, want %#x", s.Addr, at)
+		}
+	}
+	exact(t, result.Events[1], 2*writes)
+}
+
+// Page faults have the addresses of the pages that were touched, and it makes no
+// difference that an event that only counts leads their group: whatever is recorded,
+// threads that were there and those that are born are sampled.
+func TestPageFaultsAndLeader(t *testing.T) {
+	const threads, pages = 4, 50
+	for _, lead := range []string{"", "task-clock:uD"} {
+		for _, target := range []string{"command", "command after a delay", "processes", "all CPUs"} {
+			t.Run(lead+" "+target, func(t *testing.T) {
+				opt := sampled(t, "page-faults:u", perfring.SampleAddr)
+				if lead != "" {
+					leader, err := opt.FS.Parse(lead)
+					if err != nil {
+						t.Fatal(err)
+					}
+					opt.Events[1].Leader = &leader
+				}
+				gate := filepath.Join(t.TempDir(), "gate")
+				if err := unix.Mkfifo(gate, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				env := fmt.Sprintf("%s %d %d 0", gate, threads, pages)
+				sink := &toucher{recorder: recorder{t: t}, event: 1, gate: gate}
+				switch target {
+				case "command after a delay":
+					opt.Delay = 50 * time.Millisecond
+					fallthrough
+				case "command":
+					t.Setenv(toucherEnv, env)
+					opt.Command = []string{self(t)}
+				case "processes":
+					opt.PIDs = []int{startSelf(t, toucherEnv+"="+env).Process.Pid}
+				case "all CPUs":
+					if os.Geteuid() != 0 {
+						t.Skip("recording all CPUs needs root here")
+					}
+					startSelf(t, toucherEnv+"="+env)
+					opt.All, opt.Duration = true, 600*time.Millisecond
+				}
+				result, err := Run(opt, sink)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer result.Close()
+				touched := make([]int, threads*pages)
+				for _, s := range sink.samples {
+					if page := (uintptr(s.Addr) - touchedAt) / uintptr(pageSize); page < threads*pages {
+						touched[page]++
+					}
+				}
+				if slices.Max(touched) != 1 || slices.Min(touched) != 1 {
+					t.Errorf("%d to %d faults of each of %d pages, want one", slices.Min(touched), slices.Max(touched), len(touched))
+				}
+				b := result.Events[1]
+				if !opt.All { // others end while the events are being read
+					exact(t, b, len(sink.samples))
+				}
+				if b.Name != "page-faults:u" || b.Counted < b.Samples {
+					t.Errorf("books %+v", b)
+				}
+				if clock := result.Events[0]; clock.Counted == 0 || clock.Represented > clock.Counted || clock.Running != result.Ran {
+					t.Errorf("books of the clock %+v, which ran for %v", clock, result.Ran)
+				}
+				if o := result.Opened[1]; o.Attr.Sample != 1 || o.Attr.SampleFormat&perfring.SampleAddr == 0 {
+					t.Errorf("opened %+v, want the event that is sampled", o)
+				}
+			})
+		}
+	}
+}
+
+// A sample has the fields that were asked for, and what cannot be asked is refused.
+func TestSampleFormat(t *testing.T) {
+	opt := options(t)
+	opt.Events[0].SampleFormat = fieldsOfChoice
+	r := &recording{opt: opt}
+	if got := r.attr(0, 1).SampleFormat; got&fieldsOfChoice != fieldsOfChoice || got&perfring.SampleTime == 0 {
+		t.Errorf("sample format %#x, want all of %#x beside the usual", got, fieldsOfChoice)
+	}
+	opt.All = true
+	opt.Events[0].SampleFormat = perfring.SampleRegsUser
+	if _, err := Run(opt, &recorder{t: t}); err == nil {
+		t.Error("registers were not refused, for which an event has no mask")
+	}
+}
+
+// An event of one kind of core is opened on the CPUs of that kind.
+func TestEventOfSomeCPUs(t *testing.T) {
+	opt := options(t)
+	present, err := opt.FS.PresentCPUs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := present[len(present)-1]
+	faults, err := opt.FS.Parse("page-faults")
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults.CPUs = []int{last}
+	leader := faults
+	opt.Events = append(opt.Events, Event{Event: faults, Period: 1, Leader: &leader})
+	r := &recording{opt: opt}
+	if got, want := r.descriptors(present), len(present)+2; got != want {
+		t.Errorf("%d descriptors for a thread, want %d", got, want)
+	}
+	for _, cpu := range present {
+		want := []int{0}
+		if cpu == last {
+			want = []int{0, 1}
+		}
+		if got := r.indices(cpu); !slices.Equal(got, want) {
+			t.Errorf("events %v on CPU %d, want %v", got, cpu, want)
+		}
+	}
+	opt.Events[1].CPUs = []int{1 << 14}
+	opt.Command = []string{"true"}
+	if _, err := Run(opt, &recorder{t: t}); err == nil {
+		t.Error("an event was left out, for which there is no CPU")
+	}
+}
+
+// leading is a recording with an event in a group, of which nothing is open yet.
+func leading(t *testing.T) *recording {
+	t.Helper()
+	opt := sampled(t, "page-faults:u", perfring.SampleAddr)
+	opt.Events[1].Leader = &pmu.Event{Name: "dummy", Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_DUMMY}
+	r := &recording{opt: opt, rings: map[int]*cpuRing{}, byID: map[uint64]identity{}, decoder: perfring.NewDecoder(),
+		features: features{readLost: true}, account: newAccount(opt.Events)}
+	t.Cleanup(r.closeAll)
+	return r
+}
+
+// openEvents counts this process's perf events.
+func openEvents(t *testing.T) (n int) {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range fds {
+		if link, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil && link == "anon_inode:[perf_event]" {
+			n++
+		}
+	}
+	return n
+}
+
+// With the event of a thread that counts twice its leader is closed.
+func TestRedundantThreadWithLeader(t *testing.T) {
+	r := leading(t)
+	r.opt.PIDs = []int{os.Getpid()}
+	if err := r.attach(r.opt.PIDs, []int{0}, []int{0}); err != nil {
+		t.Fatal(err)
+	}
+	owner := r.rings[0].owner
+	before := openEvents(t)
+	for tid := range r.targets.opened {
+		if int(tid) == owner.PID {
+			continue
+		}
+		r.targets.drop(tid, 0)
+		if got, want := before-openEvents(t), 3; got != want {
+			t.Errorf("%d files closed of thread %d, want clock, faults and their leader", got, tid)
+		}
+		return
+	}
+	t.Skip("one thread")
+}
+
+// What events of a CPU counted is kept when it goes offline.
+func TestCPUThatGoesIsBooked(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("recording all CPUs needs root here")
+	}
+	r := leading(t)
+	r.opt.All, r.sampling = true, true
+	if err := r.openCPU(0); err != nil {
+		t.Fatal(err)
+	}
+	count, err := r.rings[0].owner.ReadCount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.closeCPU(r.rings[0])
+	if len(r.events) != 0 {
+		t.Errorf("%d events are left open", len(r.events))
+	}
+	b := r.booked()
+	if b[0].Counted < count.Value || b[0].Running < time.Duration(count.Running) || count.Running == 0 {
+		t.Errorf("books %+v of a clock that had counted %d", b[0], count.Value)
+	}
+	if b[1].Enabled == 0 {
+		t.Errorf("books %+v of an event that had been enabled with its leader", b[1])
+	}
+}
