@@ -19,9 +19,10 @@ type Table struct {
 	list      []cell
 	latencies latencies
 	pages     pages
+	spool     spool
 
-	noAccess []uint64       // per event
-	remote   map[int]uint64 // accesses from CPUs of other nodes, by node
+	used   []used         // per event
+	remote map[int]uint64 // accesses from CPUs of other nodes, by node
 }
 
 const none = -1
@@ -49,12 +50,15 @@ type tally struct {
 	timed         uint64   // accesses that have a latency
 }
 
+// used is what of an event is in the table.
+type used struct{ samples, represented uint64 }
+
 // New makes an empty table.
 func New(opt Options) *Table {
 	opt.fill()
 	t := &Table{opt: opt, cells: map[cellKey]int32{}, latencies: newLatencies(opt.MaxLatencies),
-		pages:    newPages(&opt),
-		noAccess: make([]uint64, len(opt.Events)), remote: map[int]uint64{}}
+		pages: newPages(&opt),
+		used:  make([]used, len(opt.Events)), remote: map[int]uint64{}}
 	place := map[string]int{}
 	for _, e := range opt.Events {
 		column := none
@@ -79,9 +83,10 @@ func (t *Table) Add(s *perfring.Sample, event int, stack int32) {
 		return
 	}
 	if a.memory && !a.source.Accesses() {
-		t.noAccess[event]++
 		return
 	}
+	t.used[event].samples++
+	t.used[event].represented = plus(t.used[event].represented, a.period)
 	p := t.pages.find(&a)
 	a.node = t.opt.Nodes.of(s)
 	column := t.column[event]
@@ -95,7 +100,10 @@ func (t *Table) Add(s *perfring.Sample, event int, stack int32) {
 	}
 	if p != nil {
 		t.pages.add(p, &a, column, len(t.counted))
+	} else {
+		t.pages.out.add(&a, column, len(t.counted))
 	}
+	t.spool.add(&a)
 }
 
 // cell is the number of the cell of a key.
