@@ -12,6 +12,17 @@ import (
 	"github.com/energyprof/energyprof/perfring"
 )
 
+// openMachines makes each machine once.
+func openMachines(t testing.TB) func(path string) Machine {
+	made := map[string]Machine{}
+	return func(path string) Machine {
+		if _, ok := made[path]; !ok {
+			made[path] = openMachine(t, path)
+		}
+		return made[path]
+	}
+}
+
 // openMachine makes the sysfs of a file of lines, each a path and its content.
 func openMachine(t testing.TB, path string) Machine {
 	t.Helper()

@@ -14,6 +14,7 @@ import (
 // What is written by hand, on machines and kernels that take it or do not.
 func TestTry(t *testing.T) {
 	const all = fields
+	open := openMachines(t)
 	for _, test := range []struct {
 		name, machine, spec string
 		kernel              rules
@@ -66,7 +67,7 @@ accesses ibs_op// with addr src weights`},
 = uncore_imc_0/cas_count_read/: uncore_imc_0 counts outside the cores, and has no samples`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			samplers, err := openMachine(t, test.machine).try(test.spec, test.opt, test.kernel.ask)
+			samplers, err := open(test.machine).try(test.spec, test.opt, test.kernel.ask)
 			got := ""
 			for _, s := range samplers {
 				got += "\n" + describe(s)
