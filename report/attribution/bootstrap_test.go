@@ -39,3 +39,37 @@ func TestBootstrapOfRare(t *testing.T) {
 		t.Errorf("standard errors %v, want 7 J for the term that is held at 0 and others above 0", sd)
 	}
 }
+
+// A rare function of whose squares two fifths are error of sampling ran in a few blocks. Where
+// few of these are drawn, its squares must not be less than the errors that are taken out
+// of them: a single such draw in hundreds made the errors of all functions useless.
+func TestBootstrapOfRareInErrors(t *testing.T) {
+	const rows, rare = 640, 2
+	errors := func(noise float64) []float64 {
+		p := &problem{n: 3, x: make([]float64, rows*3), blocks: maxBlocks, noise: mat.NewSymDense(3, nil), span: rows}
+		f := &fit{problem: p, free: []bool{true, true, true}}
+		var squares float64
+		for k := range rows {
+			x := p.x[k*3:]
+			x[0], x[1] = 1./rows, float64(k%7)/1914
+			if k%83 < 3 {
+				x[rare] = float64(1+k%5) / 70
+			}
+			squares += x[rare] * x[rare]
+			y := 6400*x[0] + 1000*x[1] + 3*x[rare] + 0.5*float64(k*k%5) - 0.5
+			p.y, p.seconds = append(p.y, y), append(p.seconds, 1)
+			p.energy += y
+			f.weight = append(f.weight, 1)
+		}
+		p.noise.SetSym(rare, rare, noise*squares)
+		f.assemble()
+		return f.bootstrap(make([]float64, 3))
+	}
+	plain := errors(0)
+	for j, s := range errors(0.4) {
+		// Without two fifths of its squares the rare one errs 1/0.6 times as much.
+		if limit := 2 * plain[j]; !(s > 0 && s < limit) {
+			t.Errorf("term %d has a standard error of %v J, want one above 0 and below %v J, twice what it is without errors of the columns", j, s, limit)
+		}
+	}
+}

@@ -62,42 +62,37 @@ func (f *fit) assemble() {
 	blocks := p.blocks
 	f.blocks = make([]block, blocks)
 	f.q = mat.NewSymDense(max(1, n), nil)
-	ran := make([]int, 0, n)
+	terms := make([]int, 0, n)
+	ran := make([][]float64, blocks) // by block and term: weight x what its column has there
 	for i := range f.blocks {
 		b := &f.blocks[i]
 		b.a, b.b, b.sums = make([]float64, n*n), make([]float64, n), make([]float64, n)
+		ran[i] = make([]float64, n)
 		from, to := i*p.rows()/blocks, (i+1)*p.rows()/blocks
-		var weighted float64 // weight x seconds
 		for k := from; k < to; k++ {
 			w, row := f.weight[k], p.row(k)
-			weighted += w * p.seconds[k]
 			b.energy += p.y[k]
-			ran = ran[:0] // most rows have few of the terms
+			terms = terms[:0] // most rows have few of the terms
 			for j, x := range row {
 				if x != 0 {
-					ran = append(ran, j)
+					terms = append(terms, j)
 				}
 			}
-			for i, j := range ran {
+			for at, j := range terms {
 				x := row[j]
 				b.sums[j] += x
 				b.b[j] += w * x * p.y[k]
 				wx := w * x
+				ran[i][j] += math.Abs(wx)
 				a := b.a[j*n:]
-				for _, l := range ran[i:] {
+				for _, l := range terms[at:] {
 					a[l] += wx * row[l]
 				}
 			}
 		}
-		// The columns' errors are in the squares and not in the products with the
-		// energy.
-		if p.span > 0 {
-			for j := range n {
-				for l := j; l < n; l++ {
-					b.a[j*n+l] -= p.noise.At(j, l) * weighted / p.span
-				}
-			}
-		}
+	}
+	f.correct(ran)
+	for _, b := range f.blocks {
 		for j := range n {
 			for l := j; l < n; l++ {
 				f.q.SetSym(j, l, f.q.At(j, l)+b.a[j*n+l])

@@ -1,6 +1,10 @@
 package attribution
 
-import "gonum.org/v1/gonum/mat"
+import (
+	"math"
+
+	"gonum.org/v1/gonum/mat"
+)
 
 // noise is the covariance of the errors of all columns, summed over the intervals of a
 // problem, and of columns for kinds of company if the joules are given (see widen). An
@@ -133,6 +137,44 @@ func (e *changeError) add(v float64) {
 		for j := i; j < len(e.error); j++ {
 			if y := e.error[j]; y != 0 {
 				e.noise.SetSym(i, j, e.noise.At(i, j)+v*x*y)
+			}
+		}
+	}
+}
+
+// correct takes the errors of the columns out of the equations: they are in the squares and
+// not in the products with the energy. ran is, by block and term, the weighted sum of what
+// the term's column has there. A block gets its part of an error by what ran in it. By its
+// seconds, blocks without a rare function would have nothing but the function's errors, and
+// a draw of few of those with it (see bootstrap) next to none of its squares: one such draw
+// of 300, off by hundreds of joules, made the intervals of all functions useless.
+func (f *fit) correct(ran [][]float64) {
+	p := f.problem
+	if p.span <= 0 {
+		return
+	}
+	for _, r := range ran {
+		for j := range r {
+			r[j] = math.Sqrt(r[j])
+		}
+	}
+	weight := f.meanWeight()
+	for j := range p.n {
+		for l := j; l < p.n; l++ {
+			v := weight * p.noise.At(j, l)
+			if v == 0 {
+				continue
+			}
+			var all float64
+			for _, r := range ran {
+				all += r[j] * r[l]
+			}
+			for i, r := range ran {
+				part := 1 / float64(len(ran)) // of two that share no block
+				if all > 0 {
+					part = r[j] * r[l] / all
+				}
+				f.blocks[i].a[j*p.n+l] -= v * part
 			}
 		}
 	}
