@@ -145,9 +145,14 @@ accesses ibs_op/cnt_ctl=1/ with addr src weights
 func checkQuestion(t *testing.T, q question, opt Options) {
 	t.Helper()
 	a := q.attr
-	const always = perfring.FlagDisabled | perfring.FlagSampleIDAll | perfring.FlagUseClockID
+	const always = perfring.FlagSampleIDAll | perfring.FlagUseClockID
+	first := a
+	if q.aux != nil {
+		first = *q.aux
+	}
 	inherited := a.Flags&perfring.FlagInherit != 0
 	if a.Flags&always != always || a.ClockID != unix.CLOCK_MONOTONIC || a.Sample == 0 || a.SampleFormat&perfring.SampleCallchain == 0 ||
+		first.Flags&perfring.FlagDisabled == 0 || q.aux != nil && a.Flags&(perfring.FlagPinned|perfring.FlagExclusive) != 0 ||
 		q.cpu < 0 || inherited != (q.pid == 0) || opt.AllCPUs && q.pid != -1 {
 		t.Errorf("asked for %+v of process %d on CPU %d", a, q.pid, q.cpu)
 	}

@@ -3,6 +3,7 @@ package pebs
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -35,6 +36,8 @@ func (t *trial) why(c *candidate, level uint8, err error) string {
 			return fmt.Sprintf("the highest precise level of %s is %d (caps/max_precise)", c.pmu.Name, greatest)
 		}
 		return "the PMU has no samples as precise as that"
+	case errors.Is(err, unix.EINVAL) && a.Flags&perfring.FlagFreq != 0 && a.Sample > t.maxRate():
+		return fmt.Sprintf("the kernel takes no more than %d samples a second (kernel.perf_event_max_sample_rate), and %d are wanted", t.maxRate(), a.Sample)
 	case errors.Is(err, unix.EINVAL) && strings.HasPrefix(c.pmu.Name, "ibs_"):
 		return t.whyNotIBS(c, a, err)
 	case errors.Is(err, unix.EINVAL) && c.kind == Breakpoints && a.Flags&perfring.FlagExcludeKernel != 0 && int64(a.Config1) < 0:
@@ -97,6 +100,19 @@ func explain(err error) string {
 		return "this kernel has no perf events"
 	}
 	return errno.Error()
+}
+
+// maxRate is the greatest frequency of samples that the kernel takes; without end where it does not say.
+func (t *trial) maxRate() uint64 {
+	text, err := os.ReadFile(filepath.Join(t.proc, "sys/kernel/perf_event_max_sample_rate"))
+	if err != nil {
+		return math.MaxUint64
+	}
+	rate, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		return math.MaxUint64
+	}
+	return rate
 }
 
 // maxPrecise is what the PMU itself says of its precise levels (caps/max_precise of x86,

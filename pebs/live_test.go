@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -160,5 +161,9 @@ func TestReasonsLive(t *testing.T) {
 		if runtime.GOARCH == "amd64" && (!errors.Is(err, test.errno) || err.Error() != test.amd64) {
 			t.Errorf("%s: %v; want %s", test.spec, err, test.amd64)
 		}
+	}
+	_, err := Machine{}.Try("page-faults:u", Options{Frequency: 1 << 40})
+	if !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "(kernel.perf_event_max_sample_rate), and 1099511627776 are wanted") {
+		t.Errorf("at 2^40 Hz: %v; want the limit to be named", err)
 	}
 }

@@ -41,11 +41,11 @@ func ask(q question) error {
 
 // trial is what is known while events are tried.
 type trial struct {
-	fs     pmu.FS
-	sys    string // root of sysfs
-	opt    Options
-	ask    opener
-	online []int
+	fs        pmu.FS
+	sys, proc string // roots
+	opt       Options
+	ask       opener
+	online    []int
 
 	// denied is the kernel's answer to this user's first event that would have sampled the
 	// kernel, too: from then on the kernel is left out.
@@ -62,7 +62,10 @@ func (m Machine) newTrial(opt Options, ask opener) (*trial, error) {
 	if m.Sys == "" {
 		m.Sys = "/sys"
 	}
-	t := &trial{fs: pmu.NewFS(m.Sys, m.Proc), sys: m.Sys, opt: opt, ask: ask}
+	if m.Proc == "" {
+		m.Proc = "/proc"
+	}
+	t := &trial{fs: pmu.NewFS(m.Sys, m.Proc), sys: m.Sys, proc: m.Proc, opt: opt, ask: ask}
 	var err error
 	if t.online, err = t.fs.OnlineCPUs(); err != nil {
 		return nil, err
@@ -176,22 +179,25 @@ func (t *trial) open(spec, aux string, format perfring.SampleFormat) ([]int, err
 	}
 	a := &q.attr
 	a.SampleFormat |= format
-	a.Sample = t.opt.Period
-	if ev.Period > 0 {
-		a.Sample = ev.Period
+	frequency := t.opt.Frequency
+	if a.Sample = t.opt.Period; ev.Period > 0 || ev.Frequency > 0 {
+		a.Sample, frequency = ev.Period, ev.Frequency
 	}
-	if a.Sample == 0 || ev.Frequency > 0 {
+	if a.Sample == 0 {
 		a.Flags |= perfring.FlagFreq
 		// The greatest frequency is the operator's to set. One a second passes everywhere.
-		a.Sample = max(ev.Frequency, t.opt.Frequency, 1)
+		a.Sample = max(frequency, 1)
 	}
 	if aux != "" {
 		leader, err := t.fs.Parse(aux)
 		if err != nil {
 			return nil, err
 		}
+		const ofLeader = perfring.FlagDisabled | perfring.FlagPinned | perfring.FlagExclusive
 		l := t.attr(&leader)
-		l.SampleFormat = 0
+		l.SampleFormat &= perfring.SampleIdentifier | perfring.SampleTID | perfring.SampleTime | perfring.SampleCPU
+		l.Flags |= a.Flags & ofLeader
+		a.Flags &^= ofLeader
 		q.aux = &l
 	}
 	return ev.CPUs, t.ask(q)

@@ -40,6 +40,8 @@ accesses r1d3:u with addr src weights
 = cpu/event=0x3c/ppp: the PMU cannot sample this event with precision (EINVAL)`},
 		{"loads by their number want their leader, too", sapphireRapids, "cpu/event=0xcd,umask=0x1,ldlat=30/pp", rules{precise: 3, fields: all, aux: true}, Options{}, `
 accesses cpu/event=0xcd,umask=0x1,ldlat=30/pp after cpu/mem-loads-aux/ with addr src weights`},
+		{"what is always on its counter is so with its leader", sapphireRapids, "cpu/mem-loads/pD", rules{precise: 3, fields: all, aux: true}, Options{}, `
+loads cpu/mem-loads/pD after cpu/mem-loads-aux/ with addr src weights`},
 		{"a leader that sysfs does not name", iceLake, "cpu/mem-loads/pp", rules{precise: 3, fields: all, aux: true}, Options{}, `
 = cpu/mem-loads/pp: loads have their data sources only beside mem-loads-aux, and sysfs names none (ENODATA)`},
 		{"two kinds of core", alderLake, "mem-loads:uP,page-faults", rules{precise: 3, fields: all, aux: true}, Options{}, `
