@@ -7,8 +7,16 @@ type guest struct {
 	kernel  string // series: names the package set kernel-SERIES-ARCH
 	cpu     string // QEMU's -cpu
 	smp     string // QEMU's -smp
+	nodes   []node // of memory, 1024 MiB in all; nil: one node
 	perf    bool   // Debian's perf is aboard
 	modules []module
+}
+
+// A node of memory, with the CPUs that are near it as QEMU takes them: "0-1", "" for none.
+// Linux tells memory apart in blocks of 128 MiB.
+type node struct {
+	cpus string
+	mib  int
 }
 
 // A module is loaded at boot, in the order of the list, where its file exists.
@@ -49,7 +57,8 @@ var guests = []guest{
 	{name: mainGuest, arch: "amd64", kernel: "6.1", cpu: iceLakeSP, smp: "2", perf: true, modules: x86Modules("", "")},
 	{name: "spr-6.12", arch: "amd64", kernel: "6.12", cpu: sapphireRapids, smp: "2", modules: x86Modules("", "")},
 	{name: "amd-6.12", arch: "amd64", kernel: "6.12", cpu: zen3, smp: "2", modules: x86Modules("", "")},
-	{name: "icx2s-6.12", arch: "amd64", kernel: "6.12", cpu: iceLakeSP, smp: "4,sockets=2,cores=2,threads=1", modules: x86Modules("", "")},
+	{name: "icx2s-6.12", arch: "amd64", kernel: "6.12", cpu: iceLakeSP, smp: "4,sockets=2,cores=2,threads=1",
+		nodes: []node{{"0-1", 384}, {"2-3", 512}, {"", 128}}, modules: x86Modules("", "")},
 	{name: "arm64-6.1", arch: "arm64", kernel: "6.1", cpu: "max,pauth-impdef=on", smp: "2"},
 }
 

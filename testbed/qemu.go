@@ -37,6 +37,13 @@ func (i image) command(ctx context.Context, person bool) *exec.Cmd {
 		"-display", "none", "-nodefaults", "-no-reboot",
 		"-kernel", i.kernel, "-initrd", i.initramfs,
 		"-append", "console="+console+" "+commandLine)
+	for id, n := range i.guest.nodes {
+		near := fmt.Sprintf("node,nodeid=%d,memdev=node%d", id, id)
+		if n.cpus != "" {
+			near += ",cpus=" + n.cpus
+		}
+		cmd.Args = append(cmd.Args, "-object", fmt.Sprintf("memory-backend-ram,id=node%d,size=%dM", id, n.mib), "-numa", near)
+	}
 	libraries := []string{filepath.Join(i.qemu, "usr/lib/x86_64-linux-gnu"), filepath.Join(i.qemu, "lib/x86_64-linux-gnu")}
 	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+strings.Join(libraries, ":"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a guest never outlives its harness

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -101,7 +102,11 @@ func parseFunctions(text string) ([]function, error) {
 		}
 		f := function{code: code[name], memory: make([]uint64, 8)}
 		if len(words) > 2 {
-			if err := f.takeMemory(words[2]); err != nil {
+			node := ""
+			if len(words) > 3 {
+				node = words[3]
+			}
+			if err := f.takeMemory(words[2], node); err != nil {
 				return nil, fmt.Errorf("memory of %s: %w", field, err)
 			}
 			words = append(words[:2], words[3:]...) // the counter wants no level
@@ -116,12 +121,21 @@ func parseFunctions(text string) ([]function, error) {
 // second-level TLB and the lock of simpmu's rule.
 const memorySize = 4096
 
-// takeMemory gives the function pages of its own, and what the simulated PMU is to
-// be told of it: that its loads are served by this level, or by that of each line.
-func (f *function) takeMemory(level string) error {
-	mem, err := unix.Mmap(-1, 0, memorySize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_POPULATE)
+// takeMemory gives the function pages of its own, of the NUMA node that a package has by
+// its number, and what the simulated PMU is to be told of it: that its loads are served by
+// this level, or by that of each line.
+func (f *function) takeMemory(level, pkg string) error {
+	mem, err := unix.Mmap(-1, 0, memorySize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		return err
+	}
+	if pkg != "" {
+		if err := bind(mem, pkg); err != nil {
+			return fmt.Errorf("node %s: %w", pkg, err)
+		}
+	}
+	for i := 0; i < len(mem); i += os.Getpagesize() {
+		mem[i] = 1
 	}
 	f.memory = unsafe.Slice((*uint64)(unsafe.Pointer(&mem[0])), memorySize/8)
 	said := fmt.Sprintf("%#x %d", uintptr(unsafe.Pointer(&mem[0])), memorySize)
@@ -129,5 +143,21 @@ func (f *function) takeMemory(level string) error {
 		said += " " + level
 	}
 	f.walk = []byte(said)
+	return nil
+}
+
+// bind wants the pages of mem, none of which is there yet, on a NUMA node.
+func bind(mem []byte, node string) error {
+	const mpolBind = 2 // include/uapi/linux/mempolicy.h
+	n, err := strconv.ParseUint(node, 10, 6)
+	if err != nil {
+		return err
+	}
+	mask := uint64(1) << n
+	_, _, errno := unix.RawSyscall6(unix.SYS_MBIND, uintptr(unsafe.Pointer(&mem[0])), uintptr(len(mem)), mpolBind,
+		uintptr(unsafe.Pointer(&mask)), 64, 0)
+	if errno != 0 {
+		return errno
+	}
 	return nil
 }
