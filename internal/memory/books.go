@@ -52,12 +52,16 @@ func (b *builder) notes(out *Result) []string {
 		notes = append(notes, text)
 	}
 	t := b.t
-	note(t.pages.unplaced, "%d samples are of pages that came after %d were known: they are in no page's row", t.pages.unplaced, t.pages.max)
+	note(t.pages.forgotten, "%d times a page was given up because there were more than %d: those that are shown can have had %d samples more, at most",
+		t.pages.forgotten, t.pages.max, t.pages.missing)
 	note(t.pages.shares.out, "%d accesses of pages came after %d pairs of a page and a stack were known: their joules are in no page's row",
 		t.pages.shares.out, t.pages.shares.max)
+	note(t.lines.forgotten, "the coldest cache lines were given up %d times to make room for others: a line's numbers can be short by %d samples at most",
+		t.lines.forgotten, t.lines.missing)
 	note(t.latencies.rounded, "%d samples came after %d different latencies were known: in 95th percentiles theirs are rounded up, by 1/16 at most",
 		t.latencies.rounded, t.latencies.max)
 	note(t.latencies.out, "%d samples are in no 95th percentile, because there were too many different latencies", t.latencies.out)
+	note(t.spool.out, "%d samples came after %d were kept: the list of samples ends there", t.spool.out, t.spool.max)
 	return append(notes, b.nodeNotes()...)
 }
 

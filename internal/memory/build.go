@@ -52,6 +52,7 @@ func (t *Table) Result(r Recorded) *Result {
 	out.Functions = b.functions()
 	out.Pages, out.OtherPages = b.pageRows()
 	out.Heat = t.pages.heat()
+	out.Lines, out.OtherLines = b.lineRows()
 	out.Nodes = b.nodeRows()
 	out.Notes = append(out.Notes, b.notes(out)...)
 	return out

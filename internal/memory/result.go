@@ -15,12 +15,14 @@ type Result struct {
 	Functions []FunctionRow `json:"functions"` // by function and level
 	Heat      *Heat         `json:"heat,omitempty"`
 	Pages     []PageRow     `json:"pages"`
+	Lines     []LineRow     `json:"lines"` // cache lines, those that are fought for first
 	Nodes     []NodeRow     `json:"nodes"`
 	Synthetic []Synthetic   `json:"synthetic"` // joules of no function, page, line or node
 
 	// What is in no row: of pages beyond the limit or without address, and what Keep took away.
 	OtherFunctions *Rest `json:"other_functions,omitempty"`
 	OtherPages     *Rest `json:"other_pages,omitempty"`
+	OtherLines     *Rest `json:"other_lines,omitempty"`
 
 	Notes []string `json:"notes"`
 
@@ -177,6 +179,7 @@ func (r *Result) Keep(n int) {
 	}
 	r.Functions, r.OtherFunctions = keep(r.Functions, n, r.OtherFunctions, func(row *FunctionRow) *Sum { return &row.Sum })
 	r.Pages, r.OtherPages = keep(r.Pages, n, r.OtherPages, func(row *PageRow) *Sum { return &row.Sum })
+	r.Lines, r.OtherLines = keep(r.Lines, n, r.OtherLines, func(row *LineRow) *Sum { return &row.Sum })
 }
 
 // keep sums up the rows from n on in the rest of a table.

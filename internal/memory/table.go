@@ -19,6 +19,7 @@ type Table struct {
 	list      []cell
 	latencies latencies
 	pages     pages
+	lines     lines
 	spool     spool
 
 	used   []used         // per event
@@ -57,8 +58,8 @@ type used struct{ samples, represented uint64 }
 func New(opt Options) *Table {
 	opt.fill()
 	t := &Table{opt: opt, cells: map[cellKey]int32{}, latencies: newLatencies(opt.MaxLatencies),
-		pages: newPages(&opt),
-		used:  make([]used, len(opt.Events)), remote: map[int]uint64{}}
+		pages: newPages(&opt), lines: newLines(&opt), spool: newSpool(&opt),
+		used: make([]used, len(opt.Events)), remote: map[int]uint64{}}
 	place := map[string]int{}
 	for _, e := range opt.Events {
 		column := none
@@ -103,6 +104,7 @@ func (t *Table) Add(s *perfring.Sample, event int, stack int32) {
 	} else {
 		t.pages.out.add(&a, column, len(t.counted))
 	}
+	t.lines.add(&a, column, len(t.counted))
 	t.spool.add(&a)
 }
 

@@ -40,7 +40,7 @@ const estimated = "ESTIMATED"
 func (t Text) Write(w io.Writer, r *Result) error {
 	kept := *r
 	kept.Keep(t.Rows)
-	rows, ok := map[By]func(*Result) table{ByFunction: t.functionTable, ByPage: t.pageTable, ByNode: t.nodeTable}[t.By]
+	rows, ok := map[By]func(*Result) table{ByFunction: t.functionTable, ByPage: t.pageTable, ByLine: t.lineTable, ByNode: t.nodeTable}[t.By]
 	if !ok {
 		return fmt.Errorf("no table of memory samples is by %q", t.By)
 	}

@@ -1,0 +1,158 @@
+package memory
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/energyprof/energyprof/pebs"
+)
+
+// lines are the cache lines that were accessed, as many of the hottest as there is room for. A line is
+// told apart by process and virtual address; lines that are one in physical memory are put together at
+// the end (lineRows).
+type lines struct {
+	max       int
+	size      uint64 // in bytes, a power of two
+	of        map[lineKey]*line
+	uses      int   // of all lines
+	out       tally // without address, or of lines that were given up
+	forgotten uint64
+	missing   uint64 // samples that a line can have had before, at most
+}
+
+type lineKey struct {
+	pid  uint32 // 0: the kernel's
+	addr uint64
+}
+
+// line is what is known of one: who did what at which offset.
+type line struct {
+	lineKey
+	tally
+	Coherence
+	stack       int32 // of the first sample, which names the process
+	node        int32
+	phys        uint64 // physical address as of the last sample that had one; 0: not known
+	first, last uint64 // times, ns
+	levels      []levelCount
+	uses        []use
+	crowd       uint64 // samples that are in no use because there are too many
+}
+
+// use is what one thread did on one CPU by one stack at one offset.
+type use struct {
+	useKey
+	tally
+	Coherence
+}
+
+type useKey struct {
+	offset   uint64
+	cpu      int
+	pid, tid uint32
+	stack    int32
+}
+
+const (
+	usesOfLine  = 256 // at most; a line of 64 bytes that is fought for has some dozens
+	usesOfLines = 4   // at most, on average over all lines
+	// hitMWeight is how many samples one that found the line modified elsewhere counts for when it is
+	// decided which lines are given up: those that are fought for are looked for.
+	hitMWeight = 16
+)
+
+func newLines(o *Options) lines {
+	return lines{max: o.MaxLines, size: uint64(o.Line), of: map[lineKey]*line{}}
+}
+
+// add takes an access; column is that of its event among the counted ones, or none.
+func (l *lines) add(a *access, column, columns int) {
+	if a.s.Addr == 0 {
+		l.out.add(a, column, columns)
+		return
+	}
+	key := lineKey{pid: a.pid, addr: a.s.Addr &^ (l.size - 1)}
+	of := l.of[key]
+	if of == nil {
+		if len(l.of) >= l.max || l.uses >= usesOfLines*l.max {
+			l.prune()
+		}
+		of = &line{lineKey: key, stack: a.stack, node: unknownNode, first: a.s.Time, last: a.s.Time}
+		l.of[key] = of
+	}
+	of.tally.add(a, column, columns)
+	if a.node != unknownNode {
+		of.node = int32(a.node)
+	}
+	if a.s.PhysAddr != 0 {
+		of.phys = a.s.PhysAddr &^ (l.size - 1)
+	}
+	of.first, of.last = min(of.first, a.s.Time), max(of.last, a.s.Time)
+	u := l.use(of, a)
+	if u != nil {
+		u.tally.add(a, column, columns)
+	} else {
+		of.crowd++
+	}
+	if !a.memory {
+		return
+	}
+	of.Coherence.count(a.source)
+	if u != nil {
+		u.Coherence.count(a.source)
+	}
+	if a.load {
+		of.levels = countLevel(of.levels, a.level, 1)
+	}
+}
+
+// countLevel counts samples that a level served.
+func countLevel(levels []levelCount, level pebs.Level, samples uint64) []levelCount {
+	for i := range levels {
+		if levels[i].level == level {
+			levels[i].samples += samples
+			return levels
+		}
+	}
+	return append(levels, levelCount{level, samples})
+}
+
+// use is the part of a line that an access belongs to; nil if the line has too many.
+func (l *lines) use(of *line, a *access) *use {
+	key := useKey{offset: a.s.Addr & (l.size - 1), cpu: a.cpu, pid: a.s.PID, tid: a.s.TID, stack: a.stack}
+	for i := range of.uses {
+		if of.uses[i].useKey == key {
+			return &of.uses[i]
+		}
+	}
+	if len(of.uses) >= usesOfLine {
+		return nil
+	}
+	l.uses++
+	of.uses = append(of.uses, use{useKey: key})
+	return &of.uses[len(of.uses)-1]
+}
+
+// heat is how much a line is wanted.
+func (of *line) heat() uint64 { return of.samples + hitMWeight*(of.LocalHitM+of.RemoteHitM) }
+
+// prune gives up the colder half of the lines; of lines that are as hot as each other, those first
+// that have not been seen for longest.
+func (l *lines) prune() {
+	all := make([]*line, 0, len(l.of))
+	for _, of := range l.of {
+		all = append(all, of)
+	}
+	slices.SortFunc(all, func(a, b *line) int {
+		return cmp.Or(cmp.Compare(a.heat(), b.heat()), cmp.Compare(a.last, b.last), cmp.Compare(a.pid, b.pid), cmp.Compare(a.addr, b.addr))
+	})
+	var most uint64
+	for _, of := range all[:(len(all)+1)/2] {
+		most = max(most, of.samples)
+		l.out.merge(&of.tally)
+		l.uses -= len(of.uses)
+		delete(l.of, of.lineKey)
+	}
+	l.forgotten += uint64((len(all) + 1) / 2)
+	l.missing += most
+}

@@ -1,0 +1,226 @@
+package memory
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/energyprof/energyprof/internal/pmu"
+)
+
+// LineRow is a cache line of a process, or of several that share its memory.
+type LineRow struct {
+	Address         string        `json:"address"`                    // hexadecimal, of its first byte
+	PhysicalAddress string        `json:"physical_address,omitempty"` // as of its last sample that had one
+	Process         string        `json:"process"`
+	PID             int           `json:"pid"`            // 0: the kernel's, in all processes
+	Also            []LineAddress `json:"also,omitempty"` // the other addresses of the same physical line
+	Node            *int          `json:"node"`           // of the memory, as of its last sample
+	Sharing         Sharing       `json:"sharing"`
+	// CPUs that accessed it, in the kernel's list form, those of loads and of stores; accesses of page faults
+	// and breakpoints are neither.
+	CPUs      string            `json:"cpus"`
+	ReadOn    string            `json:"read_on"`
+	WrittenOn string            `json:"written_on"`
+	Nodes     []int             `json:"nodes"`       // that these CPUs are on
+	Levels    map[string]uint64 `json:"load_levels"` // sampled loads by level
+	Functions []string          `json:"functions"`   // that accessed it most, at most three
+	Offsets   []OffsetRow       `json:"offsets"`
+	// Crowd is samples that are in no offset because there were too many threads and functions.
+	Crowd uint64 `json:"crowd,omitempty"`
+	Coherence
+	Sum
+
+	contended uint64 // samples by which it is fought for, where the processor tells of no HITM
+}
+
+// LineAddress is a line under another address.
+type LineAddress struct {
+	Address string `json:"address"`
+	Process string `json:"process"`
+	PID     int    `json:"pid"`
+}
+
+// OffsetRow is what happened at one place of a line.
+type OffsetRow struct {
+	Offset    int      `json:"offset"` // in bytes from the beginning of the line
+	CPUs      string   `json:"cpus"`
+	ReadOn    string   `json:"read_on"`
+	WrittenOn string   `json:"written_on"`
+	Threads   []Thread `json:"threads"`
+	Functions []string `json:"functions"` // that accessed it most, at most three
+	Coherence
+	Sum
+}
+
+// Thread is a thread of a process.
+type Thread struct {
+	PID int `json:"pid"`
+	TID int `json:"tid"`
+}
+
+// lineRows are the lines, those that are fought for first, and what is in none.
+func (b *builder) lineRows() ([]LineRow, *Rest) {
+	l := &b.t.lines
+	rest := Rest{Sum: b.sum(&l.out)}
+	b.addJoules(&rest.Sum, b.measured())
+	rows := []LineRow{}
+	for _, same := range l.physical() {
+		row := b.lineRow(same)
+		if row.Joules != nil {
+			b.addJoules(&rest.Sum, -*row.Joules)
+		}
+		rows = append(rows, row)
+	}
+	slices.SortFunc(rows, func(a, b LineRow) int {
+		return cmp.Or(cmp.Compare(b.LocalHitM+b.RemoteHitM, a.LocalHitM+a.RemoteHitM), cmp.Compare(b.contended, a.contended),
+			byCost(&a.Sum, &b.Sum), cmp.Compare(a.PID, b.PID), cmp.Compare(len(a.Address), len(b.Address)), cmp.Compare(a.Address, b.Address))
+	})
+	if rest.Samples == 0 && (rest.Joules == nil || *rest.Joules < leastRest*b.measured()) {
+		return rows, nil
+	}
+	return rows, &rest
+}
+
+// physical puts lines together that are the same in physical memory: of processes that share it, and of the kernel,
+// which has all memory at an address of its own. Memory that one process gives back goes to another, so
+// only lines that were accessed in overlapping stretches of time are the same.
+func (l *lines) physical() [][]*line {
+	all := make([]*line, 0, len(l.of))
+	for _, of := range l.of {
+		all = append(all, of)
+	}
+	slices.SortFunc(all, func(a, b *line) int {
+		return cmp.Or(cmp.Compare(a.phys, b.phys), cmp.Compare(a.first, b.first), cmp.Compare(a.pid, b.pid), cmp.Compare(a.addr, b.addr))
+	})
+	var groups [][]*line
+	var last uint64 // time of the last access of the last group
+	for i, of := range all {
+		if i > 0 && of.phys != 0 && of.phys == all[i-1].phys && of.first <= last {
+			groups[len(groups)-1] = append(groups[len(groups)-1], of)
+			last = max(last, of.last)
+			continue
+		}
+		groups = append(groups, []*line{of})
+		last = of.last
+	}
+	return groups
+}
+
+// lineRow makes a row of what is one line in memory.
+func (b *builder) lineRow(same []*line) LineRow {
+	main := slices.MaxFunc(same, func(x, y *line) int {
+		return cmp.Or(cmp.Compare(x.samples, y.samples), cmp.Compare(y.pid, x.pid), cmp.Compare(y.addr, x.addr))
+	})
+	row := LineRow{Levels: map[string]uint64{}, Nodes: []int{}, Offsets: []OffsetRow{}}
+	here := b.lineAddress(main)
+	row.Address, row.Process, row.PID = here.Address, here.Process, here.PID
+	if main.phys != 0 {
+		row.PhysicalAddress = fmt.Sprintf("%#x", main.phys)
+	}
+	if node := int(main.node); node != unknownNode {
+		row.Node = &node
+	}
+	var all tally
+	var uses []use
+	for _, of := range same {
+		if of != main {
+			row.Also = append(row.Also, b.lineAddress(of))
+		}
+		all.merge(&of.tally)
+		row.Coherence.merge(&of.Coherence)
+		row.Crowd += of.crowd
+		for _, n := range of.levels {
+			row.Levels[n.level.String()] += n.samples
+		}
+		uses = append(uses, of.uses...)
+	}
+	row.Sum = b.sum(&all)
+	row.Sharing, row.contended = sharing(uses)
+	parts := b.usesOf(uses)
+	b.addJoules(&row.Sum, parts.joules)
+	row.CPUs, row.ReadOn, row.WrittenOn, row.Functions = parts.cpus(), parts.readOn(), parts.writtenOn(), parts.functions()
+	for _, cpu := range parts.all {
+		if node := b.nodes.ofCPU(cpu); node != unknownNode && !slices.Contains(row.Nodes, node) {
+			row.Nodes = append(row.Nodes, node)
+		}
+	}
+	slices.Sort(row.Nodes)
+	byOffset := map[uint64][]use{}
+	for i := range uses {
+		byOffset[uses[i].offset] = append(byOffset[uses[i].offset], uses[i])
+	}
+	for _, offset := range slices.Sorted(maps.Keys(byOffset)) {
+		row.Offsets = append(row.Offsets, b.offsetRow(offset, byOffset[offset]))
+	}
+	return row
+}
+
+func (b *builder) lineAddress(of *line) LineAddress {
+	at := LineAddress{Address: fmt.Sprintf("%#x", of.addr), PID: int(of.pid)}
+	if of.pid != 0 {
+		at.Process, _ = b.names.process(of.stack)
+	}
+	return at
+}
+
+func (b *builder) offsetRow(offset uint64, uses []use) OffsetRow {
+	row := OffsetRow{Offset: int(offset), Threads: []Thread{}}
+	var all tally
+	for i := range uses {
+		u := &uses[i]
+		all.merge(&u.tally)
+		row.Coherence.merge(&u.Coherence)
+		if thread := (Thread{int(u.pid), int(u.tid)}); !slices.Contains(row.Threads, thread) {
+			row.Threads = append(row.Threads, thread)
+		}
+	}
+	slices.SortFunc(row.Threads, func(x, y Thread) int { return cmp.Or(cmp.Compare(x.PID, y.PID), cmp.Compare(x.TID, y.TID)) })
+	row.Sum = b.sum(&all)
+	parts := b.usesOf(uses)
+	b.addJoules(&row.Sum, parts.joules)
+	row.CPUs, row.ReadOn, row.WrittenOn, row.Functions = parts.cpus(), parts.readOn(), parts.writtenOn(), parts.functions()
+	return row
+}
+
+// usesParts is who some uses are of.
+type usesParts struct {
+	all, readers, writers []int // CPUs
+	accesses              map[string]uint64
+	joules                float64
+}
+
+func (b *builder) usesOf(uses []use) usesParts {
+	p := usesParts{accesses: map[string]uint64{}}
+	for i := range uses {
+		u := &uses[i]
+		p.all = append(p.all, u.cpu)
+		if u.loads > 0 {
+			p.readers = append(p.readers, u.cpu)
+		}
+		if u.stores > 0 {
+			p.writers = append(p.writers, u.cpu)
+		}
+		name := b.names.function(u.stack)
+		p.accesses[name] = plus(p.accesses[name], u.samples)
+		if u.stack >= 0 {
+			if bytes := b.weight[u.stack].bytes; bytes > 0 {
+				p.joules += b.joules[u.stack] * float64(u.bytes) / float64(bytes)
+			}
+		}
+	}
+	return p
+}
+
+func (p *usesParts) cpus() string      { return pmu.FormatCPUList(p.all) }
+func (p *usesParts) readOn() string    { return pmu.FormatCPUList(p.readers) }
+func (p *usesParts) writtenOn() string { return pmu.FormatCPUList(p.writers) }
+
+// functions are those that accessed most.
+func (p *usesParts) functions() []string {
+	all := slices.SortedFunc(maps.Keys(p.accesses), func(x, y string) int {
+		return cmp.Or(cmp.Compare(p.accesses[y], p.accesses[x]), cmp.Compare(x, y))
+	})
+	return all[:min(len(all), mostFunctions)]
+}
