@@ -75,6 +75,8 @@ type candidate struct {
 	aux     string  // the event that leads its group; "" without
 	levels  []uint8 // precise levels in the order in which they are tried
 	lacking []Refusal
+
+	wholeCPUs bool // the kernel takes it, but for all that runs on a CPU
 }
 
 // candidates are the events of pmus that sample what opt wants, and why other PMUs do not.

@@ -134,6 +134,9 @@ accesses ibs_op/cnt_ctl=1/ with addr src weights
 			if got != test.want {
 				t.Errorf("%s\nwant%s", got, test.want)
 			}
+			if got, want := errors.Is(err, ErrWholeCPUs), strings.Contains(test.want, "samples whole CPUs"); got != want {
+				t.Errorf("%v: %v is %v, want %v", err, ErrWholeCPUs, got, want)
+			}
 			for _, q := range test.kernel.asked {
 				checkQuestion(t, q, test.opt)
 			}

@@ -71,6 +71,7 @@ func (t *trial) whyNotIBS(c *candidate, a perfring.Attr, err error) string {
 		whole := question{attr: a, pid: -1, cpu: t.online[0]}
 		whole.attr.Flags &^= perfring.FlagInherit
 		if t.ask(whole) == nil {
+			c.wholeCPUs = true
 			return "before Linux 6.2 IBS samples whole CPUs, and no single processes"
 		}
 	}

@@ -14,6 +14,9 @@ var ErrNone = errors.New("nothing here samples accesses to memory")
 // SPE. perf decodes it into samples.
 var ErrTrace = errors.New("it writes a trace, which perf has to decode into samples")
 
+// ErrWholeCPUs says that an event is refused for a process, and not for all that runs on a CPU.
+var ErrWholeCPUs = errors.New("only whole CPUs are sampled")
+
 // Refusal is something that an event has to do without.
 type Refusal struct {
 	What string // "precise_ip 3", "physical addresses"
@@ -38,7 +41,7 @@ func (r Refusal) answer() string {
 type Reason struct {
 	PMU     string // "cpu", "ibs_op"; or the event that was tried, "cpu/mem-loads/"
 	Why     string // in plain English, with the errno's name where the kernel answered
-	Err     error  // ErrTrace, a *perfring.OpenError of the last trial, or what is wrong with the event; nil if nothing was tried
+	Err     error  // ErrTrace, a *perfring.OpenError of the last trial, with ErrWholeCPUs if that is it, or what is wrong with the event; nil if nothing was tried
 	Refused []Refusal
 }
 

@@ -97,6 +97,9 @@ func (t *trial) settle(c candidate) (Sampler, *Reason) {
 			break
 		}
 	}
+	if c.wholeCPUs {
+		last = fmt.Errorf("%w: %w", ErrWholeCPUs, last)
+	}
 	return Sampler{}, &Reason{PMU: c.name, Why: refused[len(refused)-1].answer(), Err: last, Refused: refused}
 }
 
