@@ -25,8 +25,8 @@ func (f *File) deliver(raw []byte) {
 			f.readSample(s, cpu, t.perThread)
 			return
 		}
-		f.result.Samples[event]++
 	}
+	f.book(rec, event)
 	f.sink.Record(rec, cpu, event)
 }
 

@@ -65,6 +65,8 @@ func (f *File) feature(bit feature, content []byte) {
 				in.Nodes = append(in.Nodes, node)
 			}
 		}
+	case featMemTopology:
+		f.memTopology(&c)
 	case featBranchStack:
 		in.BranchStack = true
 	case featPMUMappings:
@@ -218,7 +220,7 @@ func (f *File) featureSections() error {
 	for _, p := range all {
 		limit := uint64(maxFeature)
 		switch p.feature {
-		case featTracingData, featBPFProgInfo, featBPFBTF, featMemTopology, featCache, featDirFormat, featCPUDomainInfo:
+		case featTracingData, featBPFProgInfo, featBPFBTF, featCache, featDirFormat, featCPUDomainInfo:
 			continue // of no use here
 		case featBuildID:
 			limit = maxLongFeature

@@ -46,6 +46,7 @@ func testFeatures(f *built) map[feature][]byte {
 		featEventDesc:      eventDesc.b,
 		featCPUTopology:    f.enc().u32(1).text("0-3").u32(2).text("0,2").text("1,3").u32(0, 0, 1, 0, 0, 0, 1, 0).u32(1).text("0-3").u32(0, 0, 0, 0).b,
 		featNUMATopology:   f.enc().u32(1).u32(0).u64(1<<20, 1<<19).text("0-3").b,
+		featMemTopology:    f.enc().u64(1, 1<<27, 2, 0, 66, 66, 1<<63|7, 3, 2, 4, 4, 8).b,
 		featBranchStack:    {},
 		featPMUMappings:    f.enc().u32(2).u32(1).text("software").u32(9).text("msr").b,
 		featGroupDesc:      f.enc().u32(1).text("{anon_group}").u32(0, 2).b,

@@ -51,7 +51,12 @@ type Node struct {
 	ID                int
 	TotalKiB, FreeKiB uint64
 	CPUs              string
+	// Memory is where the node has memory, in ascending order; nil if the file does not tell.
+	Memory []MemoryRange
 }
+
+// MemoryRange is physical addresses from Start up to Limit, which is the first behind it.
+type MemoryRange struct{ Start, Limit uint64 }
 
 // BuildID names the exact binary that was mapped from a file.
 type BuildID struct {

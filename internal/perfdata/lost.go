@@ -40,6 +40,7 @@ func (f *File) count(r *perfring.LostSamples) bool {
 		f.losses.counted = make(map[int]uint64)
 	}
 	f.losses.counted[cpu] += r.Lost
+	f.result.Events[at].Lost += r.Lost
 	return true
 }
 

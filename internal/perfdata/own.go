@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/energyprof/energyprof/internal/symbol"
@@ -43,7 +44,8 @@ type Own struct {
 
 	Memory *OwnMemory `json:",omitempty"` // nil unless memory accesses were asked about
 
-	// Books are those of Events, in their order; sections of before have none.
+	// Books are those of Events, in their order. Sections from before there were any have none, and
+	// in the recordings of that time LostSamples records came without their event.
 	Books []perfring.EventBooks `json:",omitempty"`
 
 	Throttled, BadRecords int64
@@ -58,7 +60,8 @@ type Own struct {
 	Locations []*pprofile.Location `json:"-"`
 	Main      *pprofile.Mapping    `json:"-"`
 
-	tokens io.Reader // what came between the records
+	tokens   io.Reader // what came between the records
+	servedBy *int      // of the sample that comes next; nil: its own CPU
 }
 
 // OwnCommand is the command that was recorded and how it ended, as in report.Command.
@@ -70,11 +73,12 @@ type OwnCommand struct {
 
 // OwnEvent is a sampled event; its place is the index that Sink.Record gets.
 type OwnEvent struct {
-	Name   string
-	Clock  bool
-	Period uint64 // of samples that carry none; 0 when all do
-	Weight bool   // its counts are what energy was shared out by, not CPU time
-	Memory bool   `json:",omitempty"` // its samples are memory accesses
+	Name    string
+	Clock   bool
+	Period  uint64 // of samples that carry none; 0 when all do
+	Weight  bool   // its counts are what energy was shared out by, not CPU time
+	Memory  bool   `json:",omitempty"` // its samples are memory accesses
+	Address bool   `json:",omitempty"` // its samples have the address of data: page faults, breakpoints
 }
 
 // OwnMemory is what was asked about memory accesses.
@@ -90,15 +94,30 @@ var (
 	errOwnDamaged = errors.New("energyprof's section is damaged")
 )
 
-// ownCounters is the version of a section with counters in it.
-const ownCounters = 2
+// Versions of a section. What an older reader must not pass over raises it: counters, whose counts it
+// would lose, and memory accesses, of which it would make counts of one more event.
+const (
+	ownVersion  = 1
+	ownCounters = 2
+	ownMemory   = 3
+)
+
+// version is what the section has to be.
+func (o *Own) version() uint32 {
+	memory := func(e OwnEvent) bool { return e.Memory }
+	switch {
+	case o.Memory != nil || slices.ContainsFunc(o.Events, memory):
+		return ownMemory
+	case len(o.Counters) > 0:
+		return ownCounters
+	}
+	return ownVersion
+}
 
 // The section: a head, the places of its parts, the parts. All numbers are little-endian,
-// places are from the section's start. Parts of unknown kinds are passed over; what an older
-// reader must not pass over raises the version.
+// places are from the section's start. Parts of unknown kinds are passed over.
 const (
-	ownMagic   = "energyprof section"
-	ownVersion = 1
+	ownMagic = "energyprof section"
 
 	ownHeadSize = 32 // magic, padded to 24 bytes; version and number of parts, 4 bytes each
 	ownPartSize = 24 // kind, 8 bytes; offset; size
@@ -168,6 +187,21 @@ func (o *Own) unmarshalAbout(b []byte) error {
 			watts = *w
 		}
 		o.Attribution.BaselineWatts = append(o.Attribution.BaselineWatts, watts)
+	}
+	return o.check()
+}
+
+// check refuses what belongs to nothing.
+func (o *Own) check() error {
+	if n := len(o.Books); n > 0 && n != len(o.Events) {
+		return fmt.Errorf("books of %d events, and there are %d", n, len(o.Events))
+	}
+	if o.Memory != nil {
+		for _, i := range o.Memory.Traffic {
+			if i < 0 || i >= len(o.Counters) {
+				return fmt.Errorf("traffic of counter %d of %d", i, len(o.Counters))
+			}
+		}
 	}
 	return nil
 }

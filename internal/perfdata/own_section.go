@@ -16,11 +16,7 @@ func encodeOwn(w io.Writer, o *Own, tokens io.Reader, size int64) error {
 	places := encodePlaces(o)
 	head := make([]byte, ownHeadSize, ownHeadSize+3*ownPartSize)
 	copy(head, ownMagic)
-	version := uint32(ownVersion)
-	if len(o.Counters) > 0 {
-		version = ownCounters
-	}
-	binary.LittleEndian.PutUint32(head[24:], version)
+	binary.LittleEndian.PutUint32(head[24:], o.version())
 	binary.LittleEndian.PutUint32(head[28:], 3)
 	at := uint64(cap(head))
 	for _, part := range []struct{ kind, size uint64 }{
@@ -71,8 +67,8 @@ func decodeOwn(r io.ReaderAt, offset, size int64) (*Own, error) {
 	if string(head[:len(ownMagic)]) != ownMagic {
 		return bad("it begins with %q", head[:len(ownMagic)])
 	}
-	if v := binary.LittleEndian.Uint32(head[24:]); v < ownVersion || v > ownCounters {
-		return nil, fmt.Errorf("at offset %d: %w: it is version %d, and this is %d", offset, ErrOwnVersion, v, ownCounters)
+	if v := binary.LittleEndian.Uint32(head[24:]); v < ownVersion || v > ownMemory {
+		return nil, fmt.Errorf("at offset %d: %w: it is version %d, and this is %d", offset, ErrOwnVersion, v, ownMemory)
 	}
 	n := int64(binary.LittleEndian.Uint32(head[28:]))
 	if n > maxOwnParts || ownHeadSize+n*ownPartSize > size {

@@ -74,7 +74,18 @@ func anyOwn(t *rapid.T) *Own {
 		KernelVisible: rapid.Bool().Draw(t, "kernel"),
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "events") {
-		o.Events = append(o.Events, OwnEvent{Name: draw("event"), Clock: rapid.Bool().Draw(t, "clock"), Period: rapid.Uint64().Draw(t, "period")})
+		o.Events = append(o.Events, OwnEvent{Name: draw("event"), Clock: rapid.Bool().Draw(t, "clock"), Period: rapid.Uint64().Draw(t, "period"),
+			Memory: rapid.Bool().Draw(t, "memory"), Address: rapid.Bool().Draw(t, "address")})
+	}
+	if len(o.Events) > 0 && rapid.Bool().Draw(t, "books") {
+		o.Books = make([]perfring.EventBooks, len(o.Events))
+		for i := range o.Books {
+			o.Books[i] = perfring.EventBooks{Name: draw("book"), Samples: rapid.Uint64().Draw(t, "samples"), HasCount: rapid.Bool().Draw(t, "counted"),
+				Running: time.Duration(rapid.Int64().Draw(t, "running")), Lost: rapid.Uint64().Draw(t, "lost")}
+		}
+	}
+	if rapid.Bool().Draw(t, "about memory") {
+		o.Memory = &OwnMemory{Addresses: rapid.Bool().Draw(t, "addresses"), Weigh: rapid.Bool().Draw(t, "weigh")}
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "domains") {
 		o.Energy.Domains = append(o.Energy.Domains, rapl.Domain{Name: draw("domain"), CPUs: o.CPUs, Unit: rapid.Float64().Draw(t, "unit")})
@@ -141,8 +152,8 @@ func TestOwnRefused(t *testing.T) {
 		want   error
 		text   string
 	}{
-		"later version": {func(b []byte) []byte { b[24] = 3; return b }, ErrOwnVersion,
-			"at offset 0: energyprof's section was written by a later version: it is version 3, and this is 2"},
+		"later version": {func(b []byte) []byte { b[24] = 4; return b }, ErrOwnVersion,
+			"at offset 0: energyprof's section was written by a later version: it is version 4, and this is 3"},
 		"short":     {func(b []byte) []byte { return b[:20] }, errOwnDamaged, ""},
 		"cut":       {func(b []byte) []byte { return b[:120] }, errOwnDamaged, ""},
 		"no part":   {func(b []byte) []byte { b[28] = 0; return b }, errOwnDamaged, ""},
@@ -272,9 +283,90 @@ func TestOwnCounters(t *testing.T) {
 	}
 }
 
+// memoryOwn is a section of memory accesses, and its tokens: of two loads, the second of which was served by memory of
+// another node.
+func memoryOwn() (*Own, []byte) {
+	var tokens bytes.Buffer
+	w := tokenTo(&tokens)
+	w.records(tokRecords, 1)
+	w.served(5)
+	w.records(tokRecords, 3) // what was looked up because of the load comes before it
+	w.flush()
+	w.w.Flush()
+	own, _ := sampleOwn()
+	own.Events[1].Memory = true
+	own.Counters = []rapl.CountedEvent{{Name: "uncore_imc/cas_count_read/", Domains: []rapl.Domain{{Name: "uncore_imc/cas_count_read/"}}}}
+	own.Memory = &OwnMemory{Addresses: true, Weigh: true, Traffic: []int{0}}
+	own.Books = []perfring.EventBooks{{Name: "cpu-clock", Samples: 1, Represented: 2, HasCount: true, Counted: 3, Enabled: 4, Running: 5}, {Name: "cycles", HasLost: true, Lost: 6, LostSamples: 7, Throttles: 8, Unthrottles: 9}}
+	return own, tokens.Bytes()
+}
+
+// asking is a sink that asks for whose memory served a sample.
+type asking struct {
+	calls
+	servedBy func(s *perfring.Sample, cpu int) int
+}
+
+func (a *asking) Record(rec perfring.Record, cpu, event int) {
+	if s, ok := rec.(*perfring.Sample); ok {
+		a.add("%d by %d", s.IP, a.servedBy(s, cpu))
+	}
+}
+
+// TestOwnMemory reads the section of memory accesses as it was first written, which programs of before refuse: they
+// would make counts of one more event of them. It says again which memory served a load.
+func TestOwnMemory(t *testing.T) {
+	const path = "testdata/own-v3"
+	want, tokens := memoryOwn()
+	if *update {
+		if err := os.WriteFile(path, encoded(t, want, tokens)[6:], 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b[24] != ownMemory {
+		t.Errorf("version %d, want %d", b[24], ownMemory)
+	}
+	got, err := decodeOwn(bytes.NewReader(b), 0, int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sameOwn(got, want); err != nil {
+		t.Error(err)
+	}
+	records := []perfring.Record{&perfring.Sample{IP: 1}, &perfring.Comm{}, &perfring.Sample{IP: 2}, &perfring.Sample{IP: 3}}
+	sink := &asking{servedBy: got.ServedBy}
+	if err := got.replay(func() (perfring.Record, int, int, error) {
+		rec := records[0]
+		records = records[1:]
+		return rec, 4, 1, nil
+	}, sink); err != nil {
+		t.Error(err)
+	}
+	if expected := []string{"1 by 4", "2 by 5", "3 by 4"}; !slices.Equal(sink.list, expected) {
+		t.Errorf("replayed %q, want %q", sink.list, expected)
+	}
+	for name, damage := range map[string]func(o *Own){
+		"traffic of a counter that is not there": func(o *Own) { o.Memory.Traffic[0] = 1 },
+		"books of fewer events":                  func(o *Own) { o.Books = o.Books[1:] },
+	} {
+		bad, _ := memoryOwn()
+		damage(bad)
+		b := encoded(t, bad, nil)
+		if _, err := decodeOwn(bytes.NewReader(b), 6, int64(len(b))-6); !errors.Is(err, errOwnDamaged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // FuzzOwn reads damaged sections, and replays what can be read without records.
 func FuzzOwn(f *testing.F) {
 	o, tokens := sampleOwn()
+	f.Add(encoded(f, o, tokens)[6:])
+	o, tokens = memoryOwn()
 	f.Add(encoded(f, o, tokens)[6:])
 	f.Add([]byte(ownMagic))
 	f.Fuzz(func(t *testing.T, b []byte) {

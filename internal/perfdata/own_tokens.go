@@ -23,6 +23,7 @@ const (
 	tokEnergy  // domain, time, joules
 	tokAdvance // time
 	tokCount   // series, time, counts; from version 2 on
+	tokServed  // cpu: whose memory served the next sample, if not its own CPU's; from version 3 on
 )
 
 // tokenWriter writes tokens. Records are counted and told when another token comes.
@@ -94,6 +95,12 @@ func (t *tokenWriter) point(kind byte, series int, time int64, value float64) {
 	t.put(binary.LittleEndian.AppendUint64(t.buf, math.Float64bits(value)))
 }
 
+func (t *tokenWriter) served(cpu int) {
+	t.start(tokServed)
+	t.number(int64(cpu))
+	t.put(t.buf)
+}
+
 func (t *tokenWriter) advance(time int64) {
 	t.start(tokAdvance)
 	t.at(time)
@@ -141,6 +148,9 @@ func (o *Own) replayOne(r *tokenReader, kind byte, next nextRecord, sink Sink) e
 			if kind == tokRecords {
 				sink.Record(rec, cpu, event)
 			}
+			if _, ok := rec.(*perfring.Sample); ok {
+				o.servedBy = nil
+			}
 		}
 	case tokExisting:
 		if pid := r.number(); r.err == nil && pid == int64(int32(pid)) {
@@ -178,6 +188,9 @@ func (o *Own) replayOne(r *tokenReader, kind byte, next nextRecord, sink Sink) e
 		if r.err == nil {
 			sink.Count(int(series), at, counts)
 		}
+	case tokServed:
+		cpu := int(r.number())
+		o.servedBy = &cpu
 	case tokAdvance:
 		if at := r.at(); r.err == nil {
 			sink.Advance(at)
@@ -186,6 +199,15 @@ func (o *Own) replayOne(r *tokenReader, kind byte, next nextRecord, sink Sink) e
 		r.fail(fmt.Errorf("token %d", kind))
 	}
 	return nil
+}
+
+// ServedBy is what the recording's own ServedBy answered (see Writer.ServedBy) of the sample that Read is
+// handing on: that depends on the machine and on the time.
+func (o *Own) ServedBy(_ *perfring.Sample, cpu int) int {
+	if o.servedBy != nil {
+		return *o.servedBy
+	}
+	return cpu
 }
 
 // countSeries is the number of series of all counters.

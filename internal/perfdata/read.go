@@ -34,7 +34,7 @@ func (f *File) Read(sink Sink) (*Result, error) {
 	}
 	f.read = true
 	f.sink = sink
-	f.result.Samples = make([]uint64, len(f.Events))
+	f.knowEvents()
 	f.result.Truncated = -1
 	var err error
 	if f.Own != nil {
@@ -48,6 +48,7 @@ func (f *File) Read(sink Sink) (*Result, error) {
 		f.flushed(math.MaxInt64)
 	}
 	f.src.done()
+	f.settleBooks()
 	f.result.Late = f.hold.late
 	f.result.Notes = f.notes.all()
 	return &f.result, err
@@ -133,7 +134,7 @@ func (f *File) record(rec []byte, offset int64) error {
 		}
 		if len(f.Events) != known { // as perf inject may do
 			f.nameEvents()
-			f.result.Samples = append(f.result.Samples, make([]uint64, len(f.Events)-known)...)
+			f.knowEvents()
 		}
 	}
 	return nil

@@ -37,7 +37,7 @@ func (f *File) readSample(s *perfring.Sample, cpu int, perThread bool) {
 			continue
 		}
 		s.ID, s.Period = v.ID, counted
-		f.result.Samples[event]++
+		f.book(s, event)
 		f.sink.Record(s, cpu, event)
 	}
 	s.ID, s.Period = id, period

@@ -70,13 +70,12 @@ func (f *File) nextKernel() (rec perfring.Record, cpu, event int, err error) {
 		case nil:
 			// What cannot be decoded has its place among the others.
 			return &perfring.Unknown{}, -1, -1, nil
-		case *perfring.Sample:
-			if event >= 0 {
-				f.result.Samples[event]++
-			}
 		case *perfring.LostSamples:
-			event = -1 // as a recording has it
+			if len(f.Own.Books) == 0 {
+				event = -1 // as the recording had it
+			}
 		}
+		f.book(rec, event)
 		return rec, cpu, event, nil
 	}
 }

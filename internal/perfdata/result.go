@@ -13,9 +13,10 @@ type Result struct {
 	// Foreign counts samples of events that the file does not describe.
 	Foreign uint64
 	Books   perfring.Books
-	// Events are the books of File.Events, in their order. The section of our own has them
-	// as the recording did; else they are made from the records: a file does not say what the
-	// kernel counted (HasCount is false), and how many records an event lost only since perf 6.1.
+	// Events are the books of File.Events, in their order. The section of our own has them as
+	// the recording did. Else they are made from the records, which do not tell what the kernel
+	// counted (HasCount is false); how many an event lost only those of perf tell that asks the
+	// kernel for it, from 6.1 on, and only at the end of a file that is whole.
 	Events []perfring.EventBooks
 	// Late counts records that were delivered after younger ones: the file
 	// says too late that they exist.

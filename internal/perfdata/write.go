@@ -103,6 +103,21 @@ func (w *Writer) Found(rec perfring.Record) {
 	}
 }
 
+// ServedBy keeps the answers of f, for which the sink has to ask while it gets the sample, beside the samples:
+// f gives a CPU of the node whose memory served a sample of cpu. nil stays nil.
+func (w *Writer) ServedBy(f func(s *perfring.Sample, cpu int) int) func(s *perfring.Sample, cpu int) int {
+	if f == nil {
+		return nil
+	}
+	return func(s *perfring.Sample, cpu int) int {
+		at := f(s, cpu)
+		if at != cpu {
+			w.tokens.served(at)
+		}
+		return at
+	}
+}
+
 // Existing notes that the process is looked up.
 func (w *Writer) Existing(pid int) error {
 	w.tokens.existing(pid)

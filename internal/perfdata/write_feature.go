@@ -77,6 +77,12 @@ func (m Machine) features(events []Event, attrs [][]byte, own *Own) []featureSec
 		add(featNrCPUs, nr)
 		add(featCPUTopology, topology)
 	}
+	if nodes, memory := m.numa(); nodes != nil {
+		add(featNUMATopology, nodes)
+		if memory != nil {
+			add(featMemTopology, memory)
+		}
+	}
 	if pmus, _ := sys.PMUs(); len(pmus) > 0 { // as far as they can be read
 		b := numbers32(nil, uint32(len(pmus)))
 		for _, p := range pmus {
