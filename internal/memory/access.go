@@ -31,9 +31,9 @@ type access struct {
 	node        int // of the address
 }
 
-// decode reads a sample. ok is false if it is of no event of the table.
+// decode reads a sample. ok is false if it is of no event of the tables.
 func (t *Table) decode(s *perfring.Sample, event int, stack int32) (a access, ok bool) {
-	if event < 0 || event >= len(t.opt.Events) {
+	if event < 0 || event >= len(t.opt.Events) || t.opt.Events[event].Clock {
 		return access{}, false
 	}
 	e := &t.opt.Events[event]

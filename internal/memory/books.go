@@ -11,7 +11,10 @@ import (
 func (t *Table) books(books []perfring.EventBooks) []EventRow {
 	rows := []EventRow{}
 	for i, e := range t.opt.Events {
-		row := EventRow{Event: e.Name, Memory: e.Memory, Samples: t.used[i].samples, StandsFor: t.used[i].represented, Used: t.used[i].samples}
+		row := EventRow{Event: e.Name, Memory: e.Memory, Samples: t.used[i].samples, StandsFor: t.used[i].represented}
+		if !e.Clock {
+			row.Used = &t.used[i].samples
+		}
 		if i < len(books) {
 			k := &books[i]
 			row.Samples, row.StandsFor, row.LostSamples = k.Samples, k.Represented, k.LostSamples

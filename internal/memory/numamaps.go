@@ -2,7 +2,6 @@ package memory
 
 import (
 	"fmt"
-	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -31,6 +30,9 @@ func parseNumaMaps(text string) ([]vma, error) {
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %q is no address", number, fields[0])
 		}
+		if n := len(all); n > 0 && start <= all[n-1].start {
+			return nil, fmt.Errorf("line %d: %s is not behind the mapping before it", number, fields[0])
+		}
 		m := vma{start: start, node: unknownNode}
 		for _, field := range fields[2:] {
 			node, pages, ok, err := pagesOn(field)
@@ -46,14 +48,6 @@ func parseNumaMaps(text string) ([]vma, error) {
 			}
 		}
 		all = append(all, m)
-	}
-	if !slices.IsSortedFunc(all, func(a, b vma) int {
-		if a.start < b.start {
-			return -1
-		}
-		return 1
-	}) {
-		return nil, fmt.Errorf("mappings are not in the order of their addresses")
 	}
 	return all, nil
 }
@@ -95,13 +89,17 @@ func parseLimits(text string) (map[uint64]uint64, error) {
 	return limits, nil
 }
 
-// bound gives mappings their ends; what has none has gone meanwhile.
+// bound gives mappings their ends, at the next one at the latest. What has none has gone meanwhile.
 func bound(all []vma, limits map[uint64]uint64) []vma {
-	out := all[:0]
+	var out []vma
 	for _, m := range all {
-		if m.limit = limits[m.start]; m.limit != 0 {
-			out = append(out, m)
+		if m.limit = limits[m.start]; m.limit == 0 {
+			continue
 		}
+		if n := len(out); n > 0 {
+			out[n-1].limit = min(out[n-1].limit, m.start)
+		}
+		out = append(out, m)
 	}
 	return out
 }

@@ -33,6 +33,8 @@ type Event struct {
 	// Memory says that the samples are memory accesses with data_src. The others with addresses (page
 	// faults, breakpoints) are counted under the name of the event.
 	Memory bool
+	// Clock says that the samples tell time alone: they are in the books but not in the tables.
+	Clock  bool
 	Period uint64 // what a sample stands for that does not say it; 0: 1
 }
 

@@ -1,7 +1,10 @@
 package memory
 
 import (
+	"cmp"
+	"maps"
 	"math/bits"
+	"slices"
 
 	"github.com/energyprof/energyprof/pebs"
 )
@@ -13,15 +16,16 @@ const heatSlots = 24
 // firstSlot is the length of a slot at first: 1 << firstSlot ns, about a millisecond.
 const firstSlot = 20
 
-// pages are the pages that were accessed, up to a limit.
+// pages are the pages that were accessed, as many of the hottest as there is room for.
 type pages struct {
 	max       int
 	size      uint64 // of pages whose samples do not say it
 	of        map[pageKey]*page
-	list      []*page
+	next      int32 // number of the next page
 	shares    shares
-	out       tally // of what is in no page: no address, or beyond the limit
-	unplaced  uint64
+	out       tally  // of what is in no page: without address, or of pages that were given up
+	forgotten uint64 // pages that were given up
+	missing   uint64 // samples that a page can have had before, at most
 	timed     bool
 	start     uint64 // time of the first sample, ns
 	last      uint64
@@ -38,7 +42,8 @@ type page struct {
 	pageKey
 	tally
 	id        int32
-	stack     int32 // of the first sample, which names the process
+	last      uint64 // time of the last sample
+	stack     int32  // of the first sample, which names the process
 	node      int32
 	moved     uint64
 	phys      uint64 // physical address as of the last sample that had one; 0: not known
@@ -60,7 +65,7 @@ func newPages(o *Options) pages {
 	return pages{max: o.MaxPages, size: uint64(o.Page), of: map[pageKey]*page{}, shares: newShares(pairsOfPage * o.MaxPages)}
 }
 
-// find is the page of an access; nil if it has no address or there are too many.
+// find is the page of an access; nil if it has no address.
 func (p *pages) find(a *access) *page {
 	if a.s.Addr == 0 {
 		return nil
@@ -73,20 +78,40 @@ func (p *pages) find(a *access) *page {
 	if found := p.of[key]; found != nil {
 		return found
 	}
-	if len(p.list) >= p.max {
-		p.unplaced++
-		return nil
+	if len(p.of) >= p.max {
+		p.prune()
 	}
-	found := &page{pageKey: key, id: int32(len(p.list)), stack: a.stack, node: unknownNode, heatScale: p.slotScale}
+	found := &page{pageKey: key, id: p.next, stack: a.stack, node: unknownNode, heatScale: p.slotScale}
 	p.of[key] = found
-	p.list = append(p.list, found)
+	p.next++
 	return found
+}
+
+// prune gives up the colder half of the pages; of pages that are as hot as each other, those first that
+// have not been seen for longest.
+func (p *pages) prune() {
+	all := slices.SortedFunc(maps.Values(p.of), func(a, b *page) int {
+		return cmp.Or(cmp.Compare(a.samples, b.samples), cmp.Compare(a.last, b.last), cmp.Compare(a.id, b.id))
+	})
+	cold := all[:(len(all)+1)/2]
+	var most uint64
+	given := make(map[int32]bool, len(cold))
+	for _, of := range cold {
+		most = max(most, of.samples)
+		p.out.merge(&of.tally)
+		given[of.id] = true
+		delete(p.of, of.pageKey)
+	}
+	p.shares.giveUp(given)
+	p.forgotten += uint64(len(cold))
+	p.missing += most
 }
 
 // add counts an access of a page that find found.
 func (p *pages) add(of *page, a *access, column, columns int) {
 	of.tally.add(a, column, columns)
 	p.shares.add(of.id, a)
+	of.last = max(of.last, a.s.Time)
 	if a.node != unknownNode {
 		if of.node != unknownNode && int(of.node) != a.node {
 			of.moved++
@@ -97,7 +122,7 @@ func (p *pages) add(of *page, a *access, column, columns int) {
 		of.phys = a.s.PhysAddr &^ (of.size - 1)
 	}
 	if a.memory {
-		of.served(a.level)
+		of.levels = served(of.levels, a.level)
 	}
 	if slot, ok := p.slot(a.s.Time); ok {
 		of.cool(p.slotScale)
@@ -140,12 +165,12 @@ func (of *page) cool(scale uint8) {
 }
 
 // served counts a sample of a level.
-func (of *page) served(level pebs.Level) {
-	for i := range of.levels {
-		if of.levels[i].level == level {
-			of.levels[i].samples++
-			return
+func served(levels []levelCount, level pebs.Level) []levelCount {
+	for i := range levels {
+		if levels[i].level == level {
+			levels[i].samples++
+			return levels
 		}
 	}
-	of.levels = append(of.levels, levelCount{level, 1})
+	return append(levels, levelCount{level, 1})
 }

@@ -3,6 +3,7 @@ package memory
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -20,15 +21,16 @@ func (p *pages) heat() *Heat {
 // pageRows are the pages, and what is in none.
 func (b *builder) pageRows() ([]PageRow, *Rest) {
 	p := &b.t.pages
-	joules, functions := b.places(&p.shares, len(p.list))
-	rows := make([]PageRow, 0, len(p.list))
+	places := b.places(&p.shares)
+	rows := make([]PageRow, 0, len(p.of))
 	rest := Rest{Sum: b.sum(&p.out)}
 	for id := range b.joules {
 		b.addJoules(&rest.Sum, b.joules[id])
 	}
-	for i, page := range p.list {
+	for _, page := range slices.SortedFunc(maps.Values(p.of), func(a, b *page) int { return cmp.Compare(a.id, b.id) }) {
+		at := places[page.id]
 		row := PageRow{Address: fmt.Sprintf("%#x", page.addr), Bytes: page.size, PID: int(page.pid), Moved: page.moved,
-			Levels: map[string]uint64{}, Functions: functions[i], Heat: []uint64{}, Sum: b.sum(&page.tally)}
+			Levels: map[string]uint64{}, Functions: at.mostOften(), Heat: []uint64{}, Sum: b.sum(&page.tally)}
 		if page.pid != 0 {
 			row.Process, _ = b.names.process(page.stack)
 		}
@@ -44,15 +46,18 @@ func (b *builder) pageRows() ([]PageRow, *Rest) {
 		heat := *page
 		heat.cool(p.slotScale)
 		row.Heat = append(row.Heat, heat.heat[:p.slots()]...)
-		b.addJoules(&row.Sum, joules[i])
-		b.addJoules(&rest.Sum, -joules[i])
+		b.addJoules(&row.Sum, at.joules)
+		b.addJoules(&rest.Sum, -at.joules)
 		rows = append(rows, row)
 	}
 	slices.SortFunc(rows, func(a, b PageRow) int {
 		return cmp.Or(byCost(&a.Sum, &b.Sum), cmp.Compare(a.PID, b.PID), cmp.Compare(len(a.Address), len(b.Address)),
 			cmp.Compare(a.Address, b.Address), cmp.Compare(a.Bytes, b.Bytes))
 	})
-	if rest.Samples == 0 && (rest.Joules == nil || *rest.Joules < leastRest*b.measured()) {
+	if rest.Joules != nil && *rest.Joules < leastRest*b.measured() {
+		*rest.Joules = 0
+	}
+	if rest.Samples == 0 && (rest.Joules == nil || *rest.Joules == 0) {
 		return rows, nil
 	}
 	return rows, &rest
@@ -70,38 +75,53 @@ func (b *builder) measured() float64 {
 	return all
 }
 
-// places gives each place its joules, those of every stack by the bytes that memory served, and the functions that
-// accessed it most.
-func (b *builder) places(s *shares, n int) (joules []float64, functions [][]string) {
-	joules, functions = make([]float64, n), make([][]string, n)
-	type part struct {
-		name     string
-		accesses uint64
-	}
-	parts := make([][]part, n)
-	for key, share := range s.of {
+// place is what the stacks that accessed a place say of it.
+type place struct {
+	joules float64
+	parts  []part
+}
+
+// part is how often a function accessed a place.
+type part struct {
+	function string
+	accesses uint64
+}
+
+// places gives each place its joules, those of every stack by the bytes that memory served, and its functions.
+func (b *builder) places(s *shares) map[int32]place {
+	all := map[int32]place{}
+	for _, key := range slices.SortedFunc(maps.Keys(s.of), compareShares) {
 		if key.stack < 0 {
 			continue
 		}
-		if all := b.weight[key.stack].bytes; all > 0 {
-			joules[key.place] += b.joules[key.stack] * float64(share.bytes) / float64(all)
+		share, at := s.of[key], all[key.place]
+		if bytes := b.weight[key.stack].bytes; bytes > 0 {
+			at.joules += b.joules[key.stack] * float64(share.bytes) / float64(bytes)
 		}
 		name := b.names.function(key.stack)
-		mine := parts[key.place]
-		if i := slices.IndexFunc(mine, func(p part) bool { return p.name == name }); i >= 0 {
-			mine[i].accesses = plus(mine[i].accesses, share.accesses)
+		if i := slices.IndexFunc(at.parts, func(p part) bool { return p.function == name }); i >= 0 {
+			at.parts[i].accesses = plus(at.parts[i].accesses, share.accesses)
 		} else {
-			parts[key.place] = append(mine, part{name, share.accesses})
+			at.parts = append(at.parts, part{name, share.accesses})
 		}
+		all[key.place] = at
 	}
-	for place, mine := range parts {
-		slices.SortFunc(mine, func(a, b part) int {
-			return cmp.Or(cmp.Compare(b.accesses, a.accesses), cmp.Compare(a.name, b.name))
-		})
-		functions[place] = []string{}
-		for _, p := range mine[:min(len(mine), mostFunctions)] {
-			functions[place] = append(functions[place], p.name)
-		}
+	return all
+}
+
+// compareShares is an order, so that sums come out the same each time.
+func compareShares(a, b shareKey) int {
+	return cmp.Or(cmp.Compare(a.place, b.place), cmp.Compare(a.stack, b.stack))
+}
+
+// mostOften is the functions that accessed the place most.
+func (p place) mostOften() []string {
+	slices.SortFunc(p.parts, func(a, b part) int {
+		return cmp.Or(cmp.Compare(b.accesses, a.accesses), cmp.Compare(a.function, b.function))
+	})
+	names := []string{}
+	for _, part := range p.parts[:min(len(p.parts), mostFunctions)] {
+		names = append(names, part.function)
 	}
-	return joules, functions
+	return names
 }

@@ -45,11 +45,11 @@ type Source struct {
 
 // EventRow is what became of an event. Nothing is scaled up for what was lost.
 type EventRow struct {
-	Event     string `json:"event"`
-	Memory    bool   `json:"memory"`     // its samples say what served them
-	Samples   uint64 `json:"samples"`    // that were delivered
-	Used      uint64 `json:"used"`       // that are in the tables: of an access, and of a known stack
-	StandsFor uint64 `json:"stands_for"` // sum of the periods of all samples
+	Event     string  `json:"event"`
+	Memory    bool    `json:"memory"`     // its samples say what served them
+	Samples   uint64  `json:"samples"`    // that were delivered
+	Used      *uint64 `json:"used"`       // that are in the tables: of an access that is in the profile; null of the clock
+	StandsFor uint64  `json:"stands_for"` // sum of the periods of all samples
 	// As the kernel read at the end; null where nobody asked it.
 	Counted        *uint64  `json:"counted"`
 	EnabledSeconds *float64 `json:"enabled_seconds"`

@@ -1,5 +1,7 @@
 package memory
 
+import "maps"
+
 // shares are how the loads of each stack that memory served are spread over places (pages, lines), so that
 // its joules can be spread in the same way. At most max pairs are kept.
 type shares struct {
@@ -23,4 +25,9 @@ func (s *shares) add(place int32, a *access) {
 		return
 	}
 	s.of[key] = share{plus(v.bytes, a.bytes), plus(v.accesses, a.period)}
+}
+
+// giveUp forgets places.
+func (s *shares) giveUp(places map[int32]bool) {
+	maps.DeleteFunc(s.of, func(key shareKey, _ share) bool { return places[key.place] })
 }

@@ -63,7 +63,7 @@ func New(opt Options) *Table {
 	place := map[string]int{}
 	for _, e := range opt.Events {
 		column := none
-		if !e.Memory {
+		if !e.Memory && !e.Clock {
 			known := false
 			if column, known = place[e.Name]; !known {
 				column = len(t.counted)

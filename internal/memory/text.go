@@ -46,8 +46,12 @@ func (t Text) Write(w io.Writer, r *Result) error {
 	}
 	var b strings.Builder
 	b.WriteString(t.Printable(r.title()) + "\n\n")
-	main := rows(&kept)
-	main.write(&b, t.Width)
+	if r.Total.Samples > 0 || r.Total.Joules != nil {
+		main := rows(&kept)
+		main.write(&b, t.Width)
+	} else {
+		b.WriteString("no samples\n")
+	}
 	b.WriteString("\n")
 	books := t.bookTable(r)
 	books.write(&b, t.Width)
@@ -116,7 +120,7 @@ func (r *Result) sumCells(s *Sum, percentiles bool) []string {
 	value(accesses, amount(s.Loads))
 	value(accesses, amount(s.Stores))
 	for _, event := range r.counted {
-		value(true, amount(s.Counts[event]))
+		value(r.Total.Counts[event] > 0, amount(s.Counts[event]))
 	}
 	value(true, cycles(s.MeanLatency))
 	if percentiles {
@@ -232,13 +236,13 @@ func (t Text) bookTable(r *Result) table {
 		{head: "dropped"}, {head: "throttled"}, {"event", true}}}
 	for i := range r.Events {
 		e := &r.Events[i]
-		known := func(p *uint64) string {
+		known := func(p *uint64, otherwise string) string {
 			if p == nil {
-				return "unknown"
+				return otherwise
 			}
 			return whole(*p)
 		}
-		out.rows = append(out.rows, []string{known(e.Counted), whole(e.Samples), whole(e.Used), whole(e.StandsFor), known(e.Lost),
+		out.rows = append(out.rows, []string{known(e.Counted, "unknown"), whole(e.Samples), known(e.Used, "-"), whole(e.StandsFor), known(e.Lost, "unknown"),
 			whole(e.LostSamples), whole(e.Throttles), t.Printable(e.Event)})
 	}
 	return out
