@@ -13,6 +13,7 @@ import (
 
 	"github.com/energyprof/energyprof/internal/pmu"
 	"github.com/energyprof/energyprof/internal/symbol"
+	"github.com/energyprof/energyprof/pebs"
 	"github.com/energyprof/energyprof/perfring"
 	"github.com/energyprof/energyprof/rapl"
 )
@@ -45,6 +46,7 @@ func examine(fs pmu.FS, machine rapl.Machine) diagnosis {
 		err = tryEvent(cycles)
 	}
 	d.add("count cycles (hardware PMU)", err)
+	d.memory(pebs.Machine{})
 	d.kernelSymbols()
 	_, err = fs.Parse("sched:sched_switch")
 	d.add("tracepoints", err)

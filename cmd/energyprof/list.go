@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/energyprof/energyprof/internal/pmu"
+	"github.com/energyprof/energyprof/pebs"
 	"github.com/energyprof/energyprof/rapl"
 	"github.com/energyprof/energyprof/uncore"
 )
@@ -23,7 +24,8 @@ func newList() *cobra.Command {
 		Use:   "list [--grep REGEXP [--event-file FILE]]",
 		Short: "Energy sources, PMUs, events and metrics: usable or not, and why",
 		Long: `Without --grep: the sources of energy, the PMUs and the events that the kernel
-names, the metrics that follow from them, and whether each works here.
+names, which events sample loads and stores, the metrics that follow from
+counters, and whether each works here.
 
 With --grep: every event whose name or description matches, of the kernel's
 names, sysfs, tracepoints, the built-in tables of processors and the event files
@@ -76,11 +78,15 @@ lower case are the same.`,
 // listing is what `energyprof list --json` prints.
 type listing struct {
 	inventory
+	Memory  []finding     `json:"memory"` // events that sample accesses to memory, and PMUs that do not
 	Metrics []metricMatch `json:"metrics"`
 }
 
 func takeListing(fs pmu.FS, machine uncore.Machine) (l listing, err error) {
 	if l.inventory, err = takeInventory(fs, rapl.Machine{}); err != nil {
+		return l, err
+	}
+	if l.Memory, err = memorySampling(pebs.Machine{}); err != nil {
 		return l, err
 	}
 	l.Metrics, err = grepMetrics(machine, nil)
@@ -115,6 +121,8 @@ func (l listing) write(w io.Writer) error {
 	section("Energy sources, in order of preference", l.Energy)
 	fmt.Fprintln(t)
 	section("Events", l.Events)
+	fmt.Fprintln(t)
+	section("Memory samples (energyprof mem)", l.Memory)
 	for _, p := range l.PMUs {
 		title := fmt.Sprintf("PMU %s (type %d)", p.Name, p.Type)
 		if p.CPUs != "" {

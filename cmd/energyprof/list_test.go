@@ -1,13 +1,18 @@
 package main
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+	"golang.org/x/sys/unix"
 
+	"github.com/energyprof/energyprof/pebs"
 	"github.com/energyprof/energyprof/uncore"
 )
 
@@ -71,5 +76,47 @@ func TestMetricsOfOthers(t *testing.T) {
 	}
 	if len(found) != 2 || !usable["memory_bandwidth"] || usable["cxl_device_memory_read_bandwidth"] {
 		t.Errorf("%+v; want memory_bandwidth to be usable and cxl_device_memory_read_bandwidth not", found)
+	}
+}
+
+// What samples memory says what it samples, and what does not says why: the kernel has an
+// answer to every event that sysfs shows.
+func TestMemorySampling(t *testing.T) {
+	text, err := os.ReadFile("../../pebs/testdata/sapphirerapids.sysfs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	for line := range strings.Lines(string(text)) {
+		path, content, _ := strings.Cut(line, " ")
+		if line[0] == '#' {
+			continue
+		}
+		path = filepath.Join(root, path)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, machine := range []pebs.Machine{{}, {Sys: root}} {
+		findings, err := memorySampling(machine)
+		if err != nil || len(findings) == 0 {
+			t.Errorf("%+v: %+v, %v; want a finding", machine, findings, err)
+		}
+		for _, f := range findings {
+			if f.Name == "" || f.Usable != (f.Reason == "") || f.Usable != (f.Detail != "") {
+				t.Errorf("%+v: %+v; want a detail of what is usable, and a reason of what is not", machine, f)
+			}
+		}
+	}
+}
+
+func TestDescribeSampler(t *testing.T) {
+	s := pebs.Sampler{
+		Spec: "cpu_core/mem-loads,ldlat=30/pp", AuxSpec: "cpu_core/mem-loads-aux/", Kind: pebs.Loads, CPUs: []int{0, 1, 2}, Precise: 2,
+		Refused: []pebs.Refusal{{What: "precise_ip 3", Why: "the PMU has none", Err: unix.EINVAL}},
+	}
+	const want = "loads, precise level 2, led by cpu_core/mem-loads-aux/, on CPUs 0-2; without precise_ip 3: the PMU has none (EINVAL)"
+	if got := describeSampler(s); got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
