@@ -4,18 +4,24 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/energyprof/energyprof/internal/perfdata"
+	"github.com/energyprof/energyprof/internal/pmu"
 	"github.com/energyprof/energyprof/pebs"
 	"github.com/energyprof/energyprof/perfring"
+	"github.com/energyprof/energyprof/report/pprofile"
 )
 
 // twoNodes is a machine of two nodes with two CPUs each.
@@ -133,19 +139,147 @@ func runPerf(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-func TestTryC2C(t *testing.T) {
-	var all []perfring.Sample
-	add := func(pid, tid, cpu uint32, addr uint64, d pebs.DataSource) {
-		all = append(all, perfring.Sample{IP: 0x400100, PID: pid, TID: tid, CPU: cpu, Time: uint64(1000 + len(all)), Addr: addr, Period: 1, Weight: 100, DataSrc: uint64(d)})
+// c2cSources are accesses of all kinds that perf 6.1 has columns for.
+var c2cSources = []pebs.DataSource{
+	0x68100142, 0x6a100142, 0x68100242, 0x68100442, // L1, L1 locked, line fill buffer, L2
+	0x600100842, 0x600400842, 0x600200842, 0x600800842, 0x600800842, 0x600800842, // L3: none, missed, hit, modified
+	0x2600208042, 0x2600808042, 0x2600808042, // another node's cache: hit, modified
+	0x1a00201042, 0x1a00501042, 0x2600202042, 0x3a00502042, // DRAM, shared and not; another node's
+	pebs.OpStore | pebs.LvlHit | pebs.LvlL1, pebs.OpStore | pebs.LvlMiss | pebs.LvlL1, pebs.OpStore | pebs.LvlNA,
+	pebs.OpStore | pebs.LvlHit | pebs.LvlL1 | pebs.LockLocked,
+}
+
+// c2cSamples are accesses of three processes to some lines; two processes have one address each of their own.
+func c2cSamples() (all []perfring.Sample) {
+	random := rand.New(rand.NewPCG(3, 5))
+	for i := range 3000 {
+		pid := uint32(10 * (1 + random.IntN(3)))
+		line := uint64(random.IntN(6))
+		if pid == 10 {
+			line += 100 // apart from those of the others
+		}
+		all = append(all, perfring.Sample{IP: 0x400100, PID: pid, TID: pid + uint32(random.IntN(4)), CPU: uint32(random.IntN(4)),
+			Time: uint64(1000 + i), Addr: 0x10000000 + 64*line + uint64(8*random.IntN(4)), Period: 1, Weight: 100,
+			DataSrc: uint64(c2cSources[random.IntN(len(c2cSources))])})
 	}
-	for range 5 {
-		add(10, 10, 0, 0x10000000, 0x68800842)
-		add(10, 11, 1, 0x10000008, pebs.OpStore|pebs.LvlHit|pebs.LvlL1)
-		add(10, 12, 2, 0x10000010, pebs.OpStore|pebs.LvlMiss|pebs.LvlL1)
-		add(10, 12, 2, 0x10000010, 0x2600808042)
+	return all
+}
+
+// c2cTable is what the table says of samples of one event of memory accesses.
+func c2cTable(samples []perfring.Sample) *Result {
+	table := New(Options{Events: []Event{{Name: "loads", Memory: true}}})
+	for i := range samples {
+		table.Add(&samples[i], 0, 0)
 	}
-	add(10, 12, 2, 0x10000050, 0x68100142)
-	f := writeC2C(t, all)
-	exec.Command("cp", f, "/tmp/w/c2c.data").Run()
-	t.Log(runPerf(t, "c2c", "report", "--stdio", "--show-all", "--no-source", "-N", "-i", f))
+	return table.Result(Recorded{Data: &pprofile.Profile{Stacks: []pprofile.Stack{{Process: "app"}}}})
+}
+
+// fieldsOf are the numbers of the lines of perf's that begin with one.
+func fieldsOf(out string, columns int) (rows [][]string) {
+	for line := range strings.Lines(out) {
+		if f := strings.Fields(line); len(f) >= columns && f[0] != "#" {
+			rows = append(rows, f)
+		}
+	}
+	return rows
+}
+
+// TestPerfC2C holds the counts of each line and offset against perf c2c's.
+func TestPerfC2C(t *testing.T) {
+	skipWithoutPerf(t)
+	samples := c2cSamples()
+	result := c2cTable(samples)
+	out := runPerf(t, "c2c", "report", "--stdio", "--show-all", "--no-source", "-i", writeC2C(t, samples))
+	_, out, _ = strings.Cut(out, "Shared Data Cache Line Table")
+	shared, pareto, ok := strings.Cut(out, "Shared Cache Line Distribution Pareto")
+	if !ok {
+		t.Fatalf("perf c2c printed\n%s", out)
+	}
+
+	// perf 6.1 counts a load with mem_remote as one of remote DRAM and, with a hit, as one of a remote cache,
+	// whatever else is said of it.
+	type lineOf struct {
+		pid  int
+		addr string
+	}
+	dram, cache := map[lineOf]int{}, map[lineOf]int{}
+	for i := range samples {
+		s, d := &samples[i], pebs.DataSource(samples[i].DataSrc)
+		of := lineOf{int(s.PID), fmt.Sprintf("%#x", s.Addr&^63)}
+		if d&pebs.RemoteBit != 0 && d.Level() == pebs.RemoteCache {
+			dram[of]++
+		}
+		if d&pebs.RemoteBit != 0 && d.Level() == pebs.RemoteRAM && d&pebs.SnoopHit != 0 {
+			cache[of]++
+		}
+	}
+	var got, want []string
+	for _, f := range fieldsOf(shared, 23) {
+		// index, address, node, physical addresses, share of HITM, HITM, local, remote, records, loads, stores, L1 hits, misses,
+		// unknown, LFB, L1, L2, L3, local HITM, remote hits, remote HITM, DRAM, remote DRAM
+		got = append(got, strings.Join(slices.Concat(f[1:2], f[6:8], f[10:]), " "))
+	}
+	for i := range result.Lines {
+		l := &result.Lines[i]
+		of := lineOf{l.PID, l.Address}
+		want = append(want, fmt.Sprintln(l.Address, l.LocalHitM, l.RemoteHitM, l.SampledStores, l.StoreHits, l.StoreMisses, l.StoreUnknown,
+			l.Levels["LFB"], l.Levels["L1"], l.Levels["L2"], l.Levels["L3"]-l.LocalHitM, l.LocalHitM,
+			int(l.Levels["remote cache"]-l.RemoteHitM)+cache[of], l.RemoteHitM, l.Levels["DRAM"], int(l.Levels["remote DRAM"])+dram[of]))
+	}
+	compareRows(t, "lines", got, want)
+	if len(want) != 18 {
+		t.Errorf("%d lines, want 18", len(want))
+	}
+
+	got, want = nil, nil
+	for _, f := range fieldsOf(pareto, 16) {
+		// remote HITM, local HITM, L1 hits, misses, unknown (all in percent of the line), address, node, physical
+		// addresses, code, cycles of three kinds, records, CPUs
+		got = append(got, strings.Join(append(f[:6:6], f[13]), " "))
+	}
+	for i := range result.Lines {
+		l := &result.Lines[i]
+		percent := func(part, all uint64) string { return fmt.Sprintf("%.2f%%", 100*float64(part)/float64(all)) }
+		for _, o := range l.Offsets {
+			want = append(want, fmt.Sprintln(percent(o.RemoteHitM, l.RemoteHitM), percent(o.LocalHitM, l.LocalHitM),
+				percent(o.StoreHits, l.StoreHits), percent(o.StoreMisses, l.StoreMisses), percent(o.StoreUnknown, l.StoreUnknown),
+				fmt.Sprintf("%#x", o.Offset), len(onlineCPUs(t, o.CPUs))))
+		}
+	}
+	compareRows(t, "offsets", got, want)
+}
+
+func onlineCPUs(t *testing.T, list string) []int {
+	t.Helper()
+	cpus, err := pmu.ParseCPUList(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cpus
+}
+
+// compareRows compares without order: perf's differs among lines that are as hot.
+func compareRows(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	for i := range want {
+		want[i] = strings.TrimSpace(want[i])
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" || len(want) == 0 {
+		t.Errorf("%s: %d, perf has %d (-want +perf):\n%s", what, len(want), len(got), diff)
+	}
+}
+
+func skipWithoutPerf(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("perf"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	if version := runPerf(t, "--version"); !strings.HasPrefix(version, "perf version 6.1") {
+		t.Skipf("%s has other columns than perf 6.1", strings.TrimSpace(version))
+	}
 }
