@@ -14,6 +14,7 @@ import (
 	"github.com/energyprof/energyprof/internal/perfdata"
 	"github.com/energyprof/energyprof/internal/pmu"
 	"github.com/energyprof/energyprof/internal/session"
+	"github.com/energyprof/energyprof/pebs"
 	"github.com/energyprof/energyprof/perfring"
 	"github.com/energyprof/energyprof/rapl"
 )
@@ -29,6 +30,8 @@ func advice(err error) string {
 	switch {
 	case errors.As(err, &source) && refuses(err):
 		return refusedSource
+	case errors.Is(err, pebs.ErrNone), errors.As(err, new(pebs.Reason)):
+		return adviceMemory(err)
 	case errors.As(err, &open):
 		return adviceOpen(open)
 	case errors.Is(err, perfring.ErrEventError):
@@ -43,6 +46,8 @@ func advice(err error) string {
 		return adviceClock
 	case errors.Is(err, perfdata.ErrPerThread):
 		return "`perf record -a` counts all the time, on all CPUs"
+	case errors.Is(err, errNoAccesses):
+		return "`perf mem record`, `perf record -d -W`, `perf record -d -e page-faults` and `energyprof mem --perf-data` record them"
 	case errors.Is(err, errNoTimes):
 		return "`perf record -T` records them"
 	case errors.Is(err, pmu.ErrNoTracefs):
@@ -105,6 +110,27 @@ func adviceOpen(e *perfring.OpenError) string {
 		return "raise the limit of open files with `ulimit -n`"
 	case unix.ENOSYS:
 		return "this kernel is built without CONFIG_PERF_EVENTS, or a seccomp filter hides it"
+	}
+	return ""
+}
+
+// adviceMemory says what to do where a PMU samples no accesses to memory. That it has no such event, or
+// not with precision, nobody changes.
+func adviceMemory(err error) string {
+	var open *perfring.OpenError
+	switch {
+	case errors.Is(err, pebs.ErrTrace):
+		return "`perf record -e arm_spe// -- COMMAND`, `perf inject --itrace=M -i perf.data -o mem.data`, then `energyprof mem -i mem.data` or `energyprof convert mem.data`"
+	case errors.Is(err, pebs.ErrWholeCPUs):
+		return "record all CPUs with -a"
+	case errors.As(err, &open):
+		switch open.Errno {
+		case unix.EACCES, unix.EPERM, unix.EBUSY, unix.EMFILE, unix.ENFILE, unix.ENOSYS:
+			return adviceOpen(open)
+		}
+	}
+	if errors.Is(err, pebs.ErrNone) {
+		return "page faults with their addresses (mem -e page-faults) are sampled everywhere, accesses to a variable (mem -e mem:ADDRESS:rw) nearly everywhere"
 	}
 	return ""
 }

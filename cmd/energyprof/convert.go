@@ -11,6 +11,7 @@ import (
 
 	"github.com/energyprof/energyprof/internal/collect"
 	"github.com/energyprof/energyprof/internal/perfdata"
+	"github.com/energyprof/energyprof/rapl"
 	"github.com/energyprof/energyprof/report"
 )
 
@@ -24,6 +25,7 @@ type convertFlags struct {
 	estimate  bool
 	event     string
 	scale     float64
+	addresses bool
 
 	output  string
 	summary string
@@ -64,6 +66,7 @@ func (f *convertFlags) register(fl *pflag.FlagSet) {
 	fl.StringVar(&f.event, "energy-event", "", "take this event of the file, counted in a group with a sampled one, for energy")
 	fl.Float64Var(&f.scale, "energy-scale", 0, "joules per count of --energy-event (default: the scale that the file gives)")
 	f.attributionFlags.register(fl, "auto, 0 or WATTS (per package)")
+	fl.BoolVar(&f.addresses, "addresses", false, "every address that was accessed is a sample by itself, with the label address")
 	fl.StringVarP(&f.output, "output", "o", "energyprof.pb.gz", "the profile")
 	fl.StringVar(&f.summary, "summary", "", "write the summary as JSON to this file")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no closing summary")
@@ -98,42 +101,23 @@ func (f *convertFlags) run(path string) error {
 	if err := f.spareInputs(path); err != nil {
 		return err
 	}
-	// Main lets the heap grow fourfold, which is nothing beside a live recording; the stacks of a large file are
-	// not. A quarter of a million of them fit in.
-	debug.SetMemoryLimit(maxConvertMemory)
-	file, err := perfdata.Open(path)
+	c, err := f.open(path, nil)
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	c := conversion{flags: f, path: path, file: file}
-	if path == "-" {
-		c.path = "standard input"
-	}
-	if err := c.findEnergy(); err != nil {
+	defer c.file.Close()
+	if err := c.begin(); err != nil {
 		return err
-	}
-	what, err := c.options()
-	if err != nil {
-		return err
-	}
-	if c.Collector, err = collect.New(what); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
 	}
 	files, err := createFiles([]wantedFile{{"-o", f.output}, {"--summary", f.summary}})
 	if err != nil {
 		return err
 	}
 	defer files.discard()
-	result, err := file.Read(&c)
+	rec, _, err := c.read()
 	if err != nil {
 		return err
 	}
-	if err := c.judge(result); err != nil {
-		return err
-	}
-	rec := c.Finish()
-	c.describe(rec, result)
 	if err := files.write(rec, nil); err != nil {
 		return err
 	}
@@ -144,14 +128,65 @@ func (f *convertFlags) run(path string) error {
 	return nil
 }
 
+// open opens a file and says what is collected of it; what else is to be done with its samples is the caller's to
+// add. choose says which domains of energy are wanted, and as what; nil: all.
+func (f *convertFlags) open(path string, choose func(rapl.Domain) (rapl.Domain, bool)) (*conversion, error) {
+	// Main lets the heap grow fourfold, which is nothing beside a live recording; the stacks of a large file are
+	// not. A quarter of a million of them fit in.
+	debug.SetMemoryLimit(maxConvertMemory)
+	file, err := perfdata.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	c := &conversion{flags: f, path: path, file: file, choose: choose}
+	if path == "-" {
+		c.path = "standard input"
+	}
+	if err = c.findEnergy(); err == nil {
+		c.what, err = c.options()
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// begin makes the collector.
+func (c *conversion) begin() (err error) {
+	if c.Collector, err = collect.New(c.what); err != nil {
+		return fmt.Errorf("%s: %w", c.path, err)
+	}
+	return nil
+}
+
+// read reads the records.
+func (c *conversion) read() (*report.Recording, *perfdata.Result, error) {
+	result, err := c.file.Read(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := c.judge(result); err != nil {
+		return nil, nil, err
+	}
+	rec := c.Finish()
+	c.describe(rec, result)
+	return rec, result, nil
+}
+
 // spareInputs refuses to write over what is read.
 func (f *convertFlags) spareInputs(path string) error {
-	for _, in := range []string{path, f.energy} {
+	return spareInputs([]string{path, f.energy}, []wantedFile{{"-o", f.output}, {"--summary", f.summary}})
+}
+
+// spareInputs refuses outputs that are what is read.
+func spareInputs(inputs []string, outputs []wantedFile) error {
+	for _, in := range inputs {
 		read, err := os.Stat(in)
 		if err != nil {
 			continue // whatever is wrong with it is said when it is opened
 		}
-		for _, out := range []wantedFile{{"-o", f.output}, {"--summary", f.summary}} {
+		for _, out := range outputs {
 			if written, err := os.Stat(out.path); err == nil && os.SameFile(read, written) && !isSpecial(out.path) {
 				return usagef("%s %s is what is read: it would be lost", out.flag, out.path)
 			}

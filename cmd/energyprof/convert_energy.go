@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	"github.com/energyprof/energyprof/internal/perfdata"
@@ -22,8 +23,30 @@ type traceFeed struct {
 	last   int64
 }
 
-// findEnergy finds the source of energy: the trace, the event that was named, or what the file has of its own.
+// findEnergy finds the source of energy and those of its domains that are wanted.
 func (c *conversion) findEnergy() error {
+	if err := c.findSource(); err != nil || c.choose == nil {
+		return err
+	}
+	var domains []rapl.Domain
+	c.domain = []int{}
+	for _, d := range c.info.Domains {
+		as, wanted := c.choose(d)
+		c.domain = append(c.domain, -1)
+		if wanted {
+			c.domain[len(c.domain)-1] = len(domains)
+			domains = append(domains, as)
+		}
+	}
+	if reflect.DeepEqual(c.info.Domains, domains) {
+		c.domain = nil
+	}
+	c.info.Domains = domains
+	return nil
+}
+
+// findSource finds the trace, the event that was named, or what the file has of its own.
+func (c *conversion) findSource() error {
 	f := c.flags
 	switch {
 	case f.energy != "":
@@ -95,9 +118,15 @@ func (c *conversion) Advance(t int64) {
 
 // Energy passes on a reading of the file, unless a trace takes its place.
 func (c *conversion) Energy(domain int, t int64, joules float64) {
-	if c.trace == nil {
-		c.Collector.Energy(domain, t, joules)
+	if c.trace != nil {
+		return
 	}
+	if c.domain != nil {
+		if domain = c.domain[domain]; domain < 0 {
+			return
+		}
+	}
+	c.Collector.Energy(domain, t, joules)
 }
 
 // checkTimes refuses a trace of another time than the samples.

@@ -22,9 +22,12 @@ type conversion struct {
 	flags   *convertFlags
 	path    string // of the file, for messages
 	file    *perfdata.File
-	index   []int     // by event of the file: that of the collector, -1 for those that are not in the profile
-	main    int       // event of the file that is counted
-	info    rapl.Info // source of energy, with no domains without
+	what    collect.Options
+	index   []int                                 // by event of the file: that of the collector, -1 for those that are not in the profile
+	main    int                                   // event of the file that is counted
+	choose  func(rapl.Domain) (rapl.Domain, bool) // which domains are wanted, and as what; nil: all
+	domain  []int                                 // by domain of the file: that of the collector, -1 for those that are not wanted; nil: they are the same
+	info    rapl.Info                             // source of energy, with no domains without
 	trace   *traceFeed
 	shared  bool // energy is shared out otherwise than the recording itself did
 	remarks []string
@@ -60,6 +63,7 @@ func (c *conversion) options() (collect.Options, error) {
 	opt.CPUs = c.cpus()
 	opt.Attribution = c.flags.options(c.info)
 	opt.Attribution.Core, opt.Attribution.CoreType = topology(&c.file.Info)
+	opt.Memory = collect.Memory{Addresses: c.flags.addresses, Weigh: c.weighMemory(opt.Events), ServedBy: c.nodes().ServedBy}
 	c.names(&opt)
 	return opt, nil
 }
@@ -70,13 +74,21 @@ func (c *conversion) ownOptions(own *perfdata.Own) (collect.Options, error) {
 		Attribution: own.Attribution, MaxDepth: own.MaxDepth, Counters: own.Counters, CounterMethod: own.CounterMethod,
 		Past: &collect.Past{Locations: own.Locations, Main: own.Main, KernelVisible: own.KernelVisible, Idle: own.Idle, MaxDepth: own.MaxDepth}}
 	for i, e := range own.Events {
-		opt.Events = append(opt.Events, collect.Event{Name: e.Name, Clock: e.Clock, Period: e.Period, Weight: e.Weight && c.flags.weight == ""})
+		opt.Events = append(opt.Events, collect.Event{Name: e.Name, Clock: e.Clock, Period: e.Period, Weight: e.Weight && c.flags.weight == "",
+			Memory: e.Memory, Address: e.Address})
 		c.index = append(c.index, i)
+	}
+	opt.Memory = collect.Memory{Addresses: c.flags.addresses}
+	if m := own.Memory; m != nil {
+		opt.Memory = collect.Memory{Addresses: m.Addresses || c.flags.addresses, Weigh: m.Weigh, Traffic: m.Traffic, ServedBy: own.ServedBy}
 	}
 	if err := c.flags.weigh(opt.Events); err != nil {
 		return opt, err
 	}
-	c.shared = c.trace != nil || c.flags.changed("attribution") || c.flags.changed("baseline")
+	c.shared = c.trace != nil || c.domain != nil || c.flags.changed("attribution") || c.flags.changed("baseline")
+	if c.trace != nil || c.domain != nil {
+		opt.Memory.Weigh = c.weighMemory(opt.Events)
+	}
 	if c.shared {
 		opt.Attribution = c.flags.options(c.info)
 		opt.Attribution.Core, opt.Attribution.CoreType = own.Attribution.Core, own.Attribution.CoreType
@@ -90,6 +102,11 @@ func (c *conversion) ownOptions(own *perfdata.Own) (collect.Options, error) {
 // chooseEvents takes the events that were sampled, under names that a profile can have.
 func (c *conversion) chooseEvents(opt *collect.Options) error {
 	taken := map[string]bool{"samples": true, "cpu": true, pprofile.EnergyType: true, "": true}
+	for i := range c.file.Events {
+		if c.sampled(i) && c.memory(i) {
+			taken["loads"], taken["stores"], taken["latency"] = true, true, true
+		}
+	}
 	c.main = -1
 	for i := range c.file.Events {
 		e := &c.file.Events[i]
@@ -109,7 +126,7 @@ func (c *conversion) chooseEvents(opt *collect.Options) error {
 		if c.main < 0 || e.Clock && !c.file.Events[c.main].Clock {
 			c.main = i
 		}
-		opt.Events = append(opt.Events, collect.Event{Name: name, Clock: e.Clock, Period: periodOf(e)})
+		opt.Events = append(opt.Events, collect.Event{Name: name, Clock: e.Clock, Period: periodOf(e), Memory: c.memory(i), Address: !c.memory(i) && c.addressed(i)})
 	}
 	if len(opt.Events) == 0 {
 		return fmt.Errorf("%s: none of its %d events is sampled", c.path, len(c.file.Events))

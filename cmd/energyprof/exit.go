@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/energyprof/energyprof/internal/launch"
+	"github.com/energyprof/energyprof/pebs"
 	"github.com/energyprof/energyprof/rapl"
 )
 
@@ -59,7 +60,8 @@ func exitCode(ran *cobra.Command, err error) int {
 		return exitOurs
 	case errors.As(err, &usage), isUnknownCommand(err):
 		return exitUsage
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EPERM), errors.Is(err, rapl.ErrNoHardware), errors.Is(err, rapl.ErrNoDriver):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EPERM), errors.Is(err, rapl.ErrNoHardware), errors.Is(err, rapl.ErrNoDriver),
+		errors.Is(err, pebs.ErrNone), errors.As(err, new(pebs.Reason)):
 		return exitCannot
 	}
 	return exitFailed

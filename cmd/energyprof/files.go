@@ -23,9 +23,9 @@ func (f *runFlags) createFiles() (files recordFiles, err error) {
 	return createFiles([]wantedFile{{"-o", f.output}, {"--summary", f.summary}, {"--energy-trace", f.trace}, {"--perf-data", f.perfData}})
 }
 
-// createFiles creates the files in the order of recordFiles; the profile must be among them.
+// createFiles creates the files in the order of recordFiles; the profile is needed where it has a flag.
 func createFiles(all []wantedFile) (files recordFiles, err error) {
-	if all[0].path == "" {
+	if all[0].flag != "" && all[0].path == "" {
 		return files, usagef("-o: the profile's file has no name")
 	}
 	to := []**output{&files.profile, &files.summary, &files.trace, &files.perfData}
@@ -59,12 +59,14 @@ func (files recordFiles) discard() {
 
 // write writes the profile and the summary and makes all files appear.
 func (files recordFiles) write(rec *report.Recording, trace *tracer) error {
-	p, err := rec.Profile()
-	if err != nil {
-		return fmt.Errorf("building the profile: %w", err)
-	}
-	if err := files.profile.fill(func(w io.Writer) error { return pprofile.Write(w, p) }); err != nil {
-		return err
+	if files.profile != nil {
+		p, err := rec.Profile()
+		if err != nil {
+			return fmt.Errorf("building the profile: %w", err)
+		}
+		if err := files.profile.fill(func(w io.Writer) error { return pprofile.Write(w, p) }); err != nil {
+			return err
+		}
 	}
 	if files.summary != nil {
 		if err := files.summary.fill(rec.Summary().JSON); err != nil {

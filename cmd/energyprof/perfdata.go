@@ -24,6 +24,20 @@ func (k *keeper) found(rec perfring.Record) {
 	}
 }
 
+// servedBy keeps the answers of f. The writer is there when the first sample comes.
+func (k *keeper) servedBy(f func(s *perfring.Sample, cpu int) int) func(s *perfring.Sample, cpu int) int {
+	if f == nil {
+		return nil
+	}
+	var kept func(s *perfring.Sample, cpu int) int
+	return func(s *perfring.Sample, cpu int) int {
+		if kept == nil {
+			kept = k.ServedBy(f)
+		}
+		return kept(s, cpu)
+	}
+}
+
 // between puts the keeper between the session and its sink.
 func (k *keeper) between(sink session.Sink, out *output, opt *session.Options) (session.Sink, error) {
 	if out == nil {
@@ -49,13 +63,16 @@ func (k *keeper) finish(rec *report.Recording, notes []string, what collect.Opti
 		SystemWide: what.SystemWide, NoOthers: what.NoOthers, CPUs: what.CPUs, MaxDepth: past.MaxDepth,
 		Energy: what.Energy, Attribution: what.Attribution, Counters: what.Counters, CounterMethod: what.CounterMethod,
 		Throttled: rec.Throttled, BadRecords: rec.BadRecords, Notes: notes, Comments: rec.Data.Comments,
-		KernelVisible: past.KernelVisible, Idle: past.Idle, Locations: past.Locations, Main: past.Main,
+		KernelVisible: past.KernelVisible, Idle: past.Idle, Locations: past.Locations, Main: past.Main, Books: result.Events,
+	}
+	if m := what.Memory; m.Addresses || m.Weigh || len(m.Traffic) > 0 {
+		own.Memory = &perfdata.OwnMemory{Addresses: m.Addresses, Weigh: m.Weigh, Traffic: m.Traffic}
 	}
 	if c := rec.Command; c != nil {
 		own.Command = &perfdata.OwnCommand{Args: c.Args, ExitCode: c.ExitCode, Signal: c.Signal}
 	}
 	for _, e := range what.Events {
-		own.Events = append(own.Events, perfdata.OwnEvent{Name: e.Name, Clock: e.Clock, Period: e.Period, Weight: e.Weight})
+		own.Events = append(own.Events, perfdata.OwnEvent{Name: e.Name, Clock: e.Clock, Period: e.Period, Weight: e.Weight, Memory: e.Memory, Address: e.Address})
 	}
 	var events []perfdata.Event
 	for _, e := range result.Opened {

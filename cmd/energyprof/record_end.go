@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/energyprof/energyprof/internal/launch"
 	"github.com/energyprof/energyprof/internal/session"
+	"github.com/energyprof/energyprof/perfring"
 	"github.com/energyprof/energyprof/report"
 )
 
@@ -30,6 +32,7 @@ func (r *run) describe(rec *report.Recording, result *session.Result) {
 	rec.Notes = append(rec.Notes, r.energy.notes(rec)...)
 	rec.Notes = append(rec.Notes, r.counters.notes()...)
 	rec.Notes = append(rec.Notes, r.remarks...)
+	result.Notes = slices.DeleteFunc(result.Notes, func(n session.Note) bool { return r.others(result) && slices.Contains(r.unsaid, n.Kind) })
 	for _, n := range result.Notes {
 		text := n.Text
 		if hint := adviceNote(n); hint != "" {
@@ -43,6 +46,11 @@ func (r *run) describe(rec *report.Recording, result *session.Result) {
 	if unknown := total.Unknown; unknown > 0 {
 		rec.Notes = append(rec.Notes, fmt.Sprintf("%d records of types that this version does not know were skipped", unknown))
 	}
+}
+
+// others tells whether an event other than the clock has samples.
+func (r *run) others(result *session.Result) bool {
+	return slices.ContainsFunc(result.Events[1:], func(b perfring.EventBooks) bool { return b.Samples > 0 })
 }
 
 func setExit(c *report.Command, exit *launch.Exit) {
@@ -63,10 +71,15 @@ func (f *runFlags) closing(rec *report.Recording, result *session.Result) error 
 	}
 	rec.Summary().Text(os.Stderr, terminalWidth(os.Stderr))
 	nameProfile(f.output)
+	waiting(result)
+	return nil
+}
+
+// waiting says that the command goes on.
+func waiting(result *session.Result) {
 	if result.Running() {
 		fmt.Fprintf(os.Stderr, "energyprof: the recording has ended; waiting for the command\n")
 	}
-	return nil
 }
 
 // nameProfile says where the profile is and what shows it.

@@ -96,6 +96,8 @@ type run struct {
 	counters *counters
 	what     collect.Options
 	remarks  []string // that go into the notes beside those of what was open
+	// unsaid are notes on the clock that a recording does without where another event has samples.
+	unsaid []session.NoteKind
 	// tell shows what was recorded once the files are written.
 	tell func(rec *report.Recording, result *session.Result) error
 }
@@ -127,6 +129,7 @@ func (r *run) record() error {
 	defer keeper.close()
 	if f.perfData != "" {
 		r.what.Found = keeper.found
+		r.what.Memory.ServedBy = keeper.servedBy(r.what.Memory.ServedBy)
 	}
 	collector, err := collect.New(r.what)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/energyprof/energyprof/pebs"
 	"github.com/energyprof/energyprof/perfring"
 )
 
@@ -43,7 +44,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code":        code,
 			"mode":        mode,
-			"stat-schema": statSchemaHolds,
+			"stat-schema": schemaHolds("stat.schema.json"),
+			"mem-schema":  schemaHolds("mem.schema.json"),
 		},
 	})
 }
@@ -55,6 +57,9 @@ func condition(name string) (bool, error) {
 		return maySample()
 	case "root":
 		return os.Geteuid() == 0, nil
+	case "mem-events":
+		_, err := pebs.Machine{}.Choose(pebs.Options{})
+		return err == nil, nil
 	case "tsc-event":
 		_, err := os.Stat("/sys/bus/event_source/devices/msr/events/tsc")
 		return err == nil, nil

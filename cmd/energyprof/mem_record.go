@@ -1,0 +1,125 @@
+package main
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/energyprof/energyprof/internal/collect"
+	"github.com/energyprof/energyprof/internal/memory"
+	"github.com/energyprof/energyprof/internal/pmu"
+	"github.com/energyprof/energyprof/internal/session"
+	"github.com/energyprof/energyprof/rapl"
+	"github.com/energyprof/energyprof/report"
+)
+
+// record records. Whatever can be refused is refused before the command starts.
+func (f *memFlags) record(args []string) error {
+	fs := pmu.NewFS("/sys", "/proc")
+	r := run{flags: &f.runFlags, unsaid: []session.NoteKind{session.NoteNothing, session.NoteCoarse}}
+	var err error
+	if r.opt, err = f.target(fs, args); err != nil {
+		return err
+	}
+	events, err := f.events(fs)
+	if err != nil {
+		return err
+	}
+	r.opt.Events, r.remarks = events.session, events.remarks
+	if err := f.openEnergy(&r); err != nil {
+		return err
+	}
+	defer r.energy.close()
+	traffic := r.openTraffic(f, fs, hasMemory(events.collect))
+	defer r.counters.close()
+	if err := r.collected(); err != nil {
+		return err
+	}
+	nodes, err := memory.OpenNodes("/sys", "/proc")
+	if err != nil {
+		return err
+	}
+	out, err := f.openOutput(len(args) > 0)
+	if err != nil {
+		return err
+	}
+	defer out.close()
+	table := memory.New(memory.Options{Events: tableEvents(events.collect), Nodes: nodes, Samples: out.spool()})
+	if len(r.energy.info.Domains) > 0 && !hasMemory(events.collect) {
+		r.remarks = append(r.remarks, "page faults and breakpoints do not tell what memory served: the joules of DRAM are nobody's")
+	}
+	r.what.Events, r.what.Counters, r.what.Access = events.collect, r.counters.events, table.Add
+	r.what.Memory = collect.Memory{Addresses: f.addresses, Weigh: len(r.energy.info.Domains) > 0, ServedBy: nodes.ServedBy, Traffic: traffic}
+	r.tell = func(rec *report.Recording, result *session.Result) error {
+		if err := out.write(table, rec, result.Events, f); err != nil {
+			return err
+		}
+		if f.quiet {
+			warnOfNothing(result)
+			return nil
+		}
+		nameProfile(f.output)
+		waiting(result)
+		return nil
+	}
+	return r.record()
+}
+
+// openEnergy opens what counts the energy of DRAM. Where nothing does, that is said, and there are no joules.
+func (f *memFlags) openEnergy(r *run) (err error) {
+	if r.energy, err = f.open(); err == nil || f.event != "" || f.source != "auto" || !errors.Is(err, rapl.ErrNoHardware) {
+		return err
+	}
+	why := strings.ReplaceAll(err.Error(), "\n", "; ")
+	if f.trace != "" {
+		return usagef("--energy-trace needs a source of energy of DRAM: %s", why)
+	}
+	r.energy = &energy{}
+	r.remarks = append(r.remarks, "no joules: nothing here counts the energy of DRAM: "+why)
+	return nil
+}
+
+// trafficEvents are what drivers of Intel's memory controllers call the lines of 64 bytes that they move (the events
+// directories of uncore_imc_* in sysfs).
+var trafficEvents = []string{"cas_count_read", "cas_count_write"}
+
+// openTraffic opens the counters of memory controllers, where there are joules to share out by what they count
+// beyond the samples. It returns their places among the counters.
+func (r *run) openTraffic(f *memFlags, fs pmu.FS, memory bool) (traffic []int) {
+	r.counters = &counters{}
+	if !memory || len(r.energy.info.Domains) == 0 {
+		return nil
+	}
+	var specs []string
+	missing := func(why string) {
+		r.remarks = append(r.remarks, "prefetches and write-backs are not told apart from what else uses energy of DRAM: "+why)
+	}
+	for _, name := range trafficEvents {
+		if spec := "uncore_imc/" + name + "/"; known(fs, spec) {
+			specs = append(specs, spec)
+		}
+	}
+	if len(specs) == 0 {
+		missing("no memory controller shows its counters")
+		return nil
+	}
+	source, err := rapl.OpenCounts(rapl.Machine{}, specs, nil)
+	if err != nil {
+		text := reason(err)
+		if hint := advice(err); hint != "" {
+			text += ": " + hint
+		}
+		missing(text)
+		return nil
+	}
+	r.counters = &counters{source: source, events: source.Events, recorder: rapl.NewCountRecorder(source, f.interval)}
+	for i := range source.Events {
+		traffic = append(traffic, i)
+	}
+	return traffic
+}
+
+// known tells whether this machine has an event.
+func known(fs pmu.FS, spec string) bool {
+	_, err := fs.ParseList(spec)
+	return err == nil
+}
