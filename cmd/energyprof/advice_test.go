@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/energyprof/energyprof/pebs"
 	"github.com/energyprof/energyprof/perfring"
 	"github.com/energyprof/energyprof/rapl"
 )
@@ -44,6 +45,32 @@ func TestAdviceOnRefusedCounters(t *testing.T) {
 		}
 		if f := judge("uncore_imc_0/cas_count_read/", refused); strings.Contains(f.Fix, "energy ") || strings.Contains(f.Fix, "sample with") {
 			t.Errorf("%v of an event that is counted: %q", errno, f.Fix)
+		}
+	}
+}
+
+// Where no PMU samples accesses to memory, there is advice if the operator can change that, and for
+// the whole machine what is there in its place.
+func TestAdviceOnMemorySamples(t *testing.T) {
+	refused := func(errno unix.Errno) error { return &perfring.OpenError{Attr: perfring.Attr{Sample: 1}, Errno: errno} }
+	trace := pebs.Reason{PMU: "arm_spe_0", Err: pebs.ErrTrace}
+	denied := pebs.Reason{PMU: "cpu/mem-loads/", Err: refused(unix.EACCES)}
+	imprecise := pebs.Reason{PMU: "cpu/mem-loads/", Err: refused(unix.EOPNOTSUPP)}
+	for _, c := range []struct {
+		err  error
+		want string // a part of it; "" for none
+	}{
+		{trace, "perf inject --itrace=M"},
+		{&pebs.NoneError{Reasons: []pebs.Reason{trace, {PMU: "ibs_op"}}}, "perf inject --itrace=M"},
+		{denied, "kernel.perf_event_paranoid"},
+		{&pebs.NoneError{Reasons: []pebs.Reason{denied}}, "kernel.perf_event_paranoid"},
+		{imprecise, ""},
+		{pebs.Reason{PMU: "mem:0x1:w", Err: refused(unix.EINVAL)}, ""},
+		{&pebs.NoneError{Reasons: []pebs.Reason{imprecise, {PMU: "ibs_op"}}}, "page faults with their addresses"},
+		{pebs.Reason{PMU: "ibs_op//", Err: fmt.Errorf("%w: %w", pebs.ErrWholeCPUs, refused(unix.EINVAL))}, "-a"},
+	} {
+		if got := advice(c.err); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%v: %q, want %q in it", c.err, got, c.want)
 		}
 	}
 }
