@@ -71,10 +71,13 @@ func (l *lines) add(a *access, column, columns int) {
 		l.out.add(a, column, columns)
 		return
 	}
+	if l.uses >= usesOfLines*l.max {
+		l.prune()
+	}
 	key := lineKey{pid: a.pid, addr: a.s.Addr &^ (l.size - 1)}
 	of := l.of[key]
 	if of == nil {
-		if len(l.of) >= l.max || l.uses >= usesOfLines*l.max {
+		if len(l.of) >= l.max {
 			l.prune()
 		}
 		of = &line{lineKey: key, stack: a.stack, node: unknownNode, first: a.s.Time, last: a.s.Time}

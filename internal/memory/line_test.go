@@ -1,0 +1,281 @@
+package memory
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/energyprof/energyprof/pebs"
+	"github.com/energyprof/energyprof/perfring"
+	"github.com/energyprof/energyprof/report/pprofile"
+)
+
+const (
+	load   = pebs.OpLoad | pebs.LvlHit | pebs.LvlL1 | pebs.NumL1
+	store  = pebs.OpStore | pebs.LvlHit | pebs.LvlL1
+	missed = pebs.OpStore | pebs.LvlMiss | pebs.LvlL1
+	fought = pebs.OpLoad | pebs.LvlHit | pebs.LvlL3 | pebs.NumL3 | pebs.SnoopHitM
+	afar   = pebs.OpLoad | pebs.LvlHit | pebs.LvlRemoteCache1 | pebs.RemoteBit | pebs.SnoopHitM
+	dram   = pebs.OpLoad | pebs.LvlHit | pebs.LvlLocalRAM | pebs.NumRAM
+)
+
+// at is an access to an address by a thread of process 100 on a CPU, at a time in ns.
+func at(addr uint64, tid, cpu uint32, time uint64, d pebs.DataSource) perfring.Sample {
+	return perfring.Sample{PID: 100, TID: tid, CPU: cpu, Addr: addr, Time: time, Period: 10, Weight: 50, DataSrc: uint64(d)}
+}
+
+// stacksNamed are stacks of one function each.
+func stacksNamed(names ...string) (all []pprofile.Stack) {
+	for _, name := range names {
+		all = append(all, stack("app", 100, name))
+	}
+	return all
+}
+
+// sharingNodes are two nodes of two CPUs.
+func sharingNodes() *Nodes {
+	return NewNodes([]Node{{ID: 0, CPUs: []int{0, 1}, HasMemory: true}, {ID: 1, CPUs: []int{2, 3}, HasMemory: true}})
+}
+
+// sharedLines are samples of a program with a line that is falsely shared, one that is a lock, one of a lone thread and
+// one of the kernel; the numbers of their functions go with them.
+func sharedLines() (samples []perfring.Sample, stacks []int32) {
+	add := func(stack int32, n int, s perfring.Sample) {
+		for range n {
+			s.Time++
+			samples, stacks = append(samples, s), append(stacks, stack)
+		}
+	}
+	const counters, lock, lone, kernel = 0x7f0000001000, 0x7f0000001040, 0x7f0000001080, 0xffff888000001000
+	add(0, 6, at(counters, 101, 1, 10, store))
+	add(0, 2, at(counters, 101, 1, 20, fought))
+	add(1, 3, at(counters+8, 102, 0, 10, fought))
+	add(1, 4, at(counters+8, 103, 2, 20, afar))
+	add(2, 2, at(lock+4, 101, 1, 10, store|pebs.LockLocked))
+	add(2, 1, at(lock+4, 103, 2, 10, missed|pebs.LockLocked))
+	add(3, 9, at(lone, 102, 0, 10, dram))
+	add(3, 1, at(lone+32, 102, 1, 10, missed))
+	k := at(kernel, 102, 0, 10, load)
+	add(4, 1, k)
+	return samples, stacks
+}
+
+func resultOf(opt Options, samples []perfring.Sample, stacks []int32, data *pprofile.Profile) *Result {
+	table := New(opt)
+	for i := range samples {
+		table.Add(&samples[i], 0, stacks[i])
+	}
+	return table.Result(Recorded{Data: data})
+}
+
+var loadsOnly = []Event{{Name: "loads", Memory: true}}
+
+// TestLineText: what is shown of lines.
+func TestLineText(t *testing.T) {
+	samples, stacks := sharedLines()
+	data := &pprofile.Profile{Stacks: stacksNamed("produce", "consume", "lock", "walk", "sys_read")}
+	r := resultOf(Options{Events: loadsOnly, Nodes: sharingNodes()}, samples, stacks, data)
+	var b bytes.Buffer
+	if err := (Text{By: ByLine, Printable: printable}).Write(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "lines.golden", b.Bytes())
+}
+
+// TestLineRow: who did what on which CPUs and nodes, at which place of the line.
+func TestLineRow(t *testing.T) {
+	samples, stacks := sharedLines()
+	data := &pprofile.Profile{Stacks: stacksNamed("produce", "consume", "lock", "walk", "sys_read")}
+	row := resultOf(Options{Events: loadsOnly, Nodes: sharingNodes()}, samples, stacks, data).Lines[0]
+	if row.Sharing != FalselyShared || row.CPUs != "0-2" || row.WrittenOn != "1" || row.ReadOn != "0-2" || row.LocalHitM != 5 || row.RemoteHitM != 4 ||
+		row.StoreHits != 6 || row.Samples != 15 || row.Loads != 90 || row.Stores != 60 || row.Levels["L3"] != 5 || row.Levels["remote cache"] != 4 {
+		t.Errorf("the line is %+v", row)
+	}
+	if !slices.Equal(row.Nodes, []int{0, 1}) || !slices.Equal(row.Functions, []string{"produce", "consume"}) || len(row.Offsets) != 2 {
+		t.Fatalf("nodes %v, functions %v, %d offsets", row.Nodes, row.Functions, len(row.Offsets))
+	}
+	o := row.Offsets[1]
+	if o.Offset != 8 || o.WrittenOn != "" || o.ReadOn != "0,2" || o.LocalHitM != 3 || o.RemoteHitM != 4 || o.Samples != 7 ||
+		!slices.Equal(o.Threads, []Thread{{100, 102}, {100, 103}}) || !slices.Equal(o.Functions, []string{"consume"}) {
+		t.Errorf("the second offset is %+v", o)
+	}
+}
+
+// TestSharing: who shares what with whom.
+func TestSharing(t *testing.T) {
+	of := func(offset uint64, cpu int, tid uint32, reads, writes uint64) use {
+		return use{useKey: useKey{offset: offset, cpu: cpu, tid: tid}, tally: tally{samples: reads + writes, loads: reads, stores: writes}}
+	}
+	for _, c := range []struct {
+		name      string
+		uses      []use
+		want      Sharing
+		contended uint64
+	}{
+		{"nothing", nil, NotShared, 0},
+		{"one thread", []use{of(0, 0, 1, 5, 5), of(8, 0, 1, 5, 5)}, NotShared, 0},
+		{"one thread on two CPUs", []use{of(0, 0, 1, 5, 5), of(0, 1, 1, 5, 5)}, NotShared, 0},
+		{"two threads on one CPU", []use{of(0, 0, 1, 5, 5), of(8, 0, 2, 5, 5)}, NotShared, 0},
+		{"read by both", []use{of(0, 0, 1, 5, 0), of(8, 1, 2, 5, 0)}, NotShared, 0},
+		{"written by one, read by the other elsewhere", []use{of(0, 0, 1, 0, 5), of(8, 1, 2, 7, 0)}, FalselyShared, 5},
+		{"written by both, each at its place", []use{of(0, 0, 1, 1, 2), of(8, 1, 2, 0, 4)}, FalselyShared, 7},
+		{"a flag", []use{of(0, 0, 1, 0, 5), of(0, 1, 2, 3, 0)}, TrulyShared, 3},
+		{"a lock and what is beside it", []use{of(0, 0, 1, 0, 5), of(0, 1, 2, 0, 5), of(8, 1, 2, 3, 0)}, SharedBoth, 10},
+	} {
+		if got, contended := sharing(c.uses); got != c.want || contended != c.contended {
+			t.Errorf("%s: %q by %d samples, want %q by %d", c.name, got, contended, c.want, c.contended)
+		}
+	}
+}
+
+// TestCoherence: what perf c2c has no rule for, or counts twice.
+func TestCoherence(t *testing.T) {
+	hit := pebs.OpLoad | pebs.LvlHit
+	for _, c := range []struct {
+		name string
+		d    pebs.DataSource
+		want Coherence
+	}{
+		{"Lunar Lake, another core's", pebs.OpLoad | pebs.LvlMiss | pebs.LvlL3 | pebs.NumL3 | pebs.SnoopHitM, Coherence{SampledLoads: 1, LocalHitM: 1}},
+		{"AMD, of two names for another CCX", hit | pebs.LvlL3 | pebs.LvlRemoteCache1 | pebs.SnoopHitM, Coherence{SampledLoads: 1, RemoteHitM: 1}},
+		{"POWER, another core of this node", hit | pebs.NumCache | pebs.RemoteBit | pebs.HopsCore | pebs.SnoopHitM, Coherence{SampledLoads: 1, LocalHitM: 1}},
+		{"Arm, a peer core", hit | pebs.LvlL3 | pebs.NumL3 | pebs.SnoopPeer, Coherence{SampledLoads: 1, LocalPeer: 1}},
+		{"Arm, a peer core of another node", hit | pebs.NumCache | pebs.RemoteBit | pebs.SnoopPeer, Coherence{SampledLoads: 1, RemotePeer: 1}},
+		{"a clean line of another node", hit | pebs.LvlRemoteCache2 | pebs.SnoopHit, Coherence{SampledLoads: 1}},
+		{"a locked addition is a load", pebs.OpLoad | pebs.OpStore | pebs.LvlHit | pebs.LvlL1 | pebs.LockLocked, Coherence{SampledLoads: 1, Locked: 1}},
+		{"a store that went to L2", pebs.OpStore | pebs.LvlHit | pebs.LvlL2 | pebs.NumL2, Coherence{SampledStores: 1, StoreMisses: 1}},
+		{"a prefetch", pebs.OpPrefetch | pebs.LvlHit | pebs.LvlL2 | pebs.SnoopHitM, Coherence{}},
+	} {
+		var got Coherence
+		got.count(c.d)
+		if got != c.want {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestHotLinesStay: a line that is wanted again and again is kept while others pass through.
+func TestHotLinesStay(t *testing.T) {
+	table := New(Options{Events: loadsOnly, MaxLines: 16})
+	const hot, passing = 0x10000, 1000
+	for i := range uint64(passing) {
+		s := at(hot, 1, uint32(i%2), i, load)
+		table.Add(&s, 0, 0)
+		s = at(0x20000+64*i, 1, 0, i, load)
+		table.Add(&s, 0, 0)
+	}
+	r := table.Result(Recorded{Data: &pprofile.Profile{Stacks: stacksNamed("f")}})
+	if len(r.Lines) > 16 || r.Lines[0].Address != "0x10000" || r.Lines[0].Samples != passing {
+		t.Fatalf("%d lines, the first %s of %d samples, want at most 16 and 0x10000 of %d", len(r.Lines), r.Lines[0].Address, r.Lines[0].Samples, passing)
+	}
+	kept := uint64(len(r.Lines) - 1)
+	if r.OtherLines == nil || r.OtherLines.Samples != passing-kept {
+		t.Errorf("others are %+v, want %d samples", r.OtherLines, passing-kept)
+	}
+	if !slices.ContainsFunc(r.Notes, func(s string) bool { return strings.Contains(s, fmt.Sprintf("given up %d times", passing-kept)) }) {
+		t.Errorf("notes %q do not tell of the %d lines", r.Notes, passing-kept)
+	}
+}
+
+// TestSameMemory: lines of two processes that are one in memory are one row, unless one had gone before the other came.
+func TestSameMemory(t *testing.T) {
+	table := New(Options{Events: loadsOnly})
+	add := func(pid uint32, addr, phys, time uint64, cpu uint32, d pebs.DataSource) {
+		s := at(addr, pid, cpu, time, d)
+		s.PID, s.PhysAddr = pid, phys
+		table.Add(&s, 0, 0)
+	}
+	add(7, 0x1000, 0x90000, 1, 0, store)
+	add(8, 0x5000, 0x90000, 5, 1, fought)
+	add(7, 0x1000, 0x90000, 9, 0, store)
+	add(9, 0x1000, 0x90000, 20, 1, load)             // the memory has been given back meanwhile
+	add(9, 0xffff888000090000, 0x90000, 20, 1, load) // the kernel's own address
+	add(7, 0x1040, 0, 1, 0, store)
+	add(8, 0x1040, 0, 1, 1, load) // nothing says that it is the same
+	r := table.Result(Recorded{Data: &pprofile.Profile{Stacks: stacksNamed("f")}})
+	var got []string
+	for _, l := range r.Lines {
+		got = append(got, fmt.Sprintf("%s of %d, also %v, %d samples %q", l.Address, l.PID, l.Also, l.Samples, l.Sharing))
+	}
+	want := []string{
+		`0x1000 of 7, also [{0x5000 app 8}], 3 samples "true"`,
+		`0xffff888000090000 of 0, also [{0x1000 app 9}], 2 samples ""`,
+		`0x1040 of 7, also [], 1 samples ""`,
+		`0x1040 of 8, also [], 1 samples ""`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestLinesAddUp: whatever comes, in whatever room: rows and what is in none are all samples and joules, the places
+// of a line are the line, and the limits hold.
+func TestLinesAddUp(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const limit = 8
+		data := &pprofile.Profile{Columns: []pprofile.Column{{Domain: "dram"}}, Stacks: stacksNamed("f", "g", "h")}
+		for i := range data.Stacks {
+			data.Stacks[i].Joules = []float64{float64(rapid.IntRange(0, 9).Draw(t, "joules"))}
+		}
+		table := New(Options{Events: append(loadsOnly, Event{Name: "page-faults"}), MaxLines: limit, Line: 64})
+		var samples uint64
+		for range rapid.IntRange(0, 300).Draw(t, "samples") {
+			s := at(uint64(rapid.IntRange(0, 1500).Draw(t, "address")), uint32(rapid.IntRange(1, 3).Draw(t, "thread")),
+				uint32(rapid.IntRange(0, 2).Draw(t, "CPU")), 1, rapid.SampledFrom([]pebs.DataSource{load, store, missed, fought, afar, dram}).Draw(t, "access"))
+			s.PhysAddr = uint64(rapid.IntRange(0, 4).Draw(t, "physical")) << 6
+			table.Add(&s, rapid.IntRange(0, 1).Draw(t, "event"), int32(rapid.IntRange(-1, 2).Draw(t, "stack")))
+			samples++
+			if len(table.lines.of) > limit || table.lines.uses > usesOfLines*limit {
+				t.Fatalf("%d lines, %d uses", len(table.lines.of), table.lines.uses)
+			}
+		}
+		r := table.Result(Recorded{Data: data})
+		var all Sum
+		for i := range r.Lines {
+			row := &r.Lines[i]
+			all.merge(&row.Sum)
+			var places Sum
+			var coherence Coherence
+			for j := range row.Offsets {
+				places.merge(&row.Offsets[j].Sum)
+				coherence.merge(&row.Offsets[j].Coherence)
+			}
+			if places.Samples+row.Crowd != row.Samples || coherence != row.Coherence || places.Loads != row.Loads || places.Stores != row.Stores {
+				t.Fatalf("offsets are %+v, the line is %+v", places, row)
+			}
+			if math.Abs(*places.Joules-*row.Joules) > 1e-9 {
+				t.Fatalf("offsets have %v J, the line %v", *places.Joules, *row.Joules)
+			}
+		}
+		if r.OtherLines != nil {
+			all.merge(&r.OtherLines.Sum)
+		}
+		if all.Samples != samples || all.Loads != r.Total.Loads || all.Stores != r.Total.Stores || all.Counts["page-faults"] != r.Total.Counts["page-faults"] {
+			t.Fatalf("lines and others are %+v, the total %+v", all, r.Total)
+		}
+		if all.Joules != nil && math.Abs(*all.Joules-*r.Total.Joules) > 1e-9 {
+			t.Fatalf("lines and others have %v J, all have %v", *all.Joules, *r.Total.Joules)
+		}
+	})
+}
+
+// TestCrowd: a line that too many threads use is counted whole, and says how much of it is at no place.
+func TestCrowd(t *testing.T) {
+	table := New(Options{Events: loadsOnly})
+	const threads = usesOfLine + 44
+	for i := range uint32(threads) {
+		s := at(0x1000, i, i%4, 1, store)
+		table.Add(&s, 0, 0)
+	}
+	l := table.Result(Recorded{Data: &pprofile.Profile{Stacks: stacksNamed("f")}}).Lines[0]
+	if l.Samples != threads || l.Crowd != threads-usesOfLine || l.Offsets[0].Samples != usesOfLine || l.StoreHits != threads {
+		t.Errorf("%d samples, %d of them in no place and %d at the first, %d hits; want %d, %d, %d, %d", l.Samples, l.Crowd, l.Offsets[0].Samples, l.StoreHits,
+			threads, threads-usesOfLine, usesOfLine, threads)
+	}
+}
