@@ -124,6 +124,16 @@ func TestCorpus(t *testing.T) {
 				t.Errorf("samples (-want +got):\n%s", gocmp.Diff(want.samples, got))
 			}
 			got := r.Books.Total()
+			var throttles uint64
+			for i, b := range r.Events {
+				throttles += b.Throttles
+				if b.Name != f.Events[i].Name || b.Samples != r.Samples[i] || b.HasCount || b.HasLost && f.Events[i].Attr.ReadFormat&perfring.ReadLost == 0 {
+					t.Errorf("books %+v of event %s with %d samples", b, f.Events[i].Name, r.Samples[i])
+				}
+			}
+			if throttles != got.Throttles {
+				t.Errorf("%d throttles in the books of the events, of %d", throttles, got.Throttles)
+			}
 			want.others.Samples = got.Samples
 			if got != want.others || r.Foreign > 0 || r.Late > 0 || len(r.Notes) != want.notes {
 				t.Errorf("books %+v, want %+v; %+v", got, want.others, r)

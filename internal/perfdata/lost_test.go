@@ -57,5 +57,8 @@ func TestLostTwice(t *testing.T) {
 		if got := r.Books.Total(); got != total {
 			t.Errorf("books %+v, want %+v", got, total)
 		}
+		if b := (perfring.EventBooks{Name: r.Events[0].Name, HasLost: true, Lost: 10, LostSamples: 1}); r.Events[0] != b {
+			t.Errorf("books %+v of the event, want %+v", r.Events[0], b)
+		}
 	}
 }

@@ -118,6 +118,11 @@ func TestForms(t *testing.T) {
 	if got := result.Books.Total(); got != (perfring.Counts{Samples: 5, Lost: 3, LostSamples: 4, Throttles: 1, Unthrottles: 1, Unknown: 1}) {
 		t.Errorf("books %+v", got)
 	}
+	books := []perfring.EventBooks{{Name: "cpu-clock", Samples: 3, Represented: 3_000_000, LostSamples: 4, Throttles: 1, Unthrottles: 1},
+		{Name: "cycles:uhpp", Samples: 2, Represented: 2000}}
+	if !slices.Equal(result.Events, books) {
+		t.Errorf("books %+v of the events, want %+v", result.Events, books)
+	}
 	if result.First != 90 || result.Last != 135 || !slices.Equal(result.Samples, []uint64{3, 2}) ||
 		result.Truncated != -1 || result.Late != 1 || result.Aux != 24 || result.AuxRecords != 1 || want.advanced != math.MaxInt64 {
 		t.Errorf("result %+v, advanced to %d", result, want.advanced)
