@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/energyprof/energyprof/perfring"
-	"github.com/energyprof/energyprof/report/pprofile"
 )
 
 // books are the events as the recording kept books of them; what nobody counted is as the table saw it.
@@ -44,15 +43,6 @@ func (b *builder) notes(out *Result) []string {
 		if e := &out.Events[i]; e.incomplete() {
 			notes = append(notes, e.Event+": "+e.missing()+": its numbers are of the samples that there are, and nothing is scaled up")
 		}
-	}
-	if b.energy {
-		text := "joules of DRAM are shared out by loads that memory served, 64 bytes each: a proxy, which sees no stores, prefetches and write-backs"
-		for _, s := range out.Synthetic {
-			if s.Name == pprofile.Prefetch {
-				text += " but as " + pprofile.Prefetch
-			}
-		}
-		notes = append(notes, text)
 	}
 	t := b.t
 	note(t.pages.forgotten, "%d times a page was given up because there were more than %d: those that are shown can have had %d samples more, at most",
@@ -99,9 +89,10 @@ func (e *EventRow) incomplete() bool {
 	return e.Lost != nil && *e.Lost > 0 || e.LostSamples > 0 || e.Throttles > 0 || e.multiplexed()
 }
 
-// multiplexed tells whether the event had its hardware for only a part of the time.
+// multiplexed tells whether the event had its hardware for only a part of the time. The little that switching
+// threads takes is not meant.
 func (e *EventRow) multiplexed() bool {
-	return e.EnabledSeconds != nil && *e.RunningSeconds < *e.EnabledSeconds
+	return e.EnabledSeconds != nil && *e.RunningSeconds < 0.995**e.EnabledSeconds
 }
 
 // missing says what is.
