@@ -42,7 +42,7 @@ func (a *Attributor) regress(r *Result) {
 		note("one half of the recording does not tell enough to predict the other: joules are shared by CPU time")
 		return
 	}
-	if a.method == Auto && !responds && !a.counts {
+	if a.method == Auto && !responds && !a.counts && a.sampled == nil {
 		note("the energy does not depend on what runs, as far as the recording shows: joules are shared by CPU time")
 		return
 	}

@@ -20,6 +20,7 @@ type history struct {
 	limit     int   // of slices, see maxSlices
 	next      int   // number of slices at which settle has something to do again
 	settled   int64 // what is before has been processed
+	restUntil int64 // see draw
 }
 
 // seriesHistory is what a regression keeps of one series.

@@ -9,8 +9,8 @@ package attribution
 type Sampled struct {
 	// What the weights are, for notes, where they speak of CPU time: "the traffic of sampled loads".
 	What string
-	// Rest is the key of what was counted in all and lacks what samples saw. Its weight is then wrong by as much as
-	// those of all other keys together, the other way round. KeyOther where nobody counts.
+	// Rest is the key of what was counted in all and lacks what samples saw. Where it has any weight, that is wrong by as
+	// much as those of all other keys together, the other way round. KeyOther where nobody counts.
 	Rest Key
 }
 
@@ -32,14 +32,18 @@ func (c *changes) draw(s slice, unit int32) {
 	}
 }
 
-// draw notes a slice of a history of samples, unless it was counted and not sampled.
+// draw notes a slice of a history of samples. What a sample saw none of is the rest's where there is any rest.
 func (h *history) draw(s slice) {
 	f := h.functions
 	switch rest := f.sampled.Rest; {
-	case s.key < 0 && s.weight > 0:
-	case s.key < 0:
-		h.changes.draw(s, idle)
-	case s.key != rest || s.weight == 0:
+	case s.weight > 0 && s.key == rest:
+		h.restUntil = max(h.restUntil, s.end)
+	case s.weight > 0 && s.key < 0:
+	case s.weight > 0:
 		h.changes.draw(s, f.unit(f.of(s.key), s.cpu))
+	case rest >= 0 && s.start < h.restUntil:
+		h.changes.draw(s, f.unit(f.of(rest), s.cpu))
+	default:
+		h.changes.draw(s, idle)
 	}
 }

@@ -16,7 +16,7 @@ func (a *Attributor) say(format string, args ...any) string {
 		format = inCounts.Replace(format)
 	}
 	if a.sampled != nil {
-		format = strings.NewReplacer("CPU time", a.sampled.What, "no function draws more than another", "no function pays more for it than another",
+		format = strings.NewReplacer("CPU time", a.sampled.What, "what runs", a.sampled.What, "no function draws more than another", "no function pays more for it than another",
 			"one power", "one price").Replace(format)
 	}
 	return fmt.Sprintf(format, args...)
