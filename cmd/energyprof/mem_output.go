@@ -64,6 +64,9 @@ func (o *memOutput) write(table *memory.Table, rec *report.Recording, books []pe
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.name, err)
 	}
+	if f.samples && !f.quiet {
+		tellNotes(rec.Notes)
+	}
 	return nil
 }
 
