@@ -47,8 +47,8 @@ type use struct {
 }
 
 type useKey struct {
-	offset   uint64
-	cpu      int
+	offset   uint32
+	cpu      int32
 	pid, tid uint32
 	stack    int32
 }
@@ -122,7 +122,7 @@ func countLevel(levels []levelCount, level pebs.Level, samples uint64) []levelCo
 
 // use is the part of a line that an access belongs to; nil if the line has too many.
 func (l *lines) use(of *line, a *access) *use {
-	key := useKey{offset: a.s.Addr & (l.size - 1), cpu: a.cpu, pid: a.s.PID, tid: a.s.TID, stack: a.stack}
+	key := useKey{offset: uint32(a.s.Addr & (l.size - 1)), cpu: int32(a.cpu), pid: a.s.PID, tid: a.s.TID, stack: a.stack}
 	for i := range of.uses {
 		if of.uses[i].useKey == key {
 			return &of.uses[i]
@@ -142,20 +142,25 @@ func (of *line) heat() uint64 { return of.samples + hitMWeight*(of.LocalHitM+of.
 // prune gives up the colder half of the lines; of lines that are as hot as each other, those first
 // that have not been seen for longest.
 func (l *lines) prune() {
-	all := make([]*line, 0, len(l.of))
-	for _, of := range l.of {
-		all = append(all, of)
+	type ranked struct {
+		heat, last uint64
+		*line
 	}
-	slices.SortFunc(all, func(a, b *line) int {
-		return cmp.Or(cmp.Compare(a.heat(), b.heat()), cmp.Compare(a.last, b.last), cmp.Compare(a.pid, b.pid), cmp.Compare(a.addr, b.addr))
+	all := make([]ranked, 0, len(l.of))
+	for _, of := range l.of {
+		all = append(all, ranked{of.heat(), of.last, of})
+	}
+	slices.SortFunc(all, func(a, b ranked) int {
+		return cmp.Or(cmp.Compare(a.heat, b.heat), cmp.Compare(a.last, b.last), cmp.Compare(a.pid, b.pid), cmp.Compare(a.addr, b.addr))
 	})
 	var most uint64
-	for _, of := range all[:(len(all)+1)/2] {
+	colder := all[:(len(all)+1)/2]
+	for _, of := range colder {
 		most = max(most, of.samples)
 		l.out.merge(&of.tally)
 		l.uses -= len(of.uses)
 		delete(l.of, of.lineKey)
 	}
-	l.forgotten += uint64((len(all) + 1) / 2)
+	l.forgotten += uint64(len(colder))
 	l.missing += most
 }

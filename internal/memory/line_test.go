@@ -109,7 +109,7 @@ func TestLineRow(t *testing.T) {
 
 // TestSharing: who shares what with whom.
 func TestSharing(t *testing.T) {
-	of := func(offset uint64, cpu int, tid uint32, reads, writes uint64) use {
+	of := func(offset uint32, cpu int32, tid uint32, reads, writes uint64) use {
 		return use{useKey: useKey{offset: offset, cpu: cpu, tid: tid}, tally: tally{samples: reads + writes, loads: reads, stores: writes}}
 	}
 	for _, c := range []struct {

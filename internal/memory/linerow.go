@@ -147,7 +147,7 @@ func (b *builder) lineRow(same []*line) LineRow {
 		}
 	}
 	slices.Sort(row.Nodes)
-	byOffset := map[uint64][]use{}
+	byOffset := map[uint32][]use{}
 	for i := range uses {
 		byOffset[uses[i].offset] = append(byOffset[uses[i].offset], uses[i])
 	}
@@ -165,7 +165,7 @@ func (b *builder) lineAddress(of *line) LineAddress {
 	return at
 }
 
-func (b *builder) offsetRow(offset uint64, uses []use) OffsetRow {
+func (b *builder) offsetRow(offset uint32, uses []use) OffsetRow {
 	row := OffsetRow{Offset: int(offset), Threads: []Thread{}}
 	var all tally
 	for i := range uses {
@@ -195,12 +195,13 @@ func (b *builder) usesOf(uses []use) usesParts {
 	p := usesParts{accesses: map[string]uint64{}}
 	for i := range uses {
 		u := &uses[i]
-		p.all = append(p.all, u.cpu)
+		cpu := int(u.cpu)
+		p.all = append(p.all, cpu)
 		if u.loads > 0 {
-			p.readers = append(p.readers, u.cpu)
+			p.readers = append(p.readers, cpu)
 		}
 		if u.stores > 0 {
-			p.writers = append(p.writers, u.cpu)
+			p.writers = append(p.writers, cpu)
 		}
 		name := b.names.function(u.stack)
 		p.accesses[name] = plus(p.accesses[name], u.samples)

@@ -41,7 +41,7 @@ type Event struct {
 // The limits where none are given.
 const (
 	DefaultMaxPages     = 1 << 17
-	DefaultMaxLines     = 1 << 17
+	DefaultMaxLines     = 1 << 16 // of some hundred bytes each, with what is known of their users
 	DefaultMaxLatencies = 1 << 20
 	DefaultMaxSamples   = 1 << 24 // of sampleBytes each, on disk
 
