@@ -72,7 +72,7 @@ func (m *missed) count(r *recording, rec perfring.Record, cpu int) {
 		m.period = int64(rec.Period)
 		m.accounted[cpu] += m.period
 	case *perfring.Lost:
-		m.accounted[cpu] += int64(rec.Lost) * m.period
+		m.accounted[cpu] += int64(r.clocks(rec.Lost) * float64(m.period))
 	case *perfring.Throttle:
 		m.stale, m.everStale = true, true
 		if _, already := m.throttled[cpu]; r.systemWide() && !already {
@@ -111,7 +111,7 @@ func (m *missed) look(r *recording, ran map[int]int64, to int64, final bool) {
 		// Reading many events here would keep the rings waiting, which loses more. What a
 		// stall lost is then told twice at first; what is missed later makes up for it.
 		if final || len(r.events) <= fewEvents {
-			rest -= r.untold(cpu) * m.period
+			rest -= int64(r.clocks(r.untold(cpu)) * float64(m.period))
 		}
 		if rest <= least {
 			continue
@@ -121,11 +121,24 @@ func (m *missed) look(r *recording, ran map[int]int64, to int64, final bool) {
 	}
 }
 
-// untold is how many samples of a CPU were lost that no record has told of: a
+// clocks estimates how many of lost records were samples of the clock: a ring is that of
+// all events, and a LOST record names none. Who takes it for CPU time has no more to go by.
+func (r *recording) clocks(lost uint64) float64 {
+	all := uint64(0)
+	for _, b := range r.account.events {
+		all += b.Samples
+	}
+	if all == 0 {
+		return float64(lost) / float64(max(1, len(r.account.events)))
+	}
+	return float64(lost) * float64(r.account.events[0].Samples) / float64(all)
+}
+
+// untold is how many records of a CPU were lost that no record has told of: a
 // LOST record is written only when a later record finds room, after the reader
 // has been there. Kernels before 6.0 do not count them.
-func (r *recording) untold(cpu int) int64 {
-	var lost uint64
+func (r *recording) untold(cpu int) uint64 {
+	lost := r.account.lost[cpu]
 	for _, e := range r.events {
 		if e.CPU != cpu {
 			continue
@@ -134,10 +147,7 @@ func (r *recording) untold(cpu int) int64 {
 			lost += count.Lost
 		}
 	}
-	if lost <= r.lostSeen[cpu] {
-		return 0
-	}
-	return int64(lost - r.lostSeen[cpu])
+	return lost - min(lost, r.lostSeen[cpu])
 }
 
 // ranNow is what the target has run while it was sampled, by CPU: by the account,

@@ -77,6 +77,24 @@ func TestMissedIsToldSoon(t *testing.T) {
 	}
 }
 
+// What a ring lost is of all events that share it: as many clock samples of it are
+// accounted for as those that came were.
+func TestLossIsOfAllEvents(t *testing.T) {
+	const ms = int64(time.Millisecond)
+	sink := &recorder{}
+	events := []Event{{Frequency: 1000}, {Period: 1}}
+	r := &recording{sink: sink, opt: Options{Events: events}, missed: newMissed(events[0]), account: newAccount(events)}
+	r.account.events[0].Samples, r.account.events[1].Samples = 10, 190
+	for range 10 {
+		r.missed.count(r, &perfring.Sample{Period: uint64(ms)}, 0)
+	}
+	r.missed.count(r, &perfring.Lost{Lost: 1000}, 0)
+	r.missed.look(r, map[int]int64{0: 100 * ms}, 100*ms, true)
+	if want := (100 - 10 - 1000/20) * ms; sink.missed != want {
+		t.Errorf("%d ns missed, want %d: of 1000 lost records one in 20 was the clock's", sink.missed, want)
+	}
+}
+
 // stalled is a sink that does nothing for a while, as a profiler that gets no CPU.
 type stalled struct {
 	*recorder
