@@ -35,3 +35,16 @@ func TestBooks(t *testing.T) {
 		t.Errorf("total %+v, want %+v", got, total)
 	}
 }
+
+func TestEventBooks(t *testing.T) {
+	var b EventBooks
+	for _, rec := range []Record{
+		&Sample{Period: 1000}, &Sample{Period: 500}, &Lost{Lost: 9}, &LostSamples{Lost: 3},
+		&Throttle{}, &Throttle{}, &Unthrottle{}, &Comm{},
+	} {
+		b.Count(rec)
+	}
+	if want := (EventBooks{Samples: 2, Represented: 1500, LostSamples: 3, Throttles: 2, Unthrottles: 1}); b != want {
+		t.Errorf("books %+v, want %+v", b, want)
+	}
+}
