@@ -89,6 +89,8 @@ func onCPUs(written, read, all string) string {
 		return "CPU " + list
 	}
 	switch {
+	case written != "" && written == read:
+		return "written and read on " + cpus(written)
 	case written != "" && read != "":
 		return "written on " + cpus(written) + ", read on " + cpus(read)
 	case written != "":
