@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -203,5 +204,30 @@ func TestSamples(t *testing.T) {
 	}
 	if err := New(Options{}).WriteSamples(&text, recorded.Data, printable); err == nil {
 		t.Error("a table that keeps no samples lists them")
+	}
+}
+
+// TestWidth: names are shortened to the width of the terminal.
+func TestWidth(t *testing.T) {
+	r := results(t)["machine"]
+	r.Notes = nil
+	r.Functions[0].Function = strings.Repeat("long::", 50)
+	r.Events = nil
+	for _, by := range []By{ByFunction, ByNode} {
+		var text bytes.Buffer
+		if err := (Text{By: by, Width: 120, Printable: printable}).Write(&text, r); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(text.String()) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 120 {
+				t.Errorf("by %s: a line of %d characters: %q", by, n, line)
+			}
+		}
+		if by == ByFunction && !strings.Contains(text.String(), "long::long...") {
+			t.Errorf("the long name is not shortened:\n%s", text.String())
+		}
+	}
+	if err := (Text{By: "street", Printable: printable}).Write(io.Discard, r); err == nil {
+		t.Error("a table by street is written")
 	}
 }

@@ -112,7 +112,7 @@ func digits(v float64) string {
 // amount prints a number of things: all digits of small ones.
 func amount(n uint64) string {
 	if n < 10000 {
-		return strconv.FormatUint(n, 10)
+		return whole(n)
 	}
 	return si(float64(n), "")
 }

@@ -104,7 +104,7 @@ func TestBadTrees(t *testing.T) {
 	}
 }
 
-// asked counts how often a process is asked: each time it has other mappings.
+// TestProcessMaps asks a process whose mappings change.
 func TestProcessMaps(t *testing.T) {
 	sys, proc := tree(t, "nohotplug")
 	n, err := OpenNodes(sys, proc)
@@ -154,6 +154,17 @@ func TestProcessMaps(t *testing.T) {
 	now = now.Add(1)
 	if got := at(100, 0x7f0000400000); got != 1 {
 		t.Errorf("a page that was touched meanwhile: node %d, want 1", got)
+	}
+	moved := strings.Replace(touched, "559ab8e00000 default file=/usr/bin/app\\040N9=9 anon=1 dirty=1 N1=1", "559ab8e00000 default anon=1 N0=1", 1)
+	if err := os.WriteFile(file, []byte(moved), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := at(100, 0x559ab8e00000); got != 1 {
+		t.Errorf("what is known was not believed: node %d, want 1", got)
+	}
+	now = now.Add(holds + 1)
+	if got := at(100, 0x559ab8e00000); got != 0 {
+		t.Errorf("a page that moved long ago: node %d, want 0", got)
 	}
 	if at(7, 4096) != unknownNode || n.maps.refused != nil {
 		t.Errorf("a process that ended: error %v, want none", n.maps.refused)

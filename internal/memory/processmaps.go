@@ -26,12 +26,15 @@ type processMaps struct {
 type mapsOf struct {
 	vmas []vma
 	next time.Time // not asked before
+	old  time.Time // when what is known may not be so any more
 	gone bool
 }
 
 const (
 	// askAgain is how long an answer holds for addresses that it does not know.
 	askAgain = time.Second
+	// holds is how long an answer is believed: pages come and move.
+	holds = 10 * time.Second
 	// askShare is how much of the time asking takes at most, as 1 of so many.
 	askShare = 50
 	// maxAsked is how many processes are remembered.
@@ -55,11 +58,10 @@ func (p *processMaps) node(pid uint32, address uint64) int {
 		p.of[pid] = m
 	}
 	found := find(m.vmas, address)
-	if found == nil || found.node == unknownNode && !found.several {
-		if !p.ask(pid, m) {
-			return unknownNode
+	if found == nil || found.node == unknownNode && !found.several || p.now().After(m.old) {
+		if p.ask(pid, m) {
+			found = find(m.vmas, address)
 		}
-		found = find(m.vmas, address)
 	}
 	switch {
 	case found == nil:
@@ -78,7 +80,7 @@ func (p *processMaps) ask(pid uint32, m *mapsOf) bool {
 	}
 	vmas, err := p.read(pid)
 	took := p.now().Sub(began)
-	m.next = began.Add(max(askAgain, askShare*took))
+	m.next, m.old = began.Add(max(askAgain, askShare*took)), began.Add(holds)
 	p.next = began.Add(askShare * took)
 	if err != nil {
 		m.gone = true // or of another user: it will not change

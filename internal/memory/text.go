@@ -87,15 +87,15 @@ func (r *Result) title() string {
 
 // sumColumns are the columns of a Sum; percentiles says that rows have 95th percentiles.
 func (r *Result) sumColumns(percentiles bool) []column {
-	columns := []column{{head: "DRAM joules"}, {left: true}, {head: "share"}, {head: "samples"}, {head: "loads"}, {head: "stores"}}
+	columns := []column{{head: "joules"}, {left: true}, {head: "share"}, {head: "samples"}, {head: "loads"}, {head: "stores"}}
 	for _, event := range r.counted {
 		columns = append(columns, column{head: event})
 	}
-	columns = append(columns, column{head: "mean cycles"})
+	columns = append(columns, column{head: "mean cyc"})
 	if percentiles {
-		columns = append(columns, column{head: "p95 cycles"})
+		columns = append(columns, column{head: "p95 cyc"})
 	}
-	return append(columns, column{head: "latency"}, column{head: "from memory"})
+	return append(columns, column{head: "latency"}, column{head: "memory"})
 }
 
 // sumCells are its cells.
@@ -114,11 +114,10 @@ func (r *Result) sumCells(s *Sum, percentiles bool) []string {
 	}
 	value(has, joules)
 	value(has && r.Source != nil && !r.Source.Measured, estimated)
-	accesses := r.Total.accesses > 0
 	value(true, percent(s.Share))
 	value(true, whole(s.Samples))
-	value(accesses, amount(s.Loads))
-	value(accesses, amount(s.Stores))
+	value(r.Total.Loads > 0, amount(s.Loads))
+	value(r.Total.Stores > 0, amount(s.Stores))
 	for _, event := range r.counted {
 		value(r.Total.Counts[event] > 0, amount(s.Counts[event]))
 	}
