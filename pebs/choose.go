@@ -82,13 +82,14 @@ type candidate struct {
 // candidates are the events of pmus that sample what opt wants, and why other PMUs do not.
 // IBS samples instructions of every kind; a processor that has it has no mem-loads.
 func candidates(pmus []pmu.PMU, opt Options) (found []candidate, reasons []Reason, err error) {
-	cores := 0
+	cores, anArm, spe := 0, false, false
 	for _, p := range pmus {
 		switch {
 		case p.Name == ibsOp:
 			return []candidate{ibsCandidate(p, opt)}, nil, nil
 		case p.Core:
 			cores++
+			anArm = anArm || strings.HasPrefix(p.Name, "arm")
 			added, missing, err := coreCandidates(p, opt)
 			if err != nil {
 				return nil, nil, err
@@ -98,13 +99,17 @@ func candidates(pmus []pmu.PMU, opt Options) (found []candidate, reasons []Reaso
 				reasons = append(reasons, Reason{PMU: p.Name, Why: fmt.Sprintf("the kernel names no %s of it, as it does where the processor has precise samples of them", strings.Join(missing, " and no "))})
 			}
 		case strings.HasPrefix(p.Name, armSPE):
+			spe = true
 			reasons = append(reasons, Reason{PMU: p.Name, Why: ErrTrace.Error(), Err: ErrTrace})
 		}
 	}
-	if cores == 0 {
+	switch {
+	case cores == 0:
 		reasons = append(reasons, Reason{PMU: "cpu", Why: "there is no PMU of the cores; virtual machines often have none"})
+	case anArm && !spe:
+		reasons = append(reasons, Reason{PMU: armSPE + "0", Why: "no such PMU; the processor has no statistical profiling, or its driver (arm_spe_pmu) is not loaded"})
 	}
-	if len(found) == 0 {
+	if len(found) == 0 && !anArm {
 		reasons = append(reasons, Reason{PMU: ibsOp, Why: "no such PMU; AMD's processors have it"})
 	}
 	return found, reasons, nil

@@ -77,9 +77,12 @@ loads cpu/mem-loads,ldlat=30/ppp with addr src weights`},
 		{"a kernel that names loads which it does not sample", sapphireRapids, rules{fields: all}, Options{}, `
 = cpu/mem-loads/: the PMU has no samples as precise as that (ENOTSUP)
 = cpu/mem-stores/: the PMU has no samples as precise as that (ENOTSUP)`},
+		{"loads that only counters without the highest level take", sapphireRapids, rules{precise: 3, fields: all, aux: true, notHighest: 0x1cd}, Options{Loads: true}, `
+loads cpu/mem-loads,ldlat=30/pp after cpu/mem-loads-aux/ with addr src weights
+	not precise_ip 3: no counter of the PMU takes the event with that precision (EINVAL)`},
 		{"stores that cannot be sampled", iceLake, rules{precise: 3, fields: all, impossible: 0x2cd}, Options{}, `
 loads cpu/mem-loads,ldlat=30/ppp with addr src weights
-= cpu/mem-stores/: the PMU cannot sample this event with precision (EINVAL)`},
+= cpu/mem-stores/: no counter of the PMU takes the event with that precision (EINVAL)`},
 
 		{"IBS", zen5, rules{fields: all, perTask: true, filters: true}, Options{Physical: true}, `
 accesses ibs_op/cnt_ctl=1/ with addr src weights phys`},
@@ -108,8 +111,10 @@ accesses ibs_op/cnt_ctl=1/ with addr src weights
 
 		{"Arm", arm, rules{fields: all}, Options{}, `
 = arm_spe_0: it writes a trace, which perf has to decode into samples
-= armv8_pmuv3_0: the kernel names no mem-loads and no mem-stores of it, as it does where the processor has precise samples of them
-= ibs_op: no such PMU; AMD's processors have it`},
+= armv8_pmuv3_0: the kernel names no mem-loads and no mem-stores of it, as it does where the processor has precise samples of them`},
+		{"Arm without SPE", "testdata/arm.sysfs", rules{fields: all}, Options{Stores: true}, `
+= armv8_cortex_a76: the kernel names no mem-stores of it, as it does where the processor has precise samples of them
+= arm_spe_0: no such PMU; the processor has no statistical profiling, or its driver (arm_spe_pmu) is not loaded`},
 		{"a virtual machine with counters", guest, rules{fields: all}, Options{Loads: true}, `
 = cpu: the kernel names no mem-loads of it, as it does where the processor has precise samples of them
 = ibs_op: no such PMU; AMD's processors have it`},

@@ -45,7 +45,7 @@ func (t *trial) why(c *candidate, level uint8, err error) string {
 	case errors.Is(err, unix.EINVAL) && c.kind == Breakpoints:
 		return "the processor has no breakpoint like this: 1, 2, 4 or 8 bytes, aligned to that, and x86 has none on reads alone"
 	case errors.Is(err, unix.EINVAL) && level > 0:
-		return "the PMU cannot sample this event with precision"
+		return "no counter of the PMU takes the event with that precision"
 	case errors.Is(err, unix.ENODATA):
 		return "loads have their data sources only beside " + auxAlias + ", and sysfs names none"
 	case errors.Is(err, unix.ENOSPC) && c.kind == Breakpoints:

@@ -65,6 +65,7 @@ type rules struct {
 	noKernel   bool                  // the user may not sample the kernel,
 	nothing    bool                  // nor anything else
 	impossible uint64                // a config that no counter can sample with precision
+	notHighest uint64                // a config that only counters without precise level 3 take
 	asked      []question
 }
 
@@ -94,7 +95,7 @@ func (k *rules) ask(q question) error {
 	switch {
 	case a.PreciseIP > k.precise:
 		return refuse(unix.EOPNOTSUPP)
-	case a.PreciseIP > 0 && k.impossible != 0 && a.Config == k.impossible:
+	case a.PreciseIP > 0 && k.impossible != 0 && a.Config == k.impossible, a.PreciseIP == 3 && k.notHighest != 0 && a.Config == k.notHighest:
 		return refuse(unix.EINVAL)
 	case k.aux && onCore && a.Config == 0x1cd && a.SampleFormat&perfring.SampleDataSrc != 0 &&
 		(q.aux == nil || q.aux.Config != 0x8203 || q.aux.Sample != 0):

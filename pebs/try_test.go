@@ -37,7 +37,7 @@ accesses r1d3:u with addr src weights
 	not precise_ip 1: the PMU has no samples as precise as that (ENOTSUP)
 	not addresses: Intel's processors tell them with precise samples alone`},
 		{"not with precision", iceLake, "cpu/event=0x3c/ppp", rules{precise: 3, fields: all, impossible: 0x3c}, Options{}, `
-= cpu/event=0x3c/ppp: the PMU cannot sample this event with precision (EINVAL)`},
+= cpu/event=0x3c/ppp: no counter of the PMU takes the event with that precision (EINVAL)`},
 		{"loads by their number want their leader, too", sapphireRapids, "cpu/event=0xcd,umask=0x1,ldlat=30/pp", rules{precise: 3, fields: all, aux: true}, Options{}, `
 accesses cpu/event=0xcd,umask=0x1,ldlat=30/pp after cpu/mem-loads-aux/ with addr src weights`},
 		{"what is always on its counter is so with its leader", sapphireRapids, "cpu/mem-loads/pD", rules{precise: 3, fields: all, aux: true}, Options{}, `
