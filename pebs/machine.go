@@ -38,12 +38,14 @@ type Kind uint8
 // Of the first three the data source tells more about each sample: one of Accesses may be
 // a load, a store or, an instruction like any other, no access at all.
 const (
-	Loads       Kind = iota // by a core's loads, from a latency on
-	Stores                  // by a core's stores
-	Accesses                // by instructions: AMD's IBS op, and what is written by hand
-	Fetches                 // by fetches of instructions: AMD's IBS fetch. They have no address of data.
-	Faults                  // by page faults
-	Breakpoints             // by accesses to one address
+	Loads    Kind = iota // by a core's loads, from a latency on
+	Stores               // by a core's stores
+	Accesses             // by instructions: AMD's IBS op, and what is written by hand
+	Fetches              // by fetches of instructions: AMD's IBS fetch. They have no address of data.
+	// Faults are by page faults. page-faults samples them before the kernel has handled them, when the page has
+	// no physical address yet; minor-faults and major-faults afterwards (mm_account_fault in mm/memory.c).
+	Faults
+	Breakpoints // by accesses to one address
 )
 
 func (k Kind) String() string {
