@@ -248,3 +248,15 @@ func TestCheap(t *testing.T) {
 		t.Errorf("%v allocations for %d accesses", n, len(all))
 	}
 }
+
+// TestRegion: the regions of Linux 7.0 are read only where no bit above them is set.
+func TestRegion(t *testing.T) {
+	for d, want := range map[DataSource]Region{
+		OpLoad | LvlHit | NumL3 | 0x2<<46: RegionLocalShared, OpLoad | LvlHit | NumRAM | 0x8<<46: RegionMem0,
+		OpLoad | LvlHit | NumRAM | 0xf<<46: RegionMem7, OpLoad | LvlHit | NumL1: RegionNA, 0x444000288100144: RegionNA,
+	} {
+		if got := d.Region(); got != want {
+			t.Errorf("%#x: region %d, want %d", uint64(d), got, want)
+		}
+	}
+}
