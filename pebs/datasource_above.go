@@ -15,7 +15,7 @@ type Region uint8
 // The regions that Linux 7.0 knows. A "CA" is a caching agent, as Intel calls it.
 const (
 	RegionNA             Region = iota // not said
-	RegionReserved                     //
+	RegionReserved                     // without a meaning
 	RegionLocalShared                  // a shared cache of the local CA
 	RegionLocalNonShared               // a cache of the local CA that is not shared
 	RegionOtherIO                      // an I/O agent of another CA

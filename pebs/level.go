@@ -10,12 +10,12 @@ const (
 	L2Miss            // not in the L2 cache
 	L3Miss            // not in the L3 cache: another cache, or memory
 	L0                // the cache before the L1 cache
-	L1                //
+	L1                // level 1 data cache
 	LFB               // a buffer of lines that were on their way already
-	L2                //
+	L2                // level 2 cache
 	MHB               // such a buffer of the L2 cache
-	L3                //
-	L4                //
+	L3                // level 3 cache, whose other users may have modified the line
+	L4                // a cache behind it: eDRAM
 	Cache             // some cache of this node
 	PeerCache         // a cache of another core of this node
 	RemoteCache       // a cache of another node
@@ -23,9 +23,9 @@ const (
 	RAM               // DRAM of this node
 	RemoteRAM         // DRAM of another node
 	PMEM              // persistent memory of this node
-	RemotePMEM        //
+	RemotePMEM        // persistent memory of another node
 	CXL               // memory behind CXL, of this node
-	RemoteCXL         //
+	RemoteCXL         // memory behind CXL, of another node
 	IO                // memory of a device
 	Uncached          // memory that is not cached, whosever it is
 	levels            // how many there are
