@@ -1,7 +1,11 @@
 package guest
 
 import (
+	"fmt"
 	"math"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/energyprof/energyprof/internal/memory"
@@ -45,33 +49,73 @@ func elsewhere(t *testing.T) {
 	param(t, "simpmu", "mem_size", "64")
 }
 
+// walkers are flags and a command: a thread for each of these functions, which is in it for a
+// while and then rests, for so long, and the samples of what they load, 500 in a second each.
+func walkers(seconds float64, functions string) []string {
+	return []string{"-c", "164002", "--user", "-g", "none", "--", "workload", "-each", "-realtime", "-seconds", fmt.Sprint(seconds),
+		"-threads", fmt.Sprint(strings.Count(functions, ",") + 1), "-burst", "50ms-300ms", "-nap", "20ms-200ms", "-functions", functions}
+}
+
 // Two threads walk an array each at the same time, one in memory and one in cache: the joules
 // of memory are the first one's alone.
 func TestMemEnergyOfWalks(t *testing.T) {
 	only(t, "icx-6.1")
+	const static = 2 // watts
 	quiet(t)
-	param(t, "simrapl", "dram_mw", "2000")
+	param(t, "simrapl", "dram_mw", strconv.Itoa(static*1000))
 	elsewhere(t)
-	// The memory controllers' counts are of the time alone, and of no walk.
-	reload(t, "simpmu", "imc=0")
+	reload(t, "simpmu", "imc=0") // its counters are those of no walk
 	openBooks(t)
-	r := memTables(t, "-c", "164002", "--user", "-g", "none", "--ldlat", "3", "--", "workload", "-each", "-realtime", "-seconds", "6",
-		"-burst", "50ms-300ms", "-nap", "20ms-200ms", "-functions", "stream=3000:8000:5,lookup=3000:0:3")
-	truth := readBooks(t)
-	total := dramAddsUp(t, r)
-	joules := dramOf(r)
-	want := truth.functions["stream"].dram
-	t.Logf("stream drew %.3f J of the memory, has %.3f J of %.3f J; lookup has %.3f J; %+v; notes %q", want, joules["main.stream"], total, joules["main.lookup"], r.Synthetic, r.Notes)
-	for _, f := range r.Functions {
-		t.Logf("%s %s %+v", f.Function, f.Level, f.Sum)
-	}
-	if math.Abs(joules["main.stream"]-want) > 0.05*want {
-		t.Errorf("main.stream has %.3f J, it drew %.3f J", joules["main.stream"], want)
-	}
-	if joules["main.lookup"] > 0.01*want {
+	r := memTables(t, append([]string{"--ldlat", "3"}, walkers(6, "stream=3000:8000:5,lookup=3000:0:3")...)...)
+	truth := readBooks(t).functions["stream"].dram
+	total, joules := dramAddsUp(t, r), dramOf(r)
+	t.Logf("stream drew %.3f J and has %.3f J, lookup has %.3f J; of %.3f J in %.3f s; %v", truth, joules["main.stream"], joules["main.lookup"], total, r.Seconds, r.Synthetic)
+	near(t, "main.stream", joules["main.stream"], truth, 0.05)
+	if joules["main.lookup"] > 0.01*truth {
 		t.Errorf("main.lookup has %.3f J, it walked a cache", joules["main.lookup"])
 	}
-	if least, most := 2*r.Seconds+want, 2*r.Seconds*1.02+want; total < 0.99*least || total > 1.01*most {
-		t.Errorf("the memory has %.3f J, drew %.3f to %.3f J", total, least, most)
+	near(t, "all", total, static*r.Seconds+truth, 0.01)
+}
+
+// A thread of package 0 walks memory of package 1, and another one memory near it: each has
+// the joules of the memory that it used, of whichever package.
+func TestMemEnergyOfRemoteWalk(t *testing.T) {
+	only(t, "icx2s-6.12")
+	const static = 2 // watts of each package
+	quiet(t)
+	param(t, "simrapl", "dram_mw", strconv.Itoa(static*1000))
+	elsewhere(t)
+	reload(t, "simpmu", "imc=0")
+	openBooks(t)
+	args := walkers(5, "stream=3000:9000:6:1,lookup=3000:5000:5:0")
+	at := slices.Index(args, "--") + 1
+	r := memTables(t, slices.Insert(args, at, "taskset", "3")...)
+	truth := readBooks(t)
+	total, joules := dramAddsUp(t, r), dramOf(r)
+	for name, level := range map[string]string{"stream": "remote DRAM", "lookup": "DRAM"} {
+		is := truth.functions[name].dram
+		t.Logf("%s drew %.3f J and has %.3f J of %.3f J", name, is, joules["main."+name], total)
+		near(t, "main."+name, joules["main."+name], is, 0.05)
+		if !slices.ContainsFunc(r.Functions, func(f memory.FunctionRow) bool {
+			return f.Function == "main."+name && f.Level == level && *f.Joules > 0.9*is
+		}) {
+			t.Errorf("main.%s has no row of %s with its joules: %+v", name, level, r.Functions)
+		}
 	}
+	if p := truth.packages[1]; math.Abs(p.dramFunctions-truth.functions["stream"].dram) > 1e-6 {
+		t.Errorf("package 1 gave %.3f J of its memory, want what stream drew", p.dramFunctions)
+	}
+	nodes := map[int]memory.NodeRow{}
+	for _, n := range r.Nodes {
+		if n.Node != nil {
+			nodes[*n.Node] = n
+		}
+	}
+	// What they load is on a node each, that of stream is far.
+	near(t, "node 0", *nodes[0].Joules, truth.functions["lookup"].dram, 0.05)
+	near(t, "node 1", *nodes[1].Joules, truth.functions["stream"].dram, 0.05)
+	if n := nodes[1]; n.CPUs != "2-3" || n.Remote == nil || *n.Remote != n.Loads+n.Stores || n.Loads == 0 {
+		t.Errorf("node 1 is %+v, want CPUs 2-3 and all accesses from elsewhere", n)
+	}
+	near(t, "all", total, 2*static*r.Seconds+truth.functions["stream"].dram+truth.functions["lookup"].dram, 0.01)
 }
