@@ -49,7 +49,7 @@ func (c *Collector) loadsNotes() []string {
 	if c.clock < 0 {
 		add("no clock was sampled: there is no CPU time")
 	}
-	if c.energy.joules == nil {
+	if c.energy.joules == nil || !c.hasMemory() {
 		return notes
 	}
 	t := &c.traffic

@@ -63,6 +63,9 @@ type simScore struct {
 func (c *simCase) score(t *testing.T, seed uint64, how string, traffic bool) simScore {
 	t.Helper()
 	r, _, truth := c.run(t, seed, traffic, func(c *Collector) { shareBy(t, c, how) })
+	if _, err := r.Profile(); err != nil { // which adds up all parts
+		t.Error(err)
+	}
 	got := c.joulesOf(r)
 	var s simScore
 	var beside, dynamic float64

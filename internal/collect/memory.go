@@ -1,9 +1,7 @@
 package collect
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/energyprof/energyprof/pebs"
 	"github.com/energyprof/energyprof/perfring"
@@ -16,7 +14,8 @@ type Memory struct {
 	// Addresses gives each address a stack of its own, with the address as a label.
 	Addresses bool
 	// Weigh shares the domains of energy out by bytes that sampled loads got from memory (DRAM, persistent, CXL), per
-	// function and level, in place of CPU time or the counts of an event. A store's line comes and goes unseen.
+	// function and level, in place of CPU time or the counts of an event. A store's line comes and goes unseen. Without Memory
+	// events nothing weighs, and all is nobody's.
 	Weigh bool
 	// ServedBy tells the CPU whose domain pays for a load that memory served: one of the node whose memory it was.
 	// nil or below 0: the CPU of the sample.
@@ -59,9 +58,6 @@ func (c *Collector) openMemory() error {
 	opt := &c.opt
 	m := &c.memory
 	m.rest, m.levels, m.gaps = attribution.KeyOther, map[functionLevel]int32{}, make([]gaps, len(opt.Events))
-	if opt.Memory.Weigh && !slices.ContainsFunc(opt.Events, func(e Event) bool { return e.Memory }) {
-		return errors.New("collect: memory accesses are to share out energy, and no event samples them")
-	}
 	for i, d := range opt.Energy.Domains {
 		if d.Name != opt.Energy.Domains[0].Name {
 			continue

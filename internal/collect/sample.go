@@ -36,7 +36,8 @@ func (c *Collector) sample(state *cpuState, s *perfring.Sample, cpu, event int) 
 	if clock {
 		c.clockNanoseconds += float64(period)
 	}
-	if c.isIdle(s, chain) {
+	// An access is work, whoever did it.
+	if !e.Memory && !e.Address && c.isIdle(s, chain) {
 		if main {
 			c.idle.samples++
 		}
