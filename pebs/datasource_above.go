@@ -2,12 +2,15 @@ package pebs
 
 import "strings"
 
-// The bits from 46 on. Kernels up to 6.19 leave them zero. Linux 7.0 makes five of them mem_region,
-// the part of the machine's memory that an access went to (Intel's off-module response of Diamond
-// Rapids), of whose values 0 to 15 have a meaning: its highest bit, 50, stays zero. Before that, perf
-// for Arm's SPE was posted with fourteen flags from bit 46 on, of what kind an instruction was
-// ("perf arm_spe: Extend operations", version 1); recordings made with it are about. A value with any
-// bit from 50 on is read as the latter, one without as the former.
+// The bits from 46 on. Kernels up to 6.19 leave them zero. Linux 7.0 makes five of them mem_region, the
+// part of the machine's memory that an access went to (the off-module response of Intel's Diamond
+// Rapids): of its values 0 to 15 have a meaning, so its highest bit, 50, stays zero.
+//
+// Before, patches for Arm's SPE were posted to perf (November 2025), never merged, that say there what kind
+// of instruction it was. One value that such a perf printed is known, 0x444000288100144, "STORE SIMD" and "AFF
+// PRED SG": one bit for each kind of operation and then for each attribute, in the order in which version
+// 3 of the patches names them (its own encoding is another). A value with any bit from 50 on is read
+// so, one without as mem_region.
 
 // A Region is mem_region: the part of the machine that an access went to.
 type Region uint8
