@@ -6,7 +6,7 @@ import "strings"
 // part of the machine's memory that an access went to (the off-module response of Intel's Diamond
 // Rapids): of its values 0 to 15 have a meaning, so its highest bit, 50, stays zero.
 //
-// Before, patches for Arm's SPE were posted to perf (November 2025), never merged, that say there what kind
+// Before, patches for Arm's SPE were posted to perf (November 2025), not merged in that form, that say there what kind
 // of instruction it was. One value that such a perf printed is known, 0x444000288100144, "STORE SIMD" and "AFF
 // PRED SG": one bit for each kind of operation and then for each attribute, in the order in which version
 // 3 of the patches names them (its own encoding is another). A value with any bit from 50 on is read
