@@ -22,7 +22,7 @@ type access struct {
 	memory      bool // of an event of memory accesses; false: a page fault or a breakpoint
 	source      pebs.DataSource
 	level       pebs.Level
-	load, store bool
+	load, store bool   // store also of a breakpoint on writes
 	period      uint64 // what the sample stands for
 	latency     uint64 // cycles until the data was there; 0: not known
 	bytes       uint64 // of loads that memory served
@@ -43,6 +43,7 @@ func (t *Table) decode(s *perfring.Sample, event int, stack int32) (a access, ok
 		a.pid = s.PID
 	}
 	if !a.memory {
+		a.store = e.Writes
 		return a, true
 	}
 	a.source = pebs.DataSource(s.DataSrc)

@@ -27,9 +27,11 @@ type builder struct {
 	t     *Table
 	names names
 	nodes *Nodes
-	// Of each stack: its joules, and what they are spread by over levels, nodes and places.
+	// Of each stack: its joules, what they are spread by over its cells, and the bytes of all its loads that memory
+	// served, by which they are spread over pages and lines.
 	joules []float64
 	weight []tally
+	served []uint64
 	energy bool
 	total  tally
 }
@@ -64,12 +66,21 @@ func (b *builder) weigh() {
 	for i := range b.t.list {
 		stacks = max(stacks, int(b.t.list[i].stack)+1)
 	}
-	b.weight, b.joules = make([]tally, stacks), make([]float64, stacks)
+	for stack := range b.t.strays {
+		stacks = max(stacks, int(stack)+1)
+	}
+	b.weight, b.joules, b.served = make([]tally, stacks), make([]float64, stacks), make([]uint64, stacks)
+	for stack, bytes := range b.t.strays {
+		if stack >= 0 {
+			b.served[stack] = bytes
+		}
+	}
 	for i := range b.t.list {
 		c := &b.t.list[i]
 		b.total.merge(&c.tally)
 		if c.stack >= 0 {
 			b.weight[c.stack].merge(&c.tally)
+			b.served[c.stack] = plus(b.served[c.stack], c.bytes)
 		}
 	}
 }

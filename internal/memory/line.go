@@ -42,6 +42,7 @@ type line struct {
 // use is what one thread did on one CPU by one stack at one offset.
 type use struct {
 	useKey
+	read, written bool
 	tally
 	Coherence
 }
@@ -94,6 +95,7 @@ func (l *lines) add(a *access, column, columns int) {
 	u := l.use(of, a)
 	if u != nil {
 		u.tally.add(a, column, columns)
+		u.read, u.written = u.read || a.load, u.written || a.store
 	} else {
 		of.crowd++
 	}

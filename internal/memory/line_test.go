@@ -112,7 +112,7 @@ func TestLineRow(t *testing.T) {
 // TestSharing: who shares what with whom.
 func TestSharing(t *testing.T) {
 	of := func(offset uint32, cpu int32, tid uint32, reads, writes uint64) use {
-		return use{useKey: useKey{offset: offset, cpu: cpu, tid: tid}, tally: tally{samples: reads + writes, loads: reads, stores: writes}}
+		return use{useKey: useKey{offset: offset, cpu: cpu, tid: tid}, read: reads > 0, written: writes > 0, tally: tally{samples: reads + writes}}
 	}
 	for _, c := range []struct {
 		name      string
@@ -308,5 +308,19 @@ func TestLineSize(t *testing.T) {
 	r := table.Result(Recorded{Data: &pprofile.Profile{Stacks: stacksNamed("f")}})
 	if len(r.Lines) != 2 || r.Lines[0].Address != "0x1000" || r.Lines[0].Offsets[1].Offset != 0x47 {
 		t.Errorf("lines of 128 bytes are %+v", r.Lines)
+	}
+}
+
+// TestBreakpointsShare: breakpoints on the writes to two variables tell that they share a line.
+func TestBreakpointsShare(t *testing.T) {
+	table := New(Options{Events: []Event{{Name: "mem:0x1000/8:w", Writes: true}, {Name: "mem:0x1008/8:w", Writes: true}, {Name: "mem:0x1010/8:rw"}}})
+	for i := range uint32(3) {
+		s := perfring.Sample{PID: 100, TID: 101 + i, CPU: i, Addr: 0x1000 + 8*uint64(i), Period: 1}
+		table.Add(&s, int(i), 0)
+	}
+	row := table.Result(Recorded{Data: &pprofile.Profile{Stacks: stacksNamed("f")}}).Lines[0]
+	if row.Sharing != FalselyShared || row.WrittenOn != "0-1" || row.ReadOn != "" || row.CPUs != "0-2" || row.Stores != 0 ||
+		row.Counts["mem:0x1008/8:w"] != 1 || row.Offsets[1].WrittenOn != "1" || row.Offsets[2].WrittenOn != "" {
+		t.Errorf("the line is %+v", row)
 	}
 }

@@ -18,8 +18,8 @@ type LineRow struct {
 	Also            []LineAddress `json:"also,omitempty"` // the other addresses of the same physical line
 	Node            *int          `json:"node"`           // of the memory, as of its last sample
 	Sharing         Sharing       `json:"sharing"`
-	// CPUs that accessed it, in the kernel's list form, those of loads and of stores; accesses of page faults
-	// and breakpoints are neither.
+	// CPUs that accessed it, in the kernel's list form, those of loads and of stores; page faults are neither,
+	// breakpoints on writes alone are stores.
 	CPUs      string            `json:"cpus"`
 	ReadOn    string            `json:"read_on"`
 	WrittenOn string            `json:"written_on"`
@@ -77,10 +77,7 @@ func (b *builder) lineRows() ([]LineRow, *Rest) {
 		return cmp.Or(cmp.Compare(b.LocalHitM+b.RemoteHitM, a.LocalHitM+a.RemoteHitM), cmp.Compare(b.contended, a.contended),
 			byCost(&a.Sum, &b.Sum), cmp.Compare(a.PID, b.PID), cmp.Compare(len(a.Address), len(b.Address)), cmp.Compare(a.Address, b.Address))
 	})
-	if rest.Samples == 0 && (rest.Joules == nil || *rest.Joules < leastRest*b.measured()) {
-		return rows, nil
-	}
-	return rows, &rest
+	return rows, b.left(&rest)
 }
 
 // physical puts lines together that are the same in physical memory: of processes that share it, and of the kernel,
@@ -197,16 +194,16 @@ func (b *builder) usesOf(uses []use) usesParts {
 		u := &uses[i]
 		cpu := int(u.cpu)
 		p.all = append(p.all, cpu)
-		if u.loads > 0 {
+		if u.read {
 			p.readers = append(p.readers, cpu)
 		}
-		if u.stores > 0 {
+		if u.written {
 			p.writers = append(p.writers, cpu)
 		}
 		name := b.names.function(u.stack)
 		p.accesses[name] = plus(p.accesses[name], u.samples)
 		if u.stack >= 0 {
-			if bytes := b.weight[u.stack].bytes; bytes > 0 {
+			if bytes := b.served[u.stack]; bytes > 0 {
 				p.joules += b.joules[u.stack] * float64(u.bytes) / float64(bytes)
 			}
 		}

@@ -17,7 +17,8 @@ type Options struct {
 
 	MaxPages     int
 	MaxLines     int
-	MaxLatencies int // of a function's stack and level: latencies that are told apart, of all together
+	MaxCells     int // stacks, each with its levels and nodes
+	MaxLatencies int // of cells: latencies that are told apart, of all together
 
 	// Nodes says on which NUMA node an address is; nil: not known.
 	Nodes *Nodes
@@ -33,6 +34,9 @@ type Event struct {
 	// Memory says that the samples are memory accesses with data_src. The others with addresses (page
 	// faults, breakpoints) are counted under the name of the event.
 	Memory bool
+	// Writes says that every sample is of a store: of a breakpoint on writes alone. Lines tell by it who
+	// writes to what others use.
+	Writes bool
 	// Clock says that the samples tell time alone: they are in the books but not in the tables.
 	Clock  bool
 	Period uint64 // what a sample stands for that does not say it; 0: 1
@@ -40,8 +44,9 @@ type Event struct {
 
 // The limits where none are given.
 const (
-	DefaultMaxPages     = 1 << 17
+	DefaultMaxPages     = 1 << 16
 	DefaultMaxLines     = 1 << 16 // of some hundred bytes each, with what is known of their users
+	DefaultMaxCells     = 1 << 19 // more than twice the stacks that package collect tells apart
 	DefaultMaxLatencies = 1 << 20
 	DefaultMaxSamples   = 1 << 24 // of sampleBytes each, on disk
 
@@ -54,6 +59,7 @@ func (o *Options) fill() {
 	o.Page = cmp.Or(o.Page, defaultPage)
 	o.MaxPages = cmp.Or(o.MaxPages, DefaultMaxPages)
 	o.MaxLines = cmp.Or(o.MaxLines, DefaultMaxLines)
+	o.MaxCells = cmp.Or(o.MaxCells, DefaultMaxCells)
 	o.MaxLatencies = cmp.Or(o.MaxLatencies, DefaultMaxLatencies)
 	o.MaxSamples = cmp.Or(o.MaxSamples, DefaultMaxSamples)
 }

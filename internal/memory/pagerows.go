@@ -54,13 +54,18 @@ func (b *builder) pageRows() ([]PageRow, *Rest) {
 		return cmp.Or(byCost(&a.Sum, &b.Sum), cmp.Compare(a.PID, b.PID), cmp.Compare(len(a.Address), len(b.Address)),
 			cmp.Compare(a.Address, b.Address), cmp.Compare(a.Bytes, b.Bytes))
 	})
+	return rows, b.left(&rest)
+}
+
+// left is what is in no row of a table, nil if there is nothing.
+func (b *builder) left(rest *Rest) *Rest {
 	if rest.Joules != nil && *rest.Joules < leastRest*b.measured() {
 		*rest.Joules = 0
 	}
 	if rest.Samples == 0 && (rest.Joules == nil || *rest.Joules == 0) {
-		return rows, nil
+		return nil
 	}
-	return rows, &rest
+	return rest
 }
 
 // leastRest is the share of all joules below which what is left of them is the error of adding them up.
@@ -95,7 +100,7 @@ func (b *builder) places(s *shares) map[int32]place {
 			continue
 		}
 		share, at := s.of[key], all[key.place]
-		if bytes := b.weight[key.stack].bytes; bytes > 0 {
+		if bytes := b.served[key.stack]; bytes > 0 {
 			at.joules += b.joules[key.stack] * float64(share.bytes) / float64(bytes)
 		}
 		name := b.names.function(key.stack)

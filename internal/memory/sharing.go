@@ -102,7 +102,7 @@ func sharing(uses []use) (Sharing, uint64) {
 				continue
 			}
 			used = true
-			if v.stores > 0 {
+			if v.written {
 				written = true
 				if u.offset == v.offset {
 					truly = true
@@ -111,7 +111,7 @@ func sharing(uses []use) (Sharing, uint64) {
 				}
 			}
 		}
-		if used && u.stores > 0 {
+		if used && u.written {
 			writes += u.samples
 		}
 		if written {

@@ -8,8 +8,7 @@ import (
 )
 
 // A Table takes samples with addresses as they come, in the order of time as nearly as may be. Its memory
-// is bounded by Options and by the number of stacks, which package collect bounds. It is not
-// safe for concurrent use.
+// is bounded by Options. It is not safe for concurrent use.
 type Table struct {
 	opt     Options
 	counted []string // names of the events that are counted in place of loads and stores
@@ -17,6 +16,8 @@ type Table struct {
 
 	cells     map[cellKey]int32
 	list      []cell
+	crowd     uint64           // samples that are in a cell of no node or no stack because there were too many
+	strays    map[int32]uint64 // bytes of stacks that are in a cell of none
 	latencies latencies
 	pages     pages
 	lines     lines
@@ -57,7 +58,7 @@ type used struct{ samples, represented uint64 }
 // New makes an empty table.
 func New(opt Options) *Table {
 	opt.fill()
-	t := &Table{opt: opt, cells: map[cellKey]int32{}, latencies: newLatencies(opt.MaxLatencies),
+	t := &Table{opt: opt, cells: map[cellKey]int32{}, strays: map[int32]uint64{}, latencies: newLatencies(opt.MaxLatencies),
 		pages: newPages(&opt), lines: newLines(&opt), spool: newSpool(&opt),
 		used: make([]used, len(opt.Events)), remote: map[int]uint64{}}
 	place := map[string]int{}
@@ -93,6 +94,9 @@ func (t *Table) Add(s *perfring.Sample, event int, stack int32) {
 	column := t.column[event]
 	id := t.cell(cellKey{stack: stack, node: int32(a.node), level: a.level})
 	t.list[id].add(&a, column, len(t.counted))
+	if a.bytes > 0 && t.list[id].stack != stack {
+		t.strays[stack] = plus(t.strays[stack], a.bytes)
+	}
 	if a.latency > 0 {
 		t.latencies.add(id, a.latency, a.period)
 	}
@@ -108,14 +112,26 @@ func (t *Table) Add(s *perfring.Sample, event int, stack int32) {
 	t.spool.add(&a)
 }
 
-// cell is the number of the cell of a key.
+// cell is the number of the cell of a key. Where there are too many, new ones are first of no node, then of no stack.
 func (t *Table) cell(key cellKey) int32 {
 	id, ok := t.cells[key]
-	if !ok {
-		id = int32(len(t.list))
-		t.list = append(t.list, cell{cellKey: key})
-		t.cells[key] = id
+	if ok {
+		return id
 	}
+	if len(t.list) >= t.opt.MaxCells {
+		t.crowd++
+		key.node = unknownNode
+		if id, ok = t.cells[key]; ok {
+			return id
+		}
+		key.stack = none
+		if id, ok = t.cells[key]; ok {
+			return id
+		}
+	}
+	id = int32(len(t.list))
+	t.list = append(t.list, cell{cellKey: key})
+	t.cells[key] = id
 	return id
 }
 

@@ -33,7 +33,7 @@ func draw(t *rapid.T, nodes *Nodes, small bool) drawn {
 		return rapid.IntRange(1, 6).Draw(t, name)
 	}
 	events := []Event{{Name: "clock", Clock: true}, {Name: "loads", Memory: true}, {Name: "stores", Memory: true, Period: 3}, {Name: "faults"}}
-	d := drawn{table: New(Options{Events: events, Nodes: nodes, MaxPages: limit("pages"), MaxLines: limit("lines"), MaxLatencies: limit("latencies")})}
+	d := drawn{table: New(Options{Events: events, Nodes: nodes, MaxPages: limit("pages"), MaxLines: limit("lines"), MaxCells: limit("cells"), MaxLatencies: limit("latencies")})}
 	stacks := rapid.IntRange(1, 5).Draw(t, "stacks")
 	data := &pprofile.Profile{Measured: true}
 	columns := rapid.IntRange(0, 2).Draw(t, "columns")
@@ -181,6 +181,11 @@ func TestAddsUp(t *testing.T) {
 			}
 			if faults := r.Pages[i].Counts["faults"]; levels > r.Pages[i].Samples || faults == 0 && levels != r.Pages[i].Samples {
 				t.Errorf("the levels of a page, %v, are not its %d samples", r.Pages[i].Levels, r.Pages[i].Samples)
+			}
+		}
+		for what, rest := range map[string]*Rest{"pages": r.OtherPages, "lines": r.OtherLines} {
+			if rest != nil && rest.Joules != nil && *rest.Joules < 0 {
+				t.Errorf("%s have %v J more than there are", what, -*rest.Joules)
 			}
 		}
 		r.Keep(rapid.IntRange(0, 3).Draw(t, "kept"))
