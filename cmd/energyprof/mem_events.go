@@ -20,11 +20,11 @@ type memEvents struct {
 	remarks []string // what they do without
 }
 
-// tableEvents says to a table of accesses what the events are.
-func tableEvents(events []collect.Event) []memory.Event {
+// tableEvents says to a table of accesses what the events are. breakpoint is the type of those that are breakpoints.
+func tableEvents(events []collect.Event, breakpoint func(event int) uint32) []memory.Event {
 	var out []memory.Event
-	for _, e := range events {
-		out = append(out, memory.Event{Name: e.Name, Clock: e.Clock, Memory: e.Memory, Period: e.Period})
+	for i, e := range events {
+		out = append(out, memory.Event{Name: e.Name, Clock: e.Clock, Memory: e.Memory, Period: e.Period, Writes: breakpoint(i) == pmu.BreakWrite})
 	}
 	return out
 }

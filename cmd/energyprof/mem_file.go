@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/energyprof/energyprof/internal/collect"
 	"github.com/energyprof/energyprof/internal/memory"
@@ -39,8 +40,11 @@ func (f *memFlags) read() error {
 		return err
 	}
 	defer out.close()
-	table := memory.New(memory.Options{Events: tableEvents(c.what.Events), Nodes: c.nodes(), Samples: out.spool()})
-	c.what.Access = table.Add
+	kinds := tableEvents(c.what.Events, func(event int) uint32 { return c.file.Events[slices.Index(c.index, event)].Attr.BPType })
+	table := memory.New(memory.Options{Events: kinds, Nodes: c.nodes(), Samples: out.spool()})
+	if f.shows() {
+		c.what.Access = table.Add
+	}
 	if err := c.begin(); err != nil {
 		return err
 	}

@@ -54,8 +54,14 @@ func (o *memOutput) close() {
 	}
 }
 
+// shows tells whether anything will be, so that a table is worth its time.
+func (f *memFlags) shows() bool { return !f.quiet || f.json || f.samples }
+
 // write shows what was recorded. books are those of the events of the table.
 func (o *memOutput) write(table *memory.Table, rec *report.Recording, books []perfring.EventBooks, f *memFlags) error {
+	if !f.shows() {
+		return nil
+	}
 	w := bufio.NewWriter(o.to)
 	err := f.show(w, table, rec, books, terminalWidth(o.to))
 	if err == nil {
@@ -73,9 +79,6 @@ func (o *memOutput) write(table *memory.Table, rec *report.Recording, books []pe
 func (f *memFlags) show(w io.Writer, table *memory.Table, rec *report.Recording, books []perfring.EventBooks, width int) error {
 	if f.samples {
 		return table.WriteSamples(w, &rec.Data, printable)
-	}
-	if f.quiet && !f.json {
-		return nil
 	}
 	result := table.Result(memory.Recorded{Data: &rec.Data, Source: rec.Source, Books: books})
 	result.Notes = append(result.Notes, rec.Notes...)

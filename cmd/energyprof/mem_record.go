@@ -43,11 +43,14 @@ func (f *memFlags) record(args []string) error {
 		return err
 	}
 	defer out.close()
-	table := memory.New(memory.Options{Events: tableEvents(events.collect), Nodes: nodes, Samples: out.spool()})
+	kinds := tableEvents(events.collect, func(event int) uint32 { return events.session[event].BPType })
+	table := memory.New(memory.Options{Events: kinds, Nodes: nodes, Samples: out.spool()})
 	if len(r.energy.info.Domains) > 0 && !hasMemory(events.collect) {
 		r.remarks = append(r.remarks, "page faults and breakpoints do not tell what memory served: the joules of DRAM are nobody's")
 	}
-	r.what.Events, r.what.Counters, r.what.Access = events.collect, r.counters.events, table.Add
+	if r.what.Events, r.what.Counters = events.collect, r.counters.events; f.shows() {
+		r.what.Access = table.Add
+	}
 	r.what.Memory = collect.Memory{Addresses: f.addresses, Weigh: len(r.energy.info.Domains) > 0, ServedBy: nodes.ServedBy, Traffic: traffic}
 	r.tell = func(rec *report.Recording, result *session.Result) error {
 		if err := out.write(table, rec, result.Events, f); err != nil {
