@@ -176,7 +176,11 @@ func (t Text) functionTable(r *Result) table {
 
 // pageTable has a row for each page.
 func (t Text) pageTable(r *Result) table {
-	out := table{columns: append(r.sumColumns(false), column{"level", true}, column{head: "node"}, column{"heat", true},
+	heat := "heat"
+	if r.Heat != nil {
+		heat += " per " + si(r.Heat.SlotSeconds, "s")
+	}
+	out := table{columns: append(r.sumColumns(false), column{"level", true}, column{head: "node"}, column{heat, true},
 		column{head: "size"}, column{head: "page"}, column{"process", true}, column{"functions", true})}
 	for i := range r.Pages {
 		row := &r.Pages[i]
