@@ -24,6 +24,9 @@ func (r *recording) followCPUs() error {
 	if len(went) > 0 {
 		r.note(NoteHotplug, "CPU %s went offline during the recording", pmu.FormatCPUList(went))
 	}
+	for _, cpu := range came {
+		r.learnKind(cpu)
+	}
 	if r.systemWide() {
 		for _, cpu := range went {
 			if c := r.rings[cpu]; c != nil {
@@ -41,6 +44,25 @@ func (r *recording) followCPUs() error {
 		r.note(NoteHotplug, "CPU %s came online during the recording and is sampled from then on", pmu.FormatCPUList(came))
 	}
 	return nil
+}
+
+// learnKind looks which events count on a CPU that came online: of a kind of core x86 lists
+// the CPUs that are online, and refuses events of a task on others.
+func (r *recording) learnKind(cpu int) {
+	for i := range r.opt.Events {
+		e := &r.opt.Events[i]
+		if e.CPUs == nil || slices.Contains(e.CPUs, cpu) {
+			continue
+		}
+		if p, err := r.opt.FS.PMU(e.PMU); err != nil || p.CPUs != nil && !slices.Contains(p.CPUs, cpu) {
+			continue
+		}
+		if r.systemWide() {
+			e.CPUs = append(slices.Clone(e.CPUs), cpu)
+		} else {
+			r.note(NoteHotplug, "%s is not sampled on CPU %d, which was offline when the recording began", e.Name, cpu)
+		}
+	}
 }
 
 // stopped finds CPUs whose events count no more: they were offline for so short

@@ -3,6 +3,7 @@ package session
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,6 +30,43 @@ func TestHotplugIsSaid(t *testing.T) {
 		!strings.Contains(r.result.Notes[0].Text, "CPU 1,3 went offline") ||
 		!strings.Contains(r.result.Notes[1].Text, "CPU 1,3 came online") {
 		t.Errorf("notes %v", r.result.Notes)
+	}
+}
+
+// Which kind of core a CPU has is known when it is online.
+func TestKindOfCPUThatComes(t *testing.T) {
+	sys := t.TempDir()
+	for name, text := range map[string]string{
+		"devices/system/cpu/online":              "0-3\n",
+		"bus/event_source/devices/cpu_core/type": "4\n",
+		"bus/event_source/devices/cpu_core/cpus": "0-1,3\n",
+		"bus/event_source/devices/cpu_atom/type": "10\n",
+		"bus/event_source/devices/cpu_atom/cpus": "2\n",
+	} {
+		path := filepath.Join(sys, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	events := []Event{
+		{Event: pmu.Event{Name: "cpu-clock"}},
+		{Event: pmu.Event{Name: "cpu_core/mem-loads/", PMU: "cpu_core", CPUs: []int{0, 1}}},
+		{Event: pmu.Event{Name: "cpu_atom/mem-loads/", PMU: "cpu_atom", CPUs: []int{2}}},
+	}
+	all := &recording{opt: Options{All: true, FS: pmu.NewFS(sys, "/proc"), Events: slices.Clone(events)}}
+	all.learnKind(3)
+	if got := all.indices(3); !slices.Equal(got, []int{0, 1}) {
+		t.Errorf("events %v on CPU 3, want the clock and that of cpu_core", got)
+	}
+	task := &recording{opt: Options{Command: []string{"true"}, FS: pmu.NewFS(sys, "/proc"), Events: events}, online: []int{0, 1, 2}}
+	if err := task.followCPUs(); err != nil {
+		t.Fatal(err)
+	}
+	if n := task.result.Notes; len(n) != 2 || !strings.Contains(n[0].Text, "cpu_core/mem-loads/ is not sampled on CPU 3") {
+		t.Errorf("notes %v, want that the event of cpu_core is not there", n)
 	}
 }
 

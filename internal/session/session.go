@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"os"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -71,6 +72,7 @@ func Run(opt Options, sink Sink) (result *Result, err error) {
 	if opt.MaxPending == 0 {
 		opt.MaxPending = DefaultMaxPending
 	}
+	opt.Events = slices.Clone(opt.Events) // CPUs may be added
 	r := &recording{
 		opt: opt, sink: sink,
 		features: features{buildID: true, readLost: true},
