@@ -32,7 +32,7 @@ type LineRow struct {
 	Coherence
 	Sum
 
-	contended uint64 // samples by which it is fought for, where the processor tells of no HITM
+	meetings uint64 // of threads, by which it is ranked where the processor tells of no HITM
 }
 
 // LineAddress is a line under another address.
@@ -74,7 +74,7 @@ func (b *builder) lineRows() ([]LineRow, *Rest) {
 		rows = append(rows, row)
 	}
 	slices.SortFunc(rows, func(a, b LineRow) int {
-		return cmp.Or(cmp.Compare(b.LocalHitM+b.RemoteHitM, a.LocalHitM+a.RemoteHitM), cmp.Compare(b.contended, a.contended),
+		return cmp.Or(cmp.Compare(b.LocalHitM+b.RemoteHitM, a.LocalHitM+a.RemoteHitM), cmp.Compare(b.meetings, a.meetings),
 			byCost(&a.Sum, &b.Sum), cmp.Compare(a.PID, b.PID), cmp.Compare(len(a.Address), len(b.Address)), cmp.Compare(a.Address, b.Address))
 	})
 	return rows, b.left(&rest)
@@ -134,7 +134,7 @@ func (b *builder) lineRow(same []*line) LineRow {
 		uses = append(uses, of.uses...)
 	}
 	row.Sum = b.sum(&all)
-	row.Sharing, row.contended = sharing(uses)
+	row.Sharing, row.meetings = sharing(uses)
 	parts := b.usesOf(uses)
 	b.addJoules(&row.Sum, parts.joules)
 	row.CPUs, row.ReadOn, row.WrittenOn, row.Functions = parts.cpus(), parts.readOn(), parts.writtenOn(), parts.functions()

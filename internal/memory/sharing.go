@@ -88,44 +88,37 @@ const (
 	SharedBoth    Sharing = "both"
 )
 
-// sharing tells how a line is shared, and how many samples there are of it: of writes to what others use, or of those
-// uses, whichever are fewer. What one thread does on several CPUs is not sharing.
-func sharing(uses []use) (Sharing, uint64) {
-	falsely, truly := false, false
-	var writes, others uint64
+// minorSharing is the share of all meetings below which a kind of sharing is not told: who writes the first
+// values of variables is mostly another thread than those that use them.
+const minorSharing = 0.05
+
+// sharing tells how a line is shared, and by how many meetings: two threads on different CPUs, of which one writes, meet as
+// often as the one that has fewer samples. What one thread does on several CPUs is not sharing.
+func sharing(uses []use) (how Sharing, meetings uint64) {
+	var falsely, truly uint64
 	for i := range uses {
 		u := &uses[i]
-		used, written := false, false // by others
-		for j := range uses {
+		for j := range uses[:i] {
 			v := &uses[j]
-			if u.cpu == v.cpu || u.tid == v.tid {
+			if u.cpu == v.cpu || u.tid == v.tid || !u.written && !v.written {
 				continue
 			}
-			used = true
-			if v.written {
-				written = true
-				if u.offset == v.offset {
-					truly = true
-				} else {
-					falsely = true
-				}
+			if n := min(u.samples, v.samples); u.offset == v.offset {
+				truly += n
+			} else {
+				falsely += n
 			}
 		}
-		if used && u.written {
-			writes += u.samples
-		}
-		if written {
-			others += u.samples
-		}
 	}
-	how := NotShared
+	meetings = falsely + truly
+	minor := minorSharing * float64(meetings)
 	switch {
-	case falsely && truly:
-		how = SharedBoth
-	case falsely:
-		how = FalselyShared
-	case truly:
-		how = TrulyShared
+	case meetings == 0:
+		return NotShared, 0
+	case float64(truly) < minor:
+		return FalselyShared, meetings
+	case float64(falsely) < minor:
+		return TrulyShared, meetings
 	}
-	return how, min(writes, others)
+	return SharedBoth, meetings
 }
