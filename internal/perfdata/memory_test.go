@@ -82,7 +82,7 @@ func keepAccesses(t *testing.T, m Machine) (path string, told *asking) {
 		Flags: perfring.FlagSampleIDAll | perfring.FlagUseClockID | perfring.FlagFreq, ClockID: 1}
 	loads := perfring.Attr{Type: 4, Config: 0x1cd, Config1: 30, PreciseIP: 3, Sample: 1000, SampleFormat: memoryFormat,
 		ReadFormat: perfring.ReadID | perfring.ReadLost, Flags: clock.Flags &^ perfring.FlagFreq, ClockID: 1}
-	events := []Event{{Name: "cpu-clock", Attr: clock, IDs: []uint64{11, 12}}, {Name: "cpu/mem-loads,ldlat=30/ppp", Attr: loads, IDs: []uint64{21, 22}}}
+	events := []Event{{Name: "cpu-clock", Attr: clock, IDs: []uint64{11, 12}}, {Name: "cpu/mem-loads,ldlat=30/ppp", Attr: loads, IDs: []uint64{21, 22, 31}}} // the last of the leader
 	decoder := perfring.NewDecoder()
 	for _, e := range events {
 		must(t, decoder.Add(&e.Attr, e.IDs...))
@@ -96,9 +96,17 @@ func keepAccesses(t *testing.T, m Machine) (path string, told *asking) {
 		w.Tap(raw)
 		w.Record(rec, int(s.CPU), 1)
 	}
+	throttle := numbers64(make([]byte, recordHeader), 2e9, 31, 31)
+	throttle = numbers64(numbers32(numbers64(numbers32(throttle, 5, 6), 2e9), 1, 0), 31)
+	native.PutUint32(throttle, uint32(perfring.RecordThrottle))
+	native.PutUint16(throttle[6:], uint16(len(throttle)))
+	rec, err := decoder.Decode(throttle)
+	must(t, err)
+	w.Tap(throttle)
+	w.Record(rec, 1, 1)
 	w.Advance(3e9)
 	own := &Own{Tool: "energyprof 1.2", Events: []OwnEvent{{Name: "cpu-clock", Clock: true}, {Name: events[1].Name, Memory: true}},
-		Memory: &OwnMemory{Weigh: true}, Books: []perfring.EventBooks{{Name: "cpu-clock"}, {Name: events[1].Name, Samples: 7, Represented: 7000, HasCount: true, Counted: 7500}}}
+		Memory: &OwnMemory{Weigh: true}, Books: []perfring.EventBooks{{Name: "cpu-clock"}, {Name: events[1].Name, Samples: 7, Represented: 7000, HasCount: true, Counted: 7500, Throttles: 1}}}
 	must(t, w.Finish(events, own))
 	return file.Name(), told
 }
@@ -137,7 +145,7 @@ func TestReplayMemory(t *testing.T) {
 	defer f.Close()
 	r, err = f.Read(&calls{})
 	must(t, err)
-	if b := r.Events[1]; b != (perfring.EventBooks{Name: "cpu/mem-loads,ldlat=30/ppp", Samples: 7, Represented: 7000, HasLost: true}) {
+	if b := r.Events[1]; b != (perfring.EventBooks{Name: "cpu/mem-loads,ldlat=30/ppp", Samples: 7, Represented: 7000, HasLost: true, Throttles: 1}) {
 		t.Errorf("books %+v of a file of perf", b)
 	}
 }

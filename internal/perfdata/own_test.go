@@ -308,8 +308,11 @@ type asking struct {
 }
 
 func (a *asking) Record(rec perfring.Record, cpu, event int) {
-	if s, ok := rec.(*perfring.Sample); ok {
-		a.add("%d by %d", s.IP, a.servedBy(s, cpu))
+	switch r := rec.(type) {
+	case *perfring.Sample:
+		a.add("%d by %d", r.IP, a.servedBy(r, cpu))
+	case *perfring.Throttle:
+		a.add("throttle of event %d on CPU %d", event, cpu)
 	}
 }
 
