@@ -207,11 +207,15 @@ func (s Summary) energy() float64 {
 }
 
 func (s Summary) synthetic() []Function {
-	return []Function{
+	all := []Function{
 		{Name: pprofile.Baseline, Joules: s.BaselineJoules}, {Name: pprofile.Active, Joules: s.ActiveJoules},
 		{Name: pprofile.Other, Joules: s.OtherJoules}, {Name: pprofile.Lost, Joules: s.LostJoules, CPUSeconds: s.LostSeconds},
 		{Name: pprofile.Unattributed, Joules: s.UnattributedJoules}, {Name: pprofile.Idle, Joules: s.IdleJoules},
 	}
+	if s.PrefetchWriteBackJoules != nil {
+		all = append(all, Function{Name: pprofile.Prefetch, Joules: s.PrefetchWriteBackJoules})
+	}
+	return all
 }
 
 func (s Summary) processes() int {

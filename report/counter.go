@@ -145,7 +145,9 @@ func (s *CounterSummary) add(c *counted) {
 	}
 	for _, f := range c.functions {
 		if f.synthetic {
-			*fields[f.name] += f.uj
+			if field := fields[f.name]; field != nil { // pprofile.Prefetch has joules and no counts
+				*field += f.uj
+			}
 			continue
 		}
 		if f.uj == 0 && f.ns == 0 {

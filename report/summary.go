@@ -19,7 +19,7 @@ const none = "none"
 // there is no energy source.
 //
 // The joules of all Functions, which are own and not cumulative ones, and the
-// joules of the six fields below them add up to those of the domains that are
+// joules of the six fields below them (seven with PrefetchWriteBackJoules) add up to those of the domains that are
 // InEnergy.
 type Summary struct {
 	Version     int         `json:"version"` // 1
@@ -46,6 +46,8 @@ type Summary struct {
 	LostJoules         *float64 `json:"lost_joules,omitempty"`         // lost samples
 	UnattributedJoules *float64 `json:"unattributed_joules,omitempty"` // what nothing explains
 	IdleJoules         *float64 `json:"idle_joules,omitempty"`         // CPU time nobody used, method share only
+	// PrefetchWriteBackJoules are of what memory controllers counted beyond the sampled loads, absent where they did not.
+	PrefetchWriteBackJoules *float64 `json:"prefetch_write_back_joules,omitempty"`
 
 	// Functions are all functions that occur in a stack, by joules, then
 	// cpu_seconds, both falling, then name and process.
@@ -233,7 +235,11 @@ func (s *Summary) addSynthetic(p *profile.Profile, energy int) {
 		*field = new(float64)
 	}
 	for _, sample := range p.Sample {
-		if name, ok := pprofile.IsSynthetic(sample); ok {
+		switch name, ok := pprofile.IsSynthetic(sample); {
+		case name == pprofile.Prefetch && ok:
+			joules := float64(sample.Value[energy]) / 1e6
+			s.PrefetchWriteBackJoules = &joules
+		case ok:
 			**fields[name] = float64(sample.Value[energy]) / 1e6
 		}
 	}

@@ -70,13 +70,30 @@ func (f *reportFlags) show(c *cobra.Command, path string) error {
 	if f.counter != "" {
 		return f.showCounts(c, path, p)
 	}
+	if accesses, ok := report.ReadAccesses(p, report.By(f.by)); ok {
+		if f.sort != "" {
+			return fmt.Errorf("%s: --sort %s: memory accesses are sorted by joules, then by cycles", path, f.sort)
+		}
+		return f.print(c, accesses)
+	}
 	table := report.ReadTableBy(p, report.By(f.by))
 	if f.sort != "" {
 		if err := table.Sort(f.sort); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
+	return f.print(c, &table)
+}
+
+// printed is a table in its two forms.
+type printed interface {
+	Text(w io.Writer, rows, width int) error
+	JSON(w io.Writer, rows int) error
+}
+
+func (f *reportFlags) print(c *cobra.Command, table printed) error {
 	out := bufio.NewWriter(c.OutOrStdout())
+	var err error
 	if f.json {
 		err = table.JSON(out, f.rows)
 	} else {
@@ -97,19 +114,7 @@ func (f *reportFlags) showCounts(c *cobra.Command, path string, p *profile.Profi
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	out := bufio.NewWriter(c.OutOrStdout())
-	if f.json {
-		err = counts.JSON(out, f.rows)
-	} else {
-		err = counts.Text(out, f.rows, terminalWidth(os.Stdout))
-	}
-	if err == nil {
-		err = out.Flush()
-	}
-	if err != nil {
-		return fmt.Errorf("writing the report: %w", err)
-	}
-	return nil
+	return f.print(c, counts)
 }
 
 // maxProfile bounds what a profile may unpack to: a few hundred times what the
