@@ -170,7 +170,9 @@ func (r *recording) checkOpened() error {
 }
 
 // opened lists what was opened. The ids of a leader are among those of its member, in
-// whose name a reader of the records takes what they say.
+// whose name a reader of the records takes what they say. Those of energy stamps, which are
+// no records of the recording, are the clock's: a LOST record is in the name of whichever event
+// finds the room, and perf refuses a file with an id that it does not know.
 func (r *recording) opened() []Opened {
 	all := make([]Opened, len(r.opt.Events), len(r.opt.Events)+1)
 	for i, e := range r.opt.Events {
@@ -188,6 +190,9 @@ func (r *recording) opened() []Opened {
 			all[i].Attr = r.attr(of.event, of.pid)
 		}
 		all[i].IDs = append(all[i].IDs, id)
+	}
+	for id := range r.stampID {
+		all[0].IDs = append(all[0].IDs, id)
 	}
 	for i := range all {
 		slices.Sort(all[i].IDs)

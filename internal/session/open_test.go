@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -34,6 +35,26 @@ func TestCallchainWithoutKernel(t *testing.T) {
 		if got := a.Flags & without; got != c.want {
 			t.Errorf("%s: flags %#x, want %#x", c.name, got, c.want)
 		}
+	}
+}
+
+// Every id that a record can have is an event's: perf refuses files with others.
+func TestOpenedHasAllIDs(t *testing.T) {
+	r := leading(t)
+	if err := r.openOn(0, 0); err != nil {
+		t.Fatal(err)
+	}
+	const stamp = 1 << 40
+	r.stampID = map[uint64]bool{stamp: true}
+	clock, faults := r.events[0], r.events[1]
+	all := r.opened()
+	for i, want := range [][]uint64{{clock.ID, stamp}, {faults.leader.ID, faults.ID}} {
+		if !slices.Equal(all[i].IDs, want) {
+			t.Errorf("%s has ids %v, want %v", all[i].Name, all[i].IDs, want)
+		}
+	}
+	if a := all[1].Attr; a.Config != unix.PERF_COUNT_SW_PAGE_FAULTS || a.Flags&perfring.FlagDisabled != 0 {
+		t.Errorf("attributes %+v, want those of the member", a)
 	}
 }
 
