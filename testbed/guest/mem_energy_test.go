@@ -56,8 +56,8 @@ func walkers(seconds float64, functions string) []string {
 		"-threads", fmt.Sprint(strings.Count(functions, ",") + 1), "-burst", "50ms-300ms", "-nap", "20ms-200ms", "-functions", functions}
 }
 
-// Two threads walk an array each at the same time, one in memory and one in cache: the joules
-// of memory are the first one's alone.
+// Threads walk an array each at the same time, in memory, in memory behind CXL, which costs more, and
+// in cache: the joules of memory are those of the first two alone.
 func TestMemEnergyOfWalks(t *testing.T) {
 	only(t, "icx-6.1")
 	const static = 2 // watts
@@ -66,15 +66,59 @@ func TestMemEnergyOfWalks(t *testing.T) {
 	elsewhere(t)
 	reload(t, "simpmu", "imc=0") // its counters are those of no walk
 	openBooks(t)
-	r := memTables(t, append([]string{"--ldlat", "3"}, walkers(6, "stream=3000:8000:5,lookup=3000:0:3")...)...)
-	truth := readBooks(t).functions["stream"].dram
+	r := memTables(t, append([]string{"--ldlat", "3"}, walkers(6, "stream=3000:8000:5,lookup=3000:0:3,parse=3000:14000:13")...)...)
+	truth := readBooks(t).functions
 	total, joules := dramAddsUp(t, r), dramOf(r)
-	t.Logf("stream drew %.3f J and has %.3f J, lookup has %.3f J; of %.3f J in %.3f s; %v", truth, joules["main.stream"], joules["main.lookup"], total, r.Seconds, r.Synthetic)
-	near(t, "main.stream", joules["main.stream"], truth, 0.05)
-	if joules["main.lookup"] > 0.01*truth {
+	for name, level := range map[string]string{"stream": "DRAM", "parse": "CXL"} {
+		is := truth[name].dram
+		t.Logf("%s drew %.3f J and has %.3f J of %.3f J in %.3f s", name, is, joules["main."+name], total, r.Seconds)
+		near(t, "main."+name, joules["main."+name], is, 0.05)
+		ofLevel(t, r, "main."+name, level, is)
+	}
+	if joules["main.lookup"] > 0.01*truth["stream"].dram {
 		t.Errorf("main.lookup has %.3f J, it walked a cache", joules["main.lookup"])
 	}
-	near(t, "all", total, static*r.Seconds+truth, 0.01)
+	near(t, "all", total, static*r.Seconds+truth["stream"].dram+truth["parse"].dram, 0.01)
+}
+
+// ofLevel wants nearly all of these joules in a function's row of a level.
+func ofLevel(t *testing.T, r *memory.Result, function, level string, joules float64) {
+	t.Helper()
+	for _, f := range r.Functions {
+		if f.Function == function && f.Level == level {
+			near(t, function+" of "+level, *f.Joules, joules, 0.05)
+			return
+		}
+	}
+	t.Errorf("%s has no row of %s: %+v", function, level, r.Functions)
+}
+
+// What memory controllers count beyond the sampled loads is nobody's: prefetches and write-backs.
+func TestMemPrefetch(t *testing.T) {
+	only(t, "icx-6.1", "spr-6.12")
+	quiet(t)
+	param(t, "simrapl", "dram_mw", "10000") // whatever runs: shares of joules are those of lines
+	elsewhere(t)
+	traffic := 0.0 // lines per ms: four controllers' reads and writes
+	for box := range 4 {
+		traffic += boxRate(0xcf05, box, 0) + boxRate(0xf005, box, 0)
+	}
+	// All levels, which are those of the lines one after another, have their turn within 6 ms: in each 10 ms, by which
+	// joules are shared, memory serves the same part of the loads.
+	r := memTables(t, "-c", "30000", "--user", "-g", "none", "--ldlat", "3", "-t", "load", "--attribution", "share", "--",
+		"workload", "-threads", "1", "-naps", "0", "-seconds", "1", "-functions", "stream=3000:0:line")
+	total := dramAddsUp(t, r)
+	share := map[string]float64{}
+	for _, s := range r.Synthetic {
+		share[s.Name] = s.Joules / total
+	}
+	moved := 64 * traffic * 1000 * r.Seconds
+	want := 1 - float64(r.Total.MemoryBytes)/moved
+	t.Logf("%.3f GB are of loads, %.3f GB were moved in %.3f s; shares %v, want %.3f; notes %q", float64(r.Total.MemoryBytes)/1e9, moved/1e9, r.Seconds, share, want, r.Notes)
+	if got := share["[prefetch and write-back]"]; math.Abs(got-want) > 0.02 || got < 0.3 {
+		t.Errorf("prefetches and write-backs have %.3f of the joules, want %.3f", got, want)
+	}
+	near(t, "main.stream", dramOf(r)["main.stream"], (1-want)*total, 0.05)
 }
 
 // A thread of package 0 walks memory of package 1, and another one memory near it: each has
@@ -96,11 +140,7 @@ func TestMemEnergyOfRemoteWalk(t *testing.T) {
 		is := truth.functions[name].dram
 		t.Logf("%s drew %.3f J and has %.3f J of %.3f J", name, is, joules["main."+name], total)
 		near(t, "main."+name, joules["main."+name], is, 0.05)
-		if !slices.ContainsFunc(r.Functions, func(f memory.FunctionRow) bool {
-			return f.Function == "main."+name && f.Level == level && *f.Joules > 0.9*is
-		}) {
-			t.Errorf("main.%s has no row of %s with its joules: %+v", name, level, r.Functions)
-		}
+		ofLevel(t, r, "main."+name, level, is)
 	}
 	if p := truth.packages[1]; math.Abs(p.dramFunctions-truth.functions["stream"].dram) > 1e-6 {
 		t.Errorf("package 1 gave %.3f J of its memory, want what stream drew", p.dramFunctions)
