@@ -49,6 +49,10 @@ func (k *keeper) between(sink session.Sink, out *output, opt *session.Options) (
 	}
 	k.Writer, k.out = w, out
 	opt.Tap = w.Tap
+	// perf script prints a field only where the first event of a type has it, and of software events that is the clock.
+	for _, e := range opt.Events {
+		opt.Events[0].SampleFormat |= e.SampleFormat
+	}
 	return w, nil
 }
 
