@@ -36,8 +36,7 @@ func newAccesses() accesses {
 
 // accessOf returns the number of what a sample of an event says of its access, none if it is of no event with addresses.
 // Beyond the limit of stacks addresses are told apart no more, and beyond the second nothing is: ok is false then.
-func (c *Collector) accessOf(s *perfring.Sample, event int) (id int32, ok bool) {
-	e := &c.opt.Events[event]
+func (c *Collector) accessOf(s *perfring.Sample, e *Event) (id int32, ok bool) {
 	a := &c.accesses
 	id = none
 	if e.Memory {
@@ -45,7 +44,7 @@ func (c *Collector) accessOf(s *perfring.Sample, event int) (id int32, ok bool) 
 			return none, false
 		}
 	}
-	if !c.opt.Memory.Addresses || !e.Memory && !e.Address {
+	if !c.opt.Memory.Addresses {
 		return id, true
 	}
 	place := dataAddress{id, s.Addr}

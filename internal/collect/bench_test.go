@@ -75,6 +75,40 @@ func BenchmarkSample(b *testing.B) {
 	}
 }
 
+// Loads come with a data source and an address each.
+func BenchmarkAccess(b *testing.B) {
+	for _, addresses := range []bool{false, true} {
+		b.Run(fmt.Sprintf("addresses=%v", addresses), func(b *testing.B) {
+			opt := weighed(attribution.Proportional)
+			opt.Memory.Addresses = addresses
+			s, samples := busyStream(b, 16, 1000, opt)
+			for i, r := range samples {
+				r.DataSrc, r.Addr, r.Weight = []uint64{ramHit, l3Hit, pmemHit, storeHit}[i%4], uint64(i)<<6, 300
+				r.Misc |= perfring.MiscExactIP
+			}
+			round := func() {
+				for i := range 250 {
+					r := samples[(int(s.now/ms)+i)%len(samples)]
+					s.now += ms
+					r.Time = s.now
+					s.Record(r, 0, 1)
+				}
+				s.Energy(0, int64(s.now), float64(s.now)/second)
+				s.Energy(1, int64(s.now), float64(s.now)/second)
+				s.Advance(int64(s.now))
+			}
+			for range 20 {
+				round()
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				round()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*250), "ns/sample")
+		})
+	}
+}
+
 func BenchmarkNewStack(b *testing.B) {
 	s, samples := busyStream(b, 30, 1, Options{MaxStacks: maxMaxStacks})
 	chain := samples[0].Callchain

@@ -220,7 +220,9 @@ func (c *Collector) ran(state *cpuState, id int32, cpu int, time int64, period u
 		state.ran.add(from, time, float64(p))
 	}
 	c.weighing.ns += float64(p)
-	c.energy.busy(c.energy.timed, attribution.Key(id), cpu, from, time, float64(p))
+	if len(c.energy.timed) > 0 {
+		c.energy.busy(c.energy.timed, attribution.Key(id), cpu, from, time, float64(p))
+	}
 	if c.weighing.event == c.clock {
 		c.energy.busy(c.energy.weighed, attribution.Key(id), cpu, from, time, float64(p))
 	}

@@ -46,8 +46,11 @@ func (c *Collector) sample(state *cpuState, s *perfring.Sample, cpu, event int) 
 		}
 		return
 	}
-	access, ok := c.accessOf(s, event)
-	id := c.stackOf(s, chain, access, ok)
+	access, room := int32(none), true
+	if e.Memory || e.Address {
+		access, room = c.accessOf(s, e)
+	}
+	id := c.stackOf(s, chain, access, room)
 	st := &c.stacks.list[id]
 	switch {
 	case e.Memory:
