@@ -1,6 +1,7 @@
 package session
 
 import (
+	"maps"
 	"time"
 
 	"github.com/energyprof/energyprof/perfring"
@@ -104,4 +105,27 @@ func (r *recording) booked() []perfring.EventBooks {
 		}
 	}
 	return all
+}
+
+// settleLosses compares what the kernel counted with what the rings told: a
+// LOST record is written only when a later record finds room, so what was lost
+// last is in no ring.
+func (r *recording) settleLosses() {
+	lost := maps.Clone(r.account.lost)
+	for _, e := range r.readAll() {
+		lost[e.CPU] += e.count.Lost
+		if e.index == 0 {
+			r.result.Ran += time.Duration(e.count.Running)
+		}
+	}
+	for cpu, n := range lost {
+		if n <= r.lostSeen[cpu] {
+			continue
+		}
+		rec := &perfring.Lost{Lost: n - r.lostSeen[cpu]}
+		rec.Type = perfring.RecordLost
+		rec.Time = uint64(r.result.End)
+		r.books.Count(rec, cpu)
+		r.sink.Record(rec, cpu, -1)
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"math"
 	"os"
 	"slices"
@@ -300,29 +299,6 @@ func (r *recording) stop() {
 			grace = signalGrace
 		}
 		r.reap(grace)
-	}
-}
-
-// settleLosses compares what the kernel counted with what the rings told: a
-// LOST record is written only when a later record finds room, so what was lost
-// last is in no ring.
-func (r *recording) settleLosses() {
-	lost := maps.Clone(r.account.lost)
-	for _, e := range r.readAll() {
-		lost[e.CPU] += e.count.Lost
-		if e.index == 0 {
-			r.result.Ran += time.Duration(e.count.Running)
-		}
-	}
-	for cpu, n := range lost {
-		if n <= r.lostSeen[cpu] {
-			continue
-		}
-		rec := &perfring.Lost{Lost: n - r.lostSeen[cpu]}
-		rec.Type = perfring.RecordLost
-		rec.Time = uint64(r.result.End)
-		r.books.Count(rec, cpu)
-		r.sink.Record(rec, cpu, -1)
 	}
 }
 
