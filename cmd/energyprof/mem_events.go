@@ -60,7 +60,21 @@ func (f *memFlags) events(fs pmu.FS) (e memEvents, err error) {
 			return e, err
 		}
 	}
+	if f.perfData != "" {
+		e.session[0].SampleFormat = fieldsOfAll(e.session)
+	}
 	return e, nil
+}
+
+// fieldsOfAll are the fields that any of the events has. perf script prints a field of all events of a file or of none.
+func fieldsOfAll(events []session.Event) (fields perfring.SampleFormat) {
+	for _, e := range events {
+		fields |= e.SampleFormat
+	}
+	if fields&perfring.SampleWeightStruct != 0 {
+		fields &^= perfring.SampleWeight // no event may have both
+	}
+	return fields
 }
 
 // samplers are what the kernel accepted.

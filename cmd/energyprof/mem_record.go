@@ -35,8 +35,8 @@ func (f *memFlags) record(args []string) error {
 		return err
 	}
 	nodes, err := memory.OpenNodes("/sys", "/proc")
-	if err != nil {
-		return err
+	if err != nil { // nil Nodes know nothing, and all else is as it was
+		r.remarks = append(r.remarks, "the NUMA nodes of addresses are not known: "+reason(err))
 	}
 	out, err := f.openOutput(len(args) > 0)
 	if err != nil {

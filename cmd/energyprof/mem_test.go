@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -142,19 +143,13 @@ func TestMemWatched(t *testing.T) {
 	})
 	t.Run("perf", func(t *testing.T) {
 		needPerf(t)
-		dump, err := exec.Command("perf", "script", "-D", "-i", data).Output()
+		text, err := exec.Command("perf", "script", "-G", "-F", "event,addr,ip,sym", "-i", data).Output()
 		if err != nil {
 			t.Fatalf("perf script: %v", err)
 		}
-		if n := strings.Count(string(dump), fmt.Sprintf(" period: 1 addr: %#x\n", address)); n != writes {
-			t.Errorf("perf finds %d samples at %#x, want %d", n, address, writes)
-		}
-		frames, err := exec.Command("perf", "script", "-G", "-F", "event,ip,sym", "-i", data).Output()
-		if err != nil {
-			t.Fatalf("perf script: %v", err)
-		}
-		if n := len(regexp.MustCompile(regexp.QuoteMeta(event)+`:\s+[0-9a-f]+ main\.write\n`).FindAll(frames, -1)); n != writes {
-			t.Errorf("perf finds %d samples in main.write, want %d\n%.300s", n, writes, frames)
+		sample := fmt.Sprintf(`%s:\s+%x\s+[0-9a-f]+ main\.write\n`, regexp.QuoteMeta(event), address)
+		if n := len(regexp.MustCompile(sample).FindAll(text, -1)); n != writes {
+			t.Errorf("perf finds %d samples at %#x in main.write, want %d\n%.300s", n, address, writes, text)
 		}
 	})
 }
@@ -241,6 +236,34 @@ func TestMemLost(t *testing.T) {
 	}
 	if len(r.Notes) == 0 {
 		t.Errorf("no note of what was lost; stderr %s", stderr)
+	}
+}
+
+// Two CPUs that write to two variables of one cache line are seen to share it falsely, without any PMU.
+func TestMemFalseSharing(t *testing.T) {
+	needSampling(t)
+	if runtime.NumCPU() < 2 {
+		t.Skip("there is one CPU")
+	}
+	program := buildGo(t, "touch")
+	const line, writes = 64, 2000
+	at := (addressOf(t, program, "main.counters") + line - 1) / line * line
+	r, _, _ := memJSON(t, 0, "--energy", "none", "-e", fmt.Sprintf("mem:%#x/8:w", at+8), "-e", fmt.Sprintf("mem:%#x/8:w", at+40),
+		"-o", filepath.Join(t.TempDir(), "out.pb.gz"), "--", program, "shared", strconv.Itoa(writes))
+	if len(r.Lines) != 1 || r.Lines[0].Address != fmt.Sprintf("%#x", at) || r.Lines[0].Sharing != memory.FalselyShared || r.Lines[0].Samples != 2*writes {
+		t.Fatalf("lines %+v, want %#x alone, falsely shared", r.Lines, at)
+	}
+	offsets := r.Lines[0].Offsets
+	for i, want := range []struct {
+		offset   int
+		function string
+	}{{8, "main.left"}, {40, "main.right"}} {
+		if len(offsets) != 2 || offsets[i].Offset != want.offset || !slices.Equal(offsets[i].Functions, []string{want.function}) || offsets[i].Samples != writes {
+			t.Errorf("offsets %+v: want %d to be of %s", offsets, want.offset, want.function)
+		}
+	}
+	if len(offsets) == 2 && (offsets[0].WrittenOn == offsets[1].WrittenOn || offsets[0].WrittenOn == "") {
+		t.Errorf("both are written on CPU %q", offsets[0].WrittenOn)
 	}
 }
 
