@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/energyprof/energyprof/internal/pmu"
 	"github.com/energyprof/energyprof/perfring"
 )
 
@@ -100,5 +101,50 @@ func TestLostSamplesAreBooked(t *testing.T) {
 	}
 	if b := r.booked(); b[0].LostSamples != 5 || b[1].LostSamples != 7 {
 		t.Errorf("books %+v, want 5 dropped of the first and 7 of the second", b)
+	}
+}
+
+// What the kernel counted is settled once for everything that was opened, also where it was closed.
+func TestCountsAreSettled(t *testing.T) {
+	events := []Event{{Event: pmu.Event{Name: "cpu-clock"}, Frequency: 1}, {Event: pmu.Event{Name: "loads"}, Period: 1}}
+	loads := func(pid, cpu int) openEvent {
+		return openEvent{Event: &perfring.Event{PID: pid, CPU: cpu}, index: 1}
+	}
+	count := perfring.Count{Value: 100, Enabled: 40, Running: 7, Lost: 3}
+	for name, test := range map[string]struct {
+		opt    Options
+		settle func(r *recording)
+		want   perfring.EventBooks
+	}{
+		"a task, which is on the CPU for a part of the time": {Options{Command: []string{"true"}}, func(r *recording) {
+			r.settle(loads(5, 0), count, 10)
+			r.settle(loads(5, 1), count, 5) // the clock was a little late
+		}, perfring.EventBooks{HasCount: true, Counted: 200, Enabled: 17, Running: 14, HasLost: true, Lost: 6}},
+		"a CPU": {Options{All: true}, func(r *recording) { r.settle(loads(-1, 0), count, 10) },
+			perfring.EventBooks{HasCount: true, Counted: 100, Enabled: 40, Running: 7, HasLost: true, Lost: 3}},
+		"a thread that counts twice": {Options{PIDs: []int{5}}, func(r *recording) {
+			r.targets = &targets{redundant: map[onCPU]bool{{6, 0}: true}}
+			r.settle(loads(5, 0), count, 10)
+			r.settle(loads(6, 0), count, 10)
+		}, perfring.EventBooks{HasCount: true, Counted: 100, Enabled: 10, Running: 7, HasLost: true, Lost: 6}},
+		"processes picked out of all": {Options{PIDs: []int{5}}, func(r *recording) {
+			r.targets = &targets{everyone: true}
+			r.settle(loads(-1, 0), count, 10)
+		}, perfring.EventBooks{HasLost: true, Lost: 3}},
+		"one that could not be read": {Options{All: true}, func(r *recording) {
+			r.settle(loads(-1, 0), count, 10)
+			r.unread(loads(-1, 1))
+		}, perfring.EventBooks{HasLost: true, Lost: 3}},
+		"a kernel that counts no losses": {Options{All: true}, func(r *recording) {
+			r.features.readLost = false
+			r.settle(loads(-1, 0), perfring.Count{Value: 1, Enabled: 1, Running: 1}, 1)
+		}, perfring.EventBooks{HasCount: true, Counted: 1, Enabled: 1, Running: 1}},
+	} {
+		r := &recording{opt: test.opt, features: features{readLost: true}, account: newAccount(events)}
+		test.settle(r)
+		test.want.Name = "loads"
+		if got := r.booked()[1]; got != test.want {
+			t.Errorf("%s: books %+v, want %+v", name, got, test.want)
+		}
 	}
 }
