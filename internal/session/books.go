@@ -54,10 +54,11 @@ func (r *recording) settleClosing(e openEvent) {
 	r.settle(e, count, time.Duration(count.Running))
 }
 
-// unread notes that the count of an event is not complete.
+// unread notes that what the kernel counted of an event is not complete.
 func (r *recording) unread(e openEvent) {
 	if e.index != sidebandEvent {
-		r.account.events[e.index].HasCount = false
+		b := &r.account.events[e.index]
+		b.HasCount, b.HasLost = false, false
 	}
 }
 
@@ -94,8 +95,8 @@ func (r *recording) booked() []perfring.EventBooks {
 	all := r.account.events
 	for i := range all {
 		b := &all[i]
-		if !r.features.readLost {
-			b.HasLost, b.Lost = false, 0
+		if b.HasLost = b.HasLost && r.features.readLost; !b.HasLost {
+			b.Lost = 0
 		}
 		if r.targets != nil && r.targets.everyone {
 			b.HasCount = false // it is of all processes
