@@ -161,8 +161,9 @@ func TestMemWalks(t *testing.T) {
 		reload(t, "simpmu", "aux=1") // as it is on that processor
 	}
 	const period, level = 164_002, 3
-	file := filepath.Join(scratch(t), "perf.data")
-	text := mem(t, "--samples", "--ldlat", "3", "-c", strconv.Itoa(period), "--user", "-g", "none", "--energy", "none", "--perf-data", file, "--",
+	dir := scratch(t)
+	file, profile := filepath.Join(dir, "perf.data"), filepath.Join(dir, "profile.pb.gz")
+	text := mem(t, "-o", profile, "--samples", "--ldlat", "3", "-c", strconv.Itoa(period), "--user", "-g", "none", "--energy", "none", "--perf-data", file, "--",
 		"workload", "-mute", "-each", "-seconds", "0.5", "-naps", "0", "-functions", fmt.Sprintf("stream=1:0:line,lookup=1:0:%d", level))
 	w := walks(t, text, level)
 	if again := mem(t, "--samples", "-i", file); again != text {
@@ -172,6 +173,7 @@ func TestMemWalks(t *testing.T) {
 	memFunctions(t, r, w, period)
 	memPages(t, r, w, period)
 	memLines(t, r, w)
+	memProfile(t, profile, w, period)
 	if os.Getenv(guestEnv) == "icx-6.1" {
 		memPerf(t, file, samplesIn(t, text))
 	}

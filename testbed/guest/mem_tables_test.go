@@ -5,10 +5,14 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/pprof/profile"
 
 	"github.com/energyprof/energyprof/internal/memory"
 )
@@ -164,6 +168,66 @@ func memLines(t *testing.T, r *memory.Result, w walked) {
 	}
 }
 
+// memProfile wants the profile to have the walks' loads, stores and latencies, by function and what
+// the data source says.
+func memProfile(t *testing.T, file string, w walked, period int64) {
+	t.Helper()
+	f, err := os.Open(file)
+	must(t, err)
+	defer f.Close()
+	p, err := profile.Parse(f)
+	must(t, err)
+	column := map[string]int{}
+	for i, typ := range p.SampleType {
+		column[typ.Type+"/"+typ.Unit] = i
+	}
+	type place struct{ function, level, snoop, tlb, locked string }
+	type values struct{ loads, stores, latency int64 }
+	got, want := map[place]values{}, map[place]values{}
+	for _, s := range p.Sample {
+		if len(s.Location) == 0 || len(s.Location[0].Line) == 0 || w.base[s.Location[0].Line[0].Function.Name] == 0 || s.Label["data_src"] == nil {
+			continue
+		}
+		at := place{s.Location[0].Line[0].Function.Name, s.Label["data_src"][0], s.Label["snoop"][0], s.Label["tlb"][0], s.Label["locked"][0]}
+		v := got[at]
+		v.loads += s.Value[column["loads/count"]]
+		v.stores += s.Value[column["stores/count"]]
+		v.latency += s.Value[column["latency/cycles"]]
+		got[at] = v
+		if s.NumLabel["address"] != nil {
+			t.Errorf("a sample of %v has its address, which nobody asked for", at)
+		}
+	}
+	for _, s := range w.samples {
+		if w.base[s.function] == 0 {
+			continue
+		}
+		words := s.words()
+		at := place{s.function, words["LVL"], words["SNP"], words["TLB"], words["LCK"]}
+		v := want[at]
+		if s.store {
+			v.stores += period
+		} else {
+			v.loads += period
+		}
+		v.latency += period * int64(s.cycles)
+		want[at] = v
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(place{}, values{})); diff != "" {
+		t.Errorf("the profile (-want +got):\n%s", diff)
+	}
+}
+
+// words are what the source of a sample says of each field.
+func (s *sampled) words() map[string]string {
+	words := map[string]string{}
+	for word := range strings.SplitSeq(s.source[1:], "|") {
+		name, text, _ := strings.Cut(word, " ")
+		words[name] = strings.TrimSpace(text)
+	}
+	return words
+}
+
 // memPerf wants Debian's perf to sum the file up as these samples come to: perf mem report, by
 // address, which is perf report --mem-mode.
 func memPerf(t *testing.T, file string, samples []sampled) {
@@ -172,11 +236,7 @@ func memPerf(t *testing.T, file string, samples []sampled) {
 	want := map[place]int{}
 	level := map[place]string{}
 	for _, s := range samples {
-		part := map[string]string{}
-		for word := range strings.SplitSeq(s.source[1:], "|") {
-			name, text, _ := strings.Cut(word, " ")
-			part[name] = strings.TrimSpace(text)
-		}
+		part := s.words()
 		p := place{fmt.Sprintf("%#x", s.addr), part["SNP"], part["TLB"], part["LCK"]}
 		want[p]++
 		level[p] = part["LVL"]
