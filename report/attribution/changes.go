@@ -21,6 +21,8 @@ type changes struct {
 	starts, alone []float64 // by unit: changes from idle, and those with no other CPU busy
 
 	list []change // see sorted
+
+	drawn bool // the samples are draws, see Sampled
 }
 
 // pair is how often one of two units follows the other: in the next sample, and in

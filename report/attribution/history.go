@@ -43,7 +43,7 @@ type seriesHistory struct {
 const maxSlices = 1 << 19
 
 func newHistory(g *group, f *functions, core []int32) *history {
-	h := &history{functions: f, limit: maxSlices, changes: changes{pairs: map[[2]int32]*pair{}}}
+	h := &history{functions: f, limit: maxSlices, changes: changes{pairs: map[[2]int32]*pair{}, drawn: f.sampled != nil}}
 	cpus := g.tracks[0].CPUs
 	for _, t := range g.tracks {
 		t.history = newSeriesHistory(t, newCutter(f, cpus, core))

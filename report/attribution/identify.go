@@ -65,7 +65,7 @@ func identify(r *rows, m model, c *changes, pool int) (*identified, bool) {
 		f, ok := p.solve()
 		id.fit = f
 		if v, noisy := f.leastTold(); v != nil {
-			if noisy && id.matters(r, c, v) {
+			if noisy && !c.drawn && id.matters(r, c, v) {
 				// Samples are so far apart that their errors drown a term which is there all
 				// the same. The correction for the errors is taken back as far as it takes.
 				id.damping *= 0.8
