@@ -2,8 +2,6 @@ package main
 
 import (
 	"bufio"
-	"compress/gzip"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/energyprof/energyprof/report"
+	"github.com/energyprof/energyprof/report/pprofile"
 )
 
 func newReport() *cobra.Command {
@@ -117,10 +116,6 @@ func (f *reportFlags) showCounts(c *cobra.Command, path string, p *profile.Profi
 	return f.print(c, counts)
 }
 
-// maxProfile bounds what a profile may unpack to: a few hundred times what the
-// largest recording writes.
-const maxProfile = 1 << 30
-
 func readProfileFile(path string) (*profile.Profile, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -130,36 +125,11 @@ func readProfileFile(path string) (*profile.Profile, error) {
 	if info, err := f.Stat(); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("%s: %w", path, unix.EISDIR)
 	}
-	data, err := readUnpacked(f)
+	p, err := pprofile.Read(f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	p, err := profile.ParseData(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s is not a pprof profile: %w", path, err)
-	}
 	return p, nil
-}
-
-// readUnpacked reads a file, through gzip if it is packed, within bounds.
-func readUnpacked(f io.Reader) ([]byte, error) {
-	r := bufio.NewReader(f)
-	var in io.Reader = r
-	if magic, err := r.Peek(2); err == nil && magic[0] == 0x1f && magic[1] == 0x8b {
-		if in, err = gzip.NewReader(r); err != nil {
-			return nil, err
-		}
-	}
-	data, err := io.ReadAll(io.LimitReader(in, maxProfile+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(data) == 0:
-		return nil, errors.New("empty, not a profile")
-	case len(data) > maxProfile:
-		return nil, errors.New("larger than any profile")
-	}
-	return data, nil
 }
 
 // terminalWidth is the width of a terminal in characters, 0 if f is none.

@@ -1,0 +1,172 @@
+package runs
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/energyprof/energyprof/report/gate"
+)
+
+// Renamed is a library that has another name on the new side, as app-v1 and app-v2.
+type Renamed struct{ Old, New string }
+
+// Matched is two sets ready to be compared.
+type Matched struct {
+	Old, New  []gate.Run
+	Paired    bool      // Old[i] and New[i] ran one after the other, as a pair of bench --ab
+	Libraries []Renamed // brought under the new name
+	Notes     []string
+}
+
+// Match prepares two sets for a comparison: functions have the same key on both sides where they are the same. A library
+// that only one side has is taken for the one that only the other side has if they have most functions in common. Where
+// one side is summaries, whose functions have no libraries, the other's lose them. Neither set is changed.
+func Match(old, new *Set, total Total) Matched {
+	m := Matched{Old: old.Gate(total), New: new.Gate(total)}
+	m.pair(old, new)
+	if old.Libraries != new.Libraries {
+		m.Notes = append(m.Notes, "functions are matched by name alone: a summary does not tell their libraries")
+		none := func(gate.Key) string { return "" }
+		m.Old, m.New = relabel(m.Old, none), relabel(m.New, none)
+		return m
+	}
+	m.Libraries = renamed(m.Old, m.New)
+	if len(m.Libraries) > 0 {
+		to := map[string]string{}
+		for _, r := range m.Libraries {
+			to[r.Old] = r.New
+		}
+		m.Old = relabel(m.Old, func(k gate.Key) string {
+			if name, ok := to[k.Library]; ok {
+				return name
+			}
+			return k.Library
+		})
+	}
+	return m
+}
+
+// pair finds out whether the sets are the two sides of one bench --ab, and leaves out runs whose other one is missing.
+func (m *Matched) pair(old, new *Set) {
+	if old.Manifest == nil || new.Manifest == nil || old.Manifest.Pair == nil || new.Manifest.Pair == nil {
+		return
+	}
+	a, b := old.Manifest.Pair, new.Manifest.Pair
+	if a.Seed != b.Seed || a.Side == b.Side || !slices.Equal(a.Other, new.Manifest.Command) || !slices.Equal(b.Other, old.Manifest.Command) {
+		return
+	}
+	m.Paired = true
+	both := func(s, other *Set, runs []gate.Run) []gate.Run {
+		var kept []gate.Run
+		for i, number := range s.numbers {
+			if slices.Contains(other.numbers, number) {
+				kept = append(kept, runs[i])
+			}
+		}
+		return kept
+	}
+	o, n := both(old, new, m.Old), both(new, old, m.New)
+	if left := len(m.Old) + len(m.New) - len(o) - len(n); left > 0 {
+		m.Notes = append(m.Notes, fmt.Sprintf("%d runs are left out, as the other one of their pair is missing", left))
+	}
+	m.Old, m.New = o, n
+}
+
+// relabel gives functions other libraries; those that become one are added up.
+func relabel(runs []gate.Run, library func(gate.Key) string) []gate.Run {
+	out := slices.Clone(runs)
+	for i := range out {
+		functions := make(map[gate.Key]gate.Amount, len(out[i].Functions))
+		for key, a := range out[i].Functions {
+			key.Library = library(key)
+			sum := functions[key] // NaN stays NaN
+			functions[key] = gate.Amount{Seconds: sum.Seconds + a.Seconds, Joules: sum.Joules + a.Joules, Cycles: sum.Cycles + a.Cycles}
+		}
+		out[i].Functions = functions
+	}
+	return out
+}
+
+// renamed pairs the libraries of one side alone by what share of their amounts is of functions that both have, the best
+// ones first.
+func renamed(old, new []gate.Run) []Renamed {
+	a, b := libraries(old), libraries(new)
+	type candidate struct {
+		Renamed
+		common float64
+	}
+	var all []candidate
+	for x, mine := range a {
+		if _, there := b[x]; there {
+			continue
+		}
+		for y, others := range b {
+			if _, there := a[y]; there {
+				continue
+			}
+			if common := mine.common(others); common > 0.5 {
+				all = append(all, candidate{Renamed{x, y}, common})
+			}
+		}
+	}
+	slices.SortFunc(all, func(p, q candidate) int {
+		return cmp.Or(cmp.Compare(q.common, p.common), cmp.Compare(p.Old, q.Old), cmp.Compare(p.New, q.New))
+	})
+	var out []Renamed
+	for _, c := range all {
+		if !slices.ContainsFunc(out, func(r Renamed) bool { return r.Old == c.Old || r.New == c.New }) {
+			out = append(out, c.Renamed)
+		}
+	}
+	return out
+}
+
+// library is the share of each function in what a library took.
+type library map[string]float64
+
+// libraries sums up what has a library that is a file, over all runs, by CPU time; without any by joules.
+func libraries(runs []gate.Run) map[string]library {
+	out := map[string]library{}
+	for i := range runs {
+		for key, a := range runs[i].Functions {
+			switch key.Library {
+			case "", kernel, vdso, jit:
+				continue
+			}
+			amount := a.Seconds
+			if amount != amount {
+				amount = a.Joules
+			}
+			if out[key.Library] == nil {
+				out[key.Library] = library{}
+			}
+			out[key.Library][key.Name] += amount
+		}
+	}
+	for _, l := range out {
+		sum := 0.0
+		for _, name := range slices.Sorted(maps.Keys(l)) {
+			sum += l[name]
+		}
+		for name := range l {
+			l[name] /= max(sum, 1e-9)
+		}
+	}
+	return out
+}
+
+// common is what share of both libraries is of functions of the same name: the smaller of the two.
+func (l library) common(other library) float64 {
+	share := func(a, b library) float64 {
+		sum := 0.0
+		for _, name := range slices.Sorted(maps.Keys(a)) {
+			if _, there := b[name]; there {
+				sum += a[name]
+			}
+		}
+		return sum
+	}
+	return min(share(l, other), share(other, l))
+}

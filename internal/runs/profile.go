@@ -1,0 +1,186 @@
+package runs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/energyprof/energyprof/report/gate"
+	"github.com/energyprof/energyprof/report/pprofile"
+)
+
+const modelType = pprofile.EnergyModelType
+
+// readProfile reads the amounts of one run from its profile.
+func readProfile(in io.Reader) (*amounts, error) {
+	p, err := pprofile.Read(in)
+	if err != nil {
+		return nil, err
+	}
+	return fromProfile(p)
+}
+
+// columns are where a profile has what is compared; below zero where it has no such thing.
+type columns struct {
+	energy, cpu int
+	cycles      []int // of each type of core
+}
+
+func fromProfile(p *profile.Profile) (*amounts, error) {
+	c, err := findColumns(p)
+	if err != nil {
+		return nil, err
+	}
+	a := &amounts{elapsed: float64(p.DurationNanos) / 1e9, functions: map[gate.Key]gate.Amount{}, libraries: true}
+	if c.energy >= 0 {
+		a.energy = p.SampleType[c.energy].Type
+	}
+	a.command = commandOf(p)
+	own := map[gate.Key]*integers{}
+	keys := map[*profile.Location]gate.Key{}
+	var total integers
+	var static int64 // microjoules
+	for _, s := range p.Sample {
+		amount := c.of(s)
+		if name, ok := pprofile.IsSynthetic(s); ok {
+			switch name {
+			case pprofile.Other:
+			case pprofile.Baseline, pprofile.Idle, pprofile.Unattributed:
+				static += amount.uj
+			default: // [lost], [package active], [prefetch and write-back]
+				total.add(amount)
+			}
+			continue
+		}
+		total.add(amount)
+		if len(s.Location) == 0 {
+			continue
+		}
+		leaf := s.Location[0]
+		key, known := keys[leaf]
+		if !known {
+			key = keyOf(leaf)
+			keys[leaf] = key
+		}
+		if own[key] == nil {
+			own[key] = new(integers)
+		}
+		own[key].add(amount)
+	}
+	for key, sum := range own {
+		a.functions[key] = c.amount(*sum)
+	}
+	a.total, a.static = c.amount(total), float64(static)/1e6
+	return a, nil
+}
+
+// integers are amounts as a profile has them, so that sums are exact in any order.
+type integers struct{ uj, ns, cycles int64 }
+
+func (a *integers) add(b integers) { a.uj, a.ns, a.cycles = a.uj+b.uj, a.ns+b.ns, a.cycles+b.cycles }
+
+func (c columns) of(s *profile.Sample) (a integers) {
+	if c.energy >= 0 {
+		a.uj = s.Value[c.energy]
+	}
+	if c.cpu >= 0 {
+		a.ns = s.Value[c.cpu]
+	}
+	for _, i := range c.cycles {
+		a.cycles += s.Value[i]
+	}
+	return a
+}
+
+// amount is a in seconds and joules.
+func (c columns) amount(a integers) gate.Amount {
+	out := gate.Amount{Seconds: gate.NotKnown, Joules: gate.NotKnown, Cycles: gate.NotKnown}
+	if c.energy >= 0 {
+		out.Joules = float64(a.uj) / 1e6
+	}
+	if c.cpu >= 0 {
+		out.Seconds = float64(a.ns) / 1e9
+	}
+	if len(c.cycles) > 0 {
+		out.Cycles = float64(a.cycles)
+	}
+	return out
+}
+
+// findColumns refuses what has other units: a number is compared with no number of another meaning.
+func findColumns(p *profile.Profile) (columns, error) {
+	c := columns{energy: -1, cpu: -1}
+	units := map[string]string{"cpu": "nanoseconds", pprofile.EnergyType: pprofile.EnergyUnit, modelType: pprofile.EnergyUnit}
+	index := map[string]int{}
+	var all []string
+	for i, t := range p.SampleType {
+		all = append(all, t.Type+"/"+t.Unit)
+		want := units[t.Type]
+		if strings.HasPrefix(t.Type, pprofile.DomainPrefix) {
+			want = pprofile.EnergyUnit
+		}
+		if want != "" && t.Unit != want {
+			return c, fmt.Errorf("%s is in %s, and is compared in %s alone", t.Type, t.Unit, want)
+		}
+		index[t.Type] = i
+	}
+	find := func(name string) int {
+		if i, ok := index[name]; ok {
+			return i
+		}
+		return -1
+	}
+	c.cpu = find("cpu")
+	_, measured := index[pprofile.EnergyType]
+	_, model := index[modelType]
+	switch {
+	case measured && model:
+		return c, errors.New("joules of a measurement and of an estimate in one profile")
+	case measured:
+		c.energy = find(pprofile.EnergyType)
+	case model:
+		c.energy = find(modelType)
+	case strings.HasPrefix(p.DefaultSampleType, pprofile.DomainPrefix): // no domain is part of a sum
+		c.energy = find(p.DefaultSampleType)
+	}
+	c.cycles = cycleColumns(p)
+	if c.energy < 0 && c.cpu < 0 {
+		return c, fmt.Errorf("it has neither joules nor CPU time: there is %s", strings.Join(all, ", "))
+	}
+	return c, nil
+}
+
+// cycleEvents are the names of CPU cycles, without modifiers, by the type of the cores that count them.
+var cycleEvents = map[string]string{
+	"cycles": "cpu", "cpu-cycles": "cpu", "cpu/cycles/": "cpu", "cpu/cpu-cycles/": "cpu",
+	"cpu_core/cycles/": "core", "cpu_core/cpu-cycles/": "core", "cpu_atom/cycles/": "atom", "cpu_atom/cpu-cycles/": "atom",
+}
+
+// cycleColumns finds cycles, one event for each type of core.
+func cycleColumns(p *profile.Profile) []int {
+	var found []int
+	var cores []string
+	for i, t := range p.SampleType {
+		name, _, _ := strings.Cut(t.Type, ":")
+		core, ok := cycleEvents[name]
+		if !ok || t.Unit != "count" || slices.Contains(cores, core) {
+			continue
+		}
+		cores, found = append(cores, core), append(found, i)
+	}
+	return found
+}
+
+// commandOf is the command as a profile of ours tells it, in one piece; nil where it does not.
+func commandOf(p *profile.Profile) []string {
+	for _, c := range p.Comments {
+		if command, ok := strings.CutPrefix(c, "command: "); ok {
+			return []string{command}
+		}
+	}
+	return nil
+}
