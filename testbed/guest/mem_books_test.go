@@ -109,8 +109,8 @@ func TestStatementsRefused(t *testing.T) {
 			"parse 1 1000001": unix.ERANGE, "parse 1 2 2": unix.ENXIO, "parse 1 2 8": unix.ENXIO,
 		},
 		simpmu: {
-			"": unix.EINVAL, "0x1000": unix.EINVAL, "0x1000 0": unix.EINVAL, "0x1000 100": unix.EINVAL, "0x1000 64 1 1": unix.EINVAL,
-			"0x1000 64 x": unix.EINVAL, "0x1000 64 16": unix.ERANGE, "0x1000 64 -1": unix.ERANGE, long: unix.EINVAL,
+			"": unix.EINVAL, "0x1000": unix.EINVAL, "0x1000 0": unix.EINVAL, "0x1000 100": unix.EINVAL, "0x1000 64 1 1 1": unix.EINVAL,
+			"0x1000 64 x": unix.EINVAL, "0x1000 64 16": unix.ERANGE, "0x1000 64 -1": unix.ERANGE, "0x1000 64 - x": unix.EINVAL, "0x1000 64 - 10000001": unix.ERANGE, long: unix.EINVAL,
 		},
 	} {
 		f, err := os.OpenFile(device, os.O_WRONLY, 0)

@@ -121,6 +121,42 @@ func TestMemPrefetch(t *testing.T) {
 	near(t, "main.stream", dramOf(r)["main.stream"], (1-want)*total, 0.05)
 }
 
+// A line costs the same whoever has it moved. What a thread loads is its own, what is fetched
+// before it or written back for it and for one that loads nothing from memory is nobody's.
+func TestMemEnergyOfPrefetch(t *testing.T) {
+	only(t, "icx-6.1")
+	const (
+		loads  = 82_001 // per ms of a thread: the event's rate
+		lines  = 123_000
+		others = 60_000
+		joules = 1e-7 // of a line
+	)
+	quiet(t)
+	param(t, "simrapl", "dram_mw", "2000")
+	elsewhere(t)
+	reload(t, "simpmu", "traffic=1")
+	functions := fmt.Sprintf("stream=3000:%d:5:0:%d,lookup=3000:%d:3:0:%d", int(lines*joules*1e6), lines, int(others*joules*1e6), others)
+	openBooks(t)
+	r := memTables(t, append([]string{"-t", "load", "--ldlat", "3"}, walkers(6, functions)...)...)
+	truth := readBooks(t).functions
+	total, is := dramAddsUp(t, r), dramOf(r)
+	own := truth["stream"].seconds * 1000 * loads * joules
+	beyond := truth["stream"].dram + truth["lookup"].dram - own
+	got := 0.0
+	for _, s := range r.Synthetic {
+		if s.Name == "[prefetch and write-back]" {
+			got = s.Joules
+		}
+	}
+	t.Logf("stream loaded for %.3f J and has %.3f J, lookup has %.3f J; %.3f J are of what nobody loaded, they have %.3f J; of %.3f J; %v; notes %q",
+		own, is["main.stream"], is["main.lookup"], beyond, got, total, r.Synthetic, r.Notes)
+	near(t, "main.stream", is["main.stream"], own, 0.05)
+	near(t, "[prefetch and write-back]", got, beyond, 0.05)
+	if is["main.lookup"] > 0.01*own {
+		t.Errorf("main.lookup has %.3f J, it loaded nothing from memory", is["main.lookup"])
+	}
+}
+
 // A thread of package 0 walks memory of package 1, and another one memory near it: each has
 // the joules of the memory that it used, of whichever package.
 func TestMemEnergyOfRemoteWalk(t *testing.T) {

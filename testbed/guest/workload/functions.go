@@ -80,7 +80,7 @@ var code = map[string]func([]uint64, int) uint64{
 	"parse": parse, "hash": hash, "sort": sort, "encode": encode, "stream": stream, "lookup": lookup,
 }
 
-// parseFunctions reads NAME=MILLIWATTS[:DRAM_MILLIWATTS[:LEVEL[:PACKAGE]]],...
+// parseFunctions reads NAME=MILLIWATTS[:DRAM_MILLIWATTS[:LEVEL[:PACKAGE[:LINES]]]],...
 func parseFunctions(text string) ([]function, error) {
 	var list []function
 	for field := range strings.SplitSeq(text, ",") {
@@ -89,10 +89,10 @@ func parseFunctions(text string) ([]function, error) {
 			return nil, fmt.Errorf("%q: there are parse, hash, sort, encode, stream and lookup", name)
 		}
 		words := strings.Split(power, ":")
-		if len(words) > 4 {
-			return nil, fmt.Errorf("%s: more than four numbers", field)
+		if len(words) > 5 {
+			return nil, fmt.Errorf("%s: more than five numbers", field)
 		}
-		for i, what := range []string{"milliwatts", "milliwatts of memory", "level", "package"}[:len(words)] {
+		for i, what := range []string{"milliwatts", "milliwatts of memory", "level", "package", "lines"}[:len(words)] {
 			if what == "level" && words[i] == "line" {
 				continue
 			}
@@ -102,14 +102,10 @@ func parseFunctions(text string) ([]function, error) {
 		}
 		f := function{code: code[name], memory: make([]uint64, 8)}
 		if len(words) > 2 {
-			node := ""
-			if len(words) > 3 {
-				node = words[3]
-			}
-			if err := f.takeMemory(words[2], node); err != nil {
+			if err := f.takeMemory(words[2:]); err != nil {
 				return nil, fmt.Errorf("memory of %s: %w", field, err)
 			}
-			words = append(words[:2], words[3:]...) // the counter wants no level
+			words = append(words[:2], words[3:min(4, len(words))]...) // the counter wants no level and no lines
 		}
 		f.enter = []byte(name + " " + strings.Join(words, " "))
 		list = append(list, f)
@@ -123,15 +119,16 @@ const memorySize = 4096
 
 // takeMemory gives the function pages of its own, of the NUMA node that a package has by
 // its number, and what the simulated PMU is to be told of it: that its loads are served by
-// this level, or by that of each line.
-func (f *function) takeMemory(level, pkg string) error {
+// a level, or by that of each line, and that so many lines are moved. what is the level and
+// after it the package and the lines, as far as they are known.
+func (f *function) takeMemory(what []string) error {
 	mem, err := unix.Mmap(-1, 0, memorySize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		return err
 	}
-	if pkg != "" {
-		if err := bind(mem, pkg); err != nil {
-			return fmt.Errorf("node %s: %w", pkg, err)
+	if len(what) > 1 {
+		if err := bind(mem, what[1]); err != nil {
+			return fmt.Errorf("node %s: %w", what[1], err)
 		}
 	}
 	for i := 0; i < len(mem); i += os.Getpagesize() {
@@ -139,8 +136,12 @@ func (f *function) takeMemory(level, pkg string) error {
 	}
 	f.memory = unsafe.Slice((*uint64)(unsafe.Pointer(&mem[0])), memorySize/8)
 	said := fmt.Sprintf("%#x %d", uintptr(unsafe.Pointer(&mem[0])), memorySize)
-	if level != "line" {
-		said += " " + level
+	if what[0] == "line" {
+		what[0] = "-"
+	}
+	said += " " + what[0]
+	if len(what) > 2 {
+		said += " " + what[2]
 	}
 	f.walk = []byte(said)
 	return nil

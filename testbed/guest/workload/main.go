@@ -72,8 +72,8 @@ func main() {
 	flag.Usage = usage
 	threads := flag.Int("threads", 2, "threads, each locked to one of the kernel")
 	seconds := flag.Float64("seconds", 20, "how long they run")
-	functions := flag.String("functions", "parse=3000,hash=7000,sort=12000,encode=20000", "`NAME=MILLIWATTS[:DRAM_MILLIWATTS[:LEVEL[:PACKAGE]]],...` of parse, hash, sort, encode, stream and lookup; "+
-		"with a LEVEL, or \"line\" for that of each line, the simulated PMU is told of memory of its own")
+	functions := flag.String("functions", "parse=3000,hash=7000,sort=12000,encode=20000", "`NAME=MILLIWATTS[:DRAM_MILLIWATTS[:LEVEL[:PACKAGE[:LINES]]]],...` of parse, hash, sort, encode, stream and lookup; "+
+		"with a LEVEL, or \"line\" for that of each line, the simulated PMU is told of memory of its own, and of LINES that memory controllers move each ms")
 	flag.Var(&p.burst, "burst", "how long a function runs at a time, `MIN-MAX`")
 	flag.Var(&p.nap, "nap", "how long a nap takes, `MIN-MAX`")
 	flag.Float64Var(&p.naps, "naps", 1, "share of bursts that a nap follows; with 0 they are always busy")

@@ -9,6 +9,7 @@
 #include <linux/types.h>
 
 #define NSEC_PER_MS 1000000ULL
+#define SIM_PACKAGES 8
 
 /* An event alias, or its .scale or .unit, as a file of the events directory. */
 #define SIM_EVENT(var, name, text) PMU_EVENT_ATTR_STRING(name, var, text)
@@ -86,6 +87,9 @@ bool sim_mem_is_store(u64 config);
  * its loads, if it has said what it walks; false if not. Interrupts may be off.
  */
 bool sim_walk_next(bool load, u64 *address, int *level);
+
+/* The lines that threads have said memory controllers of a package move for them, up to now. */
+u64 sim_walk_lines(int package);
 int sim_walk_init(void);
 void sim_walk_exit(void);
 

@@ -11,6 +11,10 @@
  * with event = config:0-7, umask = config:8-15, the number of the box and the
  * number of the package. edge, inv, thresh and the upper part of the umask
  * are taken and change nothing.
+ *
+ * With traffic=1 the lines that memory controllers read and write are not counts of
+ * the time, but those that threads say they have them move (walk.c): box 0 of a package
+ * reads all of them.
  */
 #include <linux/math64.h>
 #include <linux/module.h>
@@ -20,7 +24,6 @@
 #include "simpmu.h"
 
 #define MAX_PER_TYPE 8
-#define MAX_PACKAGES 8
 #define RAW_MASK 0x00ffffffff84ffffULL	/* what the formats below can express */
 
 /* Which counters of a box an event may use. */
@@ -117,12 +120,22 @@ static const struct attribute_group *cxl_groups[] = {
 	&sim_cpumask_group, &alias_group, &format_group, NULL
 };
 
+#define CAS_READ	0xcf05
+#define CAS_WRITE	0xf005
+
+static bool traffic;
+module_param(traffic, bool, 0444);
+MODULE_PARM_DESC(traffic, "the lines of memory controllers are those that threads say");
+
 static u64 uncore_count(struct perf_event *event, u64 ns)
 {
-	u64 config = event->attr.config;
-	u64 rate = 1000 * (config & 0xff) + 10 * (config >> 8 & 0xff) + sim_box(event)->index + 1 +
-		   100000ULL * topology_physical_package_id(smp_processor_id());
+	u64 config = event->attr.config, code = config & 0xffff, rate;
+	struct sim_box *box = sim_box(event);
+	int package = topology_physical_package_id(smp_processor_id());
 
+	if (traffic && types[box->type].events == &imc_events && (code == CAS_READ || code == CAS_WRITE))
+		return code == CAS_READ && box->index == 0 ? sim_walk_lines(package % SIM_PACKAGES) : 0;
+	rate = 1000 * (config & 0xff) + 10 * (config >> 8 & 0xff) + box->index + 1 + 100000ULL * package;
 	return mul_u64_u64_div_u64(ns, rate, NSEC_PER_MS);
 }
 
@@ -161,7 +174,7 @@ static int uncore_check(struct perf_event *event)
 /* The counters in use of the box in this CPU's package, by where. */
 static atomic_t *used_here(struct sim_box *box)
 {
-	return box->used + PLACES * (topology_physical_package_id(smp_processor_id()) % MAX_PACKAGES);
+	return box->used + PLACES * (topology_physical_package_id(smp_processor_id()) % SIM_PACKAGES);
 }
 
 /*
@@ -200,7 +213,7 @@ static struct sim_box *new_box(struct uncore_type *type, int index)
 
 	if (!box)
 		return NULL;
-	box->used = kcalloc(MAX_PACKAGES * PLACES, sizeof(*box->used), GFP_KERNEL);
+	box->used = kcalloc(SIM_PACKAGES * PLACES, sizeof(*box->used), GFP_KERNEL);
 	if (!box->used) {
 		kfree(box);
 		return NULL;

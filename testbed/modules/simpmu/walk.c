@@ -3,8 +3,11 @@
  * /dev/simpmu: threads say which memory they walk, so that those that run at the
  * same time walk different buffers.
  *
- * write "BASE SIZE [LEVEL]"	the accesses of the calling thread go there, round and
- *				round; with LEVEL all its loads are served by that one
+ * write "BASE SIZE [LEVEL [LINES]]"
+ *				the accesses of the calling thread go there, round and
+ *				round; all its loads are served by that LEVEL ("-": by
+ *				that of each line); the memory controllers move so many
+ *				LINES a millisecond while it runs
  * write "-"			they follow mem_base and mem_size again
  *
  * What a thread says holds on whatever CPU it runs, until it says something else,
@@ -17,15 +20,19 @@
 #include <linux/hashtable.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
+#include <linux/math64.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <linux/topology.h>
 #include <linux/uaccess.h>
 
 #include "simpmu.h"
+
+#define MAX_LINES 10000000	/* 640 GB a second: keeps the sums far from 64 bits */
 
 /* What a thread said. */
 struct walk {
@@ -35,11 +42,48 @@ struct walk {
 	u64 base, size;		/* size 0: it has left */
 	int level;
 	u64 loads, stores;	/* accesses so far */
+	u64 lines;		/* per ms that memory controllers move */
+	u64 since;		/* the task's time on CPUs up to which they are in moved */
+	int package;		/* whose controllers: those of the CPU where it was said */
 };
 
 /* Samples are taken in interrupts. */
 static DEFINE_RAW_SPINLOCK(lock);
 static DEFINE_HASHTABLE(walks, 6);
+
+/* What threads had the controllers of a package move, in lines / ms * ns. */
+static u64 moved[SIM_PACKAGES];
+
+/*
+ * What it moved since it was last asked; the caller holds the lock. The scheduler brings a task's
+ * time up to date at each tick and switch: what is told is at most a tick old.
+ */
+static u64 since_then(const struct walk *w)
+{
+	return w->lines * (READ_ONCE(w->task->se.sum_exec_runtime) - w->since);
+}
+
+static void settle(struct walk *w)
+{
+	moved[w->package] += since_then(w);
+	w->since = READ_ONCE(w->task->se.sum_exec_runtime);
+}
+
+u64 sim_walk_lines(int package)
+{
+	struct walk *w;
+	unsigned long flags;
+	u64 sum;
+	int i;
+
+	raw_spin_lock_irqsave(&lock, flags);
+	sum = moved[package];
+	hash_for_each(walks, i, w, by_task)
+		if (w->package == package)
+			sum += since_then(w);
+	raw_spin_unlock_irqrestore(&lock, flags);
+	return div_u64(sum, NSEC_PER_MS);
+}
 
 /* The caller holds the lock. */
 static struct walk *walk_of(const struct task_struct *task)
@@ -72,7 +116,7 @@ bool sim_walk_next(bool load, u64 *address, int *level)
 }
 
 /* The calling thread walks that; size 0: nothing of its own. */
-static int declare(struct list_head *file, u64 base, u64 size, int level)
+static int declare(struct list_head *file, u64 base, u64 size, int level, u64 lines)
 {
 	struct walk *w, *made = NULL;
 	unsigned long flags;
@@ -95,7 +139,10 @@ static int declare(struct list_head *file, u64 base, u64 size, int level)
 		list_add(&w->of_file, file);
 	}
 	if (w) {
+		settle(w);
 		list_move(&w->of_file, file);
+		w->lines = lines;
+		w->package = topology_physical_package_id(smp_processor_id()) % SIM_PACKAGES;
 		w->base = base;
 		w->size = size;
 		w->level = level;
@@ -104,11 +151,11 @@ static int declare(struct list_head *file, u64 base, u64 size, int level)
 	return w ? 0 : -EAGAIN;
 }
 
-/* BASE SIZE [LEVEL] */
+/* BASE SIZE [LEVEL [LINES]] */
 static int parse(struct list_head *file, char *text)
 {
-	char *base = strsep(&text, " "), *size = strsep(&text, " "), *level = strsep(&text, " ");
-	u64 from, bytes;
+	char *base = strsep(&text, " "), *size = strsep(&text, " "), *level = strsep(&text, " "), *lines = strsep(&text, " ");
+	u64 from, bytes, moves = 0;
 	int n = SIM_LEVEL_OF_LINE, err;
 
 	if (!size || text)
@@ -116,15 +163,19 @@ static int parse(struct list_head *file, char *text)
 	err = kstrtou64(base, 0, &from);
 	if (!err)
 		err = kstrtou64(size, 0, &bytes);
+	if (level && !strcmp(level, "-"))
+		level = NULL;
 	if (!err && level)
 		err = kstrtoint(level, 10, &n);
+	if (!err && lines)
+		err = kstrtou64(lines, 10, &moves);
 	if (err)
 		return err;
-	if (level && (n < 0 || n >= SIM_LEVELS))
+	if ((level && (n < 0 || n >= SIM_LEVELS)) || moves > MAX_LINES)
 		return -ERANGE;
 	if (!bytes || bytes % 64)
 		return -EINVAL;
-	return declare(file, from, bytes, n);
+	return declare(file, from, bytes, n, moves);
 }
 
 static int walk_open(struct inode *inode, struct file *file)
@@ -147,8 +198,10 @@ static int walk_release(struct inode *inode, struct file *file)
 	LIST_HEAD(gone);
 
 	raw_spin_lock_irqsave(&lock, flags);
-	list_for_each_entry(w, entries, of_file)
+	list_for_each_entry(w, entries, of_file) {
+		settle(w);
 		hash_del(&w->by_task);
+	}
 	list_splice(entries, &gone);
 	raw_spin_unlock_irqrestore(&lock, flags);
 	list_for_each_entry_safe(w, more, &gone, of_file) {
@@ -172,7 +225,7 @@ static ssize_t walk_write(struct file *file, const char __user *from, size_t n, 
 	text[n] = 0;
 	statement = strim(text);
 	if (!strcmp(statement, "-"))
-		err = declare(file->private_data, 0, 0, SIM_LEVEL_OF_LINE);
+		err = declare(file->private_data, 0, 0, SIM_LEVEL_OF_LINE, 0);
 	else
 		err = parse(file->private_data, statement);
 	return err ? err : n;
