@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -27,7 +28,7 @@ type energyFlags struct {
 	interval time.Duration
 	trace    string
 
-	choose func(rapl.Domain) (rapl.Domain, bool) // which domains are wanted, and as what; nil: all
+	only string // the name of the domains that are wanted; "": all
 }
 
 const (
@@ -94,14 +95,6 @@ func (f *energyFlags) open() (*energy, error) {
 	if err != nil {
 		return nil, sourceError{err}
 	}
-	if f.choose != nil {
-		some, err := rapl.Only(e.source, f.choose)
-		if err != nil {
-			e.close()
-			return nil, sourceError{err}
-		}
-		e.source = some
-	}
 	e.info = e.source.Info()
 	e.info.Notes = nil // they grow with the readings: see notes
 	if f.source == "auto" && f.event == "" && e.info.Name != rapl.Kinds()[0] {
@@ -110,6 +103,14 @@ func (f *energyFlags) open() (*energy, error) {
 		if !e.info.Measured {
 			e.remarks = append(e.remarks, whyEstimated(sources)...)
 		}
+	}
+	if f.only != "" {
+		some, err := rapl.Only(e.source, f.choose)
+		if err != nil {
+			return f.without(e)
+		}
+		e.source = some
+		e.info.Domains = some.Info().Domains
 	}
 	interval := f.interval
 	if !e.info.Measured {
@@ -123,6 +124,30 @@ func (f *energyFlags) open() (*energy, error) {
 		return nil, err
 	}
 	return e, nil
+}
+
+// choose takes the domains of the name that is wanted. An event that the user names for energy is meant for that. They
+// are in no sum.
+func (f *energyFlags) choose(d rapl.Domain) (rapl.Domain, bool) {
+	if f.event != "" {
+		d.Name = f.only
+	}
+	d.Sum = false
+	return d, d.Name == f.only
+}
+
+// without is no energy, as that of e has no domain that is wanted.
+func (f *energyFlags) without(e *energy) (*energy, error) {
+	have := "the source is a model"
+	if e.info.Measured {
+		have = "the source is " + e.info.Name
+	}
+	why := fmt.Sprintf("no counter of %s energy can be read here (%s)", strings.ToUpper(f.only), have)
+	e.close()
+	if f.trace != "" {
+		return nil, usagef("--energy-trace: %s", why)
+	}
+	return &energy{flags: f, remarks: append(e.remarks, "no joules: "+why)}, nil
 }
 
 // whyNotBetter says which better source than the one in use the kernel has and
@@ -183,13 +208,16 @@ func (f *energyFlags) setBaseline(e *energy) error {
 	if f.baseline != baselineMeasure {
 		return nil
 	}
-	fmt.Fprintf(os.Stderr, "energyprof: measuring the idle machine for %v\n", measureTime)
-	idle, err := rapl.MeasureIdle(rapl.Machine{}, e.source, measureTime)
-	if err != nil {
-		return fmt.Errorf("measuring the baseline: %w", err)
+	if f.idle == nil {
+		fmt.Fprintf(os.Stderr, "energyprof: measuring the idle machine for %v\n", measureTime)
+		idle, err := rapl.MeasureIdle(rapl.Machine{}, e.source, measureTime)
+		if err != nil {
+			return fmt.Errorf("measuring the baseline: %w", err)
+		}
+		f.idle = &idle
 	}
-	e.attribution.BaselineWatts = slices.Clone(idle.Watts)
-	e.remarks = append(e.remarks, fmt.Sprintf("baseline measured for %v before the start, with the CPUs %.1f %% busy", measureTime, 100*idle.Busy))
+	e.attribution.BaselineWatts = slices.Clone(f.idle.Watts)
+	e.remarks = append(e.remarks, fmt.Sprintf("baseline measured for %v before the start, with the CPUs %.1f %% busy", measureTime, 100*f.idle.Busy))
 	return nil
 }
 
@@ -231,7 +259,7 @@ func (t *tracer) finish() error {
 // notes says what a reader of the joules of rec must know.
 func (e *energy) notes(rec *report.Recording) []string {
 	if e.source == nil {
-		return nil
+		return e.remarks
 	}
 	notes := slices.Concat(e.remarks, e.flags.notes(rec), e.source.Info().Notes)
 	books := e.recorder.Books()

@@ -90,7 +90,7 @@ func (s *sampling) events(fs pmu.FS) ([]session.Event, error) {
 	return out, nil
 }
 
-// checkRate refuses a rate that no event can have.
+// checkRate refuses a rate that no event can have. One that nobody asked for is lowered to what the kernel takes.
 func (s *sampling) checkRate() error {
 	switch {
 	case s.frequencySet && s.periodSet:
@@ -100,7 +100,20 @@ func (s *sampling) checkRate() error {
 	case s.period > math.MaxInt64:
 		return usagef("-c %d: the kernel's periods end at %d", s.period, int64(math.MaxInt64))
 	}
+	if !s.frequencySet {
+		s.frequency = allowed(s.frequency)
+		return nil
+	}
 	return checkFrequency(fmt.Sprintf("-F %d", s.frequency), s.frequency)
+}
+
+// allowed is a frequency, or the kernel's limit where that is lower: it lowers it by itself where samples take long
+// (kernel.perf_cpu_time_max_percent).
+func allowed(frequency uint64) uint64 {
+	if limit, err := sysctl("kernel/perf_event_max_sample_rate"); err == nil && limit > 0 {
+		return min(frequency, uint64(limit))
+	}
+	return frequency
 }
 
 // checkFrequency refuses what the kernel does not sample at; what names it.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/energyprof/energyprof/internal/memory"
 	"github.com/energyprof/energyprof/pebs"
-	"github.com/energyprof/energyprof/rapl"
 )
 
 // memFlags are the flags of mem, as they were given.
@@ -98,16 +97,7 @@ func (f *memFlags) register(fl *pflag.FlagSet) {
 		}
 	})
 	fl.SetInterspersed(false) // what follows the command is the command's
-	f.choose = f.dram
-}
-
-// dram takes the domains of DRAM. An event that the user names for energy is meant for it. They are in no sum.
-func (f *memFlags) dram(d rapl.Domain) (rapl.Domain, bool) {
-	if f.event != "" {
-		d.Name = dramDomain
-	}
-	d.Sum = false
-	return d, d.Name == dramDomain
+	f.only = dramDomain
 }
 
 // check refuses what makes no sense, of a recording and of a file.

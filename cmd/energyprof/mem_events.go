@@ -48,7 +48,7 @@ func (f *memFlags) events(fs pmu.FS) (e memEvents, err error) {
 	if err != nil {
 		return e, err
 	}
-	e.session = []session.Event{{Event: clock, Frequency: clockOfMemory}}
+	e.session = []session.Event{{Event: clock, Frequency: allowed(clockOfMemory)}}
 	e.collect = []collect.Event{{Name: clock.Name, Clock: true}}
 	samplers, remarks, err := f.samplers()
 	if err != nil {
@@ -60,21 +60,7 @@ func (f *memFlags) events(fs pmu.FS) (e memEvents, err error) {
 			return e, err
 		}
 	}
-	if f.perfData != "" {
-		e.session[0].SampleFormat = fieldsOfAll(e.session)
-	}
 	return e, nil
-}
-
-// fieldsOfAll are the fields that any of the events has. perf script prints a field of all events of a file or of none.
-func fieldsOfAll(events []session.Event) (fields perfring.SampleFormat) {
-	for _, e := range events {
-		fields |= e.SampleFormat
-	}
-	if fields&perfring.SampleWeightStruct != 0 {
-		fields &^= perfring.SampleWeight // no event may have both
-	}
-	return fields
 }
 
 // samplers are what the kernel accepted.
@@ -112,8 +98,8 @@ func (f *memFlags) samplers() (samplers []pebs.Sampler, remarks []string, err er
 	if err != nil {
 		return nil, nil, errors.Join(none, err)
 	}
-	remarks = append(remarks, pebs.ErrNone.Error()+": what was recorded are page faults, with the addresses that were touched; "+
-		"they tell nothing of levels, latencies and joules. -e mem:ADDRESS:rw records accesses to a variable")
+	remarks = append(remarks, pebs.ErrNone.Error()+": recorded are page faults, with the addresses that were touched; "+
+		"they tell nothing of levels, latencies and joules (-e mem:ADDRESS:rw records accesses to a variable)")
 	for _, r := range none.Reasons {
 		remarks = append(remarks, whyNotSampled(r))
 	}

@@ -27,7 +27,7 @@ func (f *memFlags) read() error {
 	if err := spareInputs([]string{f.input}, outputs); err != nil {
 		return err
 	}
-	c, err := convert.open(f.input, f.dram)
+	c, err := convert.open(f.input, f.choose)
 	if err != nil {
 		return err
 	}

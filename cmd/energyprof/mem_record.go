@@ -1,9 +1,6 @@
 package main
 
 import (
-	"errors"
-	"strings"
-
 	"github.com/energyprof/energyprof/internal/collect"
 	"github.com/energyprof/energyprof/internal/memory"
 	"github.com/energyprof/energyprof/internal/pmu"
@@ -15,7 +12,7 @@ import (
 // record records. Whatever can be refused is refused before the command starts.
 func (f *memFlags) record(args []string) error {
 	fs := pmu.NewFS("/sys", "/proc")
-	r := run{flags: &f.runFlags, unsaid: []session.NoteKind{session.NoteNothing, session.NoteCoarse}}
+	r := run{flags: &f.runFlags, accesses: true}
 	var err error
 	if r.opt, err = f.target(fs, args); err != nil {
 		return err
@@ -25,7 +22,7 @@ func (f *memFlags) record(args []string) error {
 		return err
 	}
 	r.opt.Events, r.remarks = events.session, events.remarks
-	if err := f.openEnergy(&r); err != nil {
+	if r.energy, err = f.open(); err != nil {
 		return err
 	}
 	defer r.energy.close()
@@ -44,7 +41,7 @@ func (f *memFlags) record(args []string) error {
 	}
 	defer out.close()
 	kinds := tableEvents(events.collect, func(event int) uint32 { return events.session[event].BPType })
-	table := memory.New(memory.Options{Events: kinds, Nodes: nodes, Samples: out.spool()})
+	table := memory.New(memory.Options{Events: kinds, Line: memory.LineSize("/sys"), Nodes: nodes, Samples: out.spool()})
 	if len(r.energy.info.Domains) > 0 && !hasMemory(events.collect) {
 		r.remarks = append(r.remarks, "page faults and breakpoints do not tell what memory served: the joules of DRAM are nobody's")
 	}
@@ -65,20 +62,6 @@ func (f *memFlags) record(args []string) error {
 		return nil
 	}
 	return r.record()
-}
-
-// openEnergy opens what counts the energy of DRAM. Where nothing does, that is said, and there are no joules.
-func (f *memFlags) openEnergy(r *run) (err error) {
-	if r.energy, err = f.open(); err == nil || f.event != "" || f.source != "auto" || !errors.Is(err, rapl.ErrNoHardware) {
-		return err
-	}
-	why := strings.ReplaceAll(err.Error(), "\n", "; ")
-	if f.trace != "" {
-		return usagef("--energy-trace needs a source of energy of DRAM: %s", why)
-	}
-	r.energy = &energy{}
-	r.remarks = append(r.remarks, "no joules: nothing here counts the energy of DRAM: "+why)
-	return nil
 }
 
 // trafficEvents are what drivers of Intel's memory controllers call the lines of 64 bytes that they move (the events

@@ -53,6 +53,9 @@ func (k *keeper) between(sink session.Sink, out *output, opt *session.Options) (
 	for _, e := range opt.Events {
 		opt.Events[0].SampleFormat |= e.SampleFormat
 	}
+	if clock := &opt.Events[0]; clock.SampleFormat&perfring.SampleWeightStruct != 0 {
+		clock.SampleFormat &^= perfring.SampleWeight // no event may have both
+	}
 	return w, nil
 }
 

@@ -29,10 +29,10 @@ func (r *run) describe(rec *report.Recording, result *session.Result) {
 		rec.Command = &report.Command{Args: r.opt.Command}
 		setExit(rec.Command, result.Exit)
 	}
-	rec.Notes = append(rec.Notes, r.energy.notes(rec)...)
-	rec.Notes = append(rec.Notes, r.counters.notes()...)
-	rec.Notes = append(rec.Notes, r.remarks...)
-	result.Notes = slices.DeleteFunc(result.Notes, func(n session.Note) bool { return r.others(result) && slices.Contains(r.unsaid, n.Kind) })
+	rec.Notes = slices.Concat(rec.Notes, r.remarks, r.energy.notes(rec), r.counters.notes())
+	if r.accesses {
+		result.Notes = ofAccesses(result)
+	}
 	for _, n := range result.Notes {
 		text := n.Text
 		if hint := adviceNote(n); hint != "" {
@@ -48,9 +48,13 @@ func (r *run) describe(rec *report.Recording, result *session.Result) {
 	}
 }
 
-// others tells whether an event other than the clock has samples.
-func (r *run) others(result *session.Result) bool {
-	return slices.ContainsFunc(result.Events[1:], func(b perfring.EventBooks) bool { return b.Samples > 0 })
+// ofAccesses are the notes of a recording of memory accesses: that the clock has too few samples is none of them.
+func ofAccesses(result *session.Result) []session.Note {
+	notes := slices.DeleteFunc(result.Notes, func(n session.Note) bool { return n.Kind == session.NoteNothing || n.Kind == session.NoteCoarse })
+	if slices.ContainsFunc(result.Events[1:], func(b perfring.EventBooks) bool { return b.Samples > 0 }) {
+		return notes
+	}
+	return append(notes, session.Note{Kind: session.NoteNothing, Text: "there are no samples of accesses to memory"})
 }
 
 func setExit(c *report.Command, exit *launch.Exit) {

@@ -96,8 +96,7 @@ type run struct {
 	counters *counters
 	what     collect.Options
 	remarks  []string // that go into the notes beside those of what was open
-	// unsaid are notes on the clock that a recording does without where another event has samples.
-	unsaid []session.NoteKind
+	accesses bool     // the clock is there for the time alone: what there are samples of is said of the other events
 	// tell shows what was recorded once the files are written.
 	tell func(rec *report.Recording, result *session.Result) error
 }
