@@ -132,6 +132,9 @@ func (e *energy) others(cpu int, from, to int64, ns, weight float64) {
 	for _, s := range e.timed {
 		e.refuse(s.Busy(attribution.KeyOther, cpu, from, to, ns))
 	}
+	if weight == 0 {
+		return // nobody knows what it weighs
+	}
 	for _, s := range e.weighed {
 		e.refuse(s.Busy(attribution.KeyOther, cpu, from, to, weight))
 	}

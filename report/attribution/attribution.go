@@ -145,6 +145,9 @@ func New(series []Series, opt Options) (*Attributor, error) {
 	if n := len(opt.BaselineWatts); n != 0 && n != len(series) {
 		return nil, fmt.Errorf("attribution: %d baseline watts for %d series", n, len(series))
 	}
+	if opt.Method == Share && opt.Sampled != nil {
+		return nil, fmt.Errorf("attribution: method %s divides by the CPU time that there is, and %s is to share out", Share, opt.Sampled.What)
+	}
 	a := &Attributor{method: opt.Method, counts: opt.Counts, sampled: opt.Sampled, maxKey: -1}
 	owner := map[string]map[int]Series{} // domain -> CPU -> series
 	for i, s := range series {

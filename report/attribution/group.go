@@ -46,6 +46,9 @@ func (g *group) busy(s stretch, cpu int) bool {
 	if g.history != nil {
 		g.history.busy(slice{s.start, s.end, s.weight, s.key, int32(cpu)})
 	}
+	if s.weight == 0 {
+		return true
+	}
 	if s.start >= g.mark {
 		g.pending = append(g.pending, s)
 		return true

@@ -146,9 +146,16 @@ func TestDrawsExplainNothing(t *testing.T) {
 	}
 }
 
+func TestDrawsHaveNoShare(t *testing.T) {
+	_, err := New([]Series{{Domain: "dram", CPUs: []int{0}}}, Options{Method: Share, Sampled: &Sampled{What: "what was drawn", Rest: KeyOther}})
+	if err == nil || !strings.Contains(err.Error(), "what was drawn is to share out") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestDrawsAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		opt := Options{Method: rapid.SampledFrom([]Method{Auto, Regression, Proportional, Share}).Draw(t, "method")}
+		opt := Options{Method: rapid.SampledFrom([]Method{Auto, Regression, Proportional}).Draw(t, "method")}
 		opt.Sampled = &Sampled{What: "what was drawn", Rest: Key(rapid.IntRange(-1, 2).Draw(t, "rest"))}
 		a, err := New([]Series{{Domain: "dram", CPUs: []int{0, 1}}}, opt)
 		if err != nil {
