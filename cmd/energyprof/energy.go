@@ -28,7 +28,8 @@ type energyFlags struct {
 	interval time.Duration
 	trace    string
 
-	only string // the name of the domains that are wanted; "": all
+	only string     // the name of the domains that are wanted; "": all
+	idle *rapl.Idle // what --baseline measure found, for all recordings of a bench
 }
 
 const (

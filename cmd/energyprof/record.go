@@ -2,8 +2,11 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/energyprof/energyprof/internal/pmu"
+	"github.com/energyprof/energyprof/internal/session"
+	"github.com/energyprof/energyprof/report"
 )
 
 // recordFlags are the flags of record, as they were given.
@@ -29,22 +32,25 @@ func newRecord() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			f.frequencySet = c.Flags().Changed("freq")
 			f.periodSet = c.Flags().Changed("count")
-			return f.run(args)
+			return f.run(args, f.closing)
 		},
 	}
-	fl := c.Flags()
+	f.register(c.Flags())
+	return c
+}
+
+func (f *recordFlags) register(fl *pflag.FlagSet) {
 	fl.Uint64VarP(&f.frequency, "freq", "F", defaultFrequency, "samples per second of CPU time")
 	fl.Uint64VarP(&f.period, "count", "c", 0, "sample every so many events (nanoseconds, of a clock) instead")
 	fl.StringArrayVarP(&f.specs, "event", "e", nil, "events to sample: cpu-clock, task-clock, cycles, page-faults, rNNNN, pmu/name/,\npmu/field=value,.../, group:name, mem:ADDR; time always comes from a clock")
 	f.runFlags.register(fl)
 	f.counter.register(fl)
-	return c
 }
 
-// run records. Whatever can be refused is refused before the command starts.
-func (f *recordFlags) run(args []string) error {
+// run records and then calls tell. Whatever can be refused is refused before the command starts.
+func (f *recordFlags) run(args []string, tell func(*report.Recording, *session.Result) error) error {
 	fs := pmu.NewFS("/sys", "/proc")
-	r := run{flags: &f.runFlags, tell: f.closing}
+	r := run{flags: &f.runFlags, tell: tell}
 	var err error
 	if r.opt, err = f.target(fs, args); err != nil {
 		return err
