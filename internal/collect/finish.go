@@ -55,12 +55,14 @@ func (c *Collector) columns(r *report.Recording) [][]float64 {
 		function = c.functionAndLevel
 	}
 	r.Attribution, r.Fit = c.method(result, function)
-	r.Notes = append(r.Notes, result.Notes...)
-	if c.opt.Memory.Weigh {
-		r.Attribution.Basis = basisOfLoads
-		r.Notes = append(r.Notes, unpaidLoads(result)...)
-	} else {
+	switch {
+	case !c.opt.Memory.Weigh:
+		r.Notes = append(r.Notes, result.Notes...)
 		r.Notes = append(r.Notes, unpaid(result)...)
+	case c.hasMemory(): // else nothing weighed, and nothing was to be told apart
+		r.Attribution.Basis = basisOfLoads
+		r.Notes = append(r.Notes, result.Notes...)
+		r.Notes = append(r.Notes, unpaidLoads(result)...)
 	}
 	var byKey [][]float64
 	for i, s := range result.Series {

@@ -42,6 +42,7 @@ type memory struct {
 	samples uint64 // of all Memory events, those of no access included
 	bytes   float64
 	gaps    []gaps // by event
+	draws   []bool // by event: loads are among what it samples
 	owner   []int  // by CPU: the series of energy that pays for it, of the first domain; none without
 	rest    attribution.Key
 	levels  map[functionLevel]int32
@@ -58,6 +59,7 @@ func (c *Collector) openMemory() error {
 	opt := &c.opt
 	m := &c.memory
 	m.rest, m.levels, m.gaps = attribution.KeyOther, map[functionLevel]int32{}, make([]gaps, len(opt.Events))
+	m.draws = make([]bool, len(opt.Events))
 	for i, d := range opt.Energy.Domains {
 		if d.Name != opt.Energy.Domains[0].Name {
 			continue
@@ -114,15 +116,14 @@ func (c *Collector) accessed(s *perfring.Sample, cpu, event int, id int32, perio
 	} else {
 		columns[columnLatency] += int64(period * s.Weight)
 	}
-	if !d.Loads() {
+	if !d.Loads() || !d.Level().Memory() {
+		c.memory.draws[event] = c.memory.draws[event] || d.Loads()
+		c.loadedNothing(s, cpu, event)
 		return
 	}
+	c.memory.draws[event] = true
 	from, to := c.memory.gaps[event].since(cpu, int64(s.Time)), int64(s.Time)
 	c.energy.longest = max(c.energy.longest, longestCount)
-	if !d.Level().Memory() {
-		c.loaded(c.memory.rest, cpu, from, to, 0)
-		return
-	}
 	bytes := lineBytes * float64(period)
 	c.memory.bytes += bytes
 	payer := c.payer(s, cpu)
@@ -130,6 +131,15 @@ func (c *Collector) accessed(s *perfring.Sample, cpu, event int, id int32, perio
 		c.loaded(c.memory.rest, cpu, from, to, 0)
 	}
 	c.loaded(attribution.Key(id), payer, from, to, bytes)
+}
+
+// loadedNothing tells of a sample that saw no load from memory, though it could have: of an event that samples loads.
+func (c *Collector) loadedNothing(s *perfring.Sample, cpu, event int) {
+	if !c.memory.draws[event] {
+		return // stores alone
+	}
+	to := int64(s.Time)
+	c.loaded(c.memory.rest, cpu, c.memory.gaps[event].since(cpu, to), to, 0)
 }
 
 // loaded gives bytes that loads got from memory in [from, to) to what goes by them. Loads that got none tell how

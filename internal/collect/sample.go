@@ -26,6 +26,7 @@ func (c *Collector) sample(state *cpuState, s *perfring.Sample, cpu, event int) 
 		c.memory.samples++
 		if d := pebs.DataSource(s.DataSrc); !d.Loads() && !d.Stores() {
 			c.books.NoAccess++
+			c.loadedNothing(s, cpu, event)
 			return
 		}
 		chain = c.exact(s, chain)
