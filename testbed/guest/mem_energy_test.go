@@ -93,34 +93,6 @@ func ofLevel(t *testing.T, r *memory.Result, function, level string, joules floa
 	t.Errorf("%s has no row of %s: %+v", function, level, r.Functions)
 }
 
-// What memory controllers count beyond the sampled loads is nobody's: prefetches and write-backs.
-func TestMemPrefetch(t *testing.T) {
-	only(t, "icx-6.1", "spr-6.12")
-	quiet(t)
-	param(t, "simrapl", "dram_mw", "10000") // whatever runs: shares of joules are those of lines
-	elsewhere(t)
-	traffic := 0.0 // lines per ms: four controllers' reads and writes
-	for box := range 4 {
-		traffic += boxRate(0xcf05, box, 0) + boxRate(0xf005, box, 0)
-	}
-	// All levels, which are those of the lines one after another, have their turn within 6 ms: in each 10 ms, by which
-	// joules are shared, memory serves the same part of the loads.
-	r := memTables(t, "-c", "30000", "--user", "-g", "none", "--ldlat", "3", "-t", "load", "--attribution", "share", "--",
-		"workload", "-threads", "1", "-naps", "0", "-seconds", "1", "-functions", "stream=3000:0:line")
-	total := dramAddsUp(t, r)
-	share := map[string]float64{}
-	for _, s := range r.Synthetic {
-		share[s.Name] = s.Joules / total
-	}
-	moved := 64 * traffic * 1000 * r.Seconds
-	want := 1 - float64(r.Total.MemoryBytes)/moved
-	t.Logf("%.3f GB are of loads, %.3f GB were moved in %.3f s; shares %v, want %.3f; notes %q", float64(r.Total.MemoryBytes)/1e9, moved/1e9, r.Seconds, share, want, r.Notes)
-	if got := share["[prefetch and write-back]"]; math.Abs(got-want) > 0.02 || got < 0.3 {
-		t.Errorf("prefetches and write-backs have %.3f of the joules, want %.3f", got, want)
-	}
-	near(t, "main.stream", dramOf(r)["main.stream"], (1-want)*total, 0.05)
-}
-
 // A line costs the same whoever has it moved. What a thread loads is its own, what is fetched
 // before it or written back for it and for one that loads nothing from memory is nobody's.
 func TestMemEnergyOfPrefetch(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 
 // What samples memory is listed as it was chosen, with what the kernel refused of it, to who asks.
 func TestMemListed(t *testing.T) {
-	simulated(t)
+	only(t, "amd-6.12")
 	list := func(run func(*testing.T, string, ...string) (string, string, int), want ...string) {
 		t.Helper()
 		stdout, stderr, code := run(t, "energyprof", "list")
