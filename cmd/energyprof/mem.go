@@ -9,6 +9,7 @@ import (
 
 	"github.com/energyprof/energyprof/internal/memory"
 	"github.com/energyprof/energyprof/pebs"
+	"github.com/energyprof/energyprof/report/attribution"
 )
 
 // memFlags are the flags of mem, as they were given.
@@ -111,6 +112,9 @@ func (f *memFlags) check() error {
 		return usagef("--json and --samples exclude each other")
 	case f.changed("input") && f.input == "":
 		return usagef("-i: the file has no name")
+	}
+	if f.method == string(attribution.Share) {
+		return usagef("--attribution share is by CPU time, and joules of DRAM are shared out by what memory served: auto, regression or proportional")
 	}
 	if _, _, err := f.wanted(); err != nil {
 		return err
