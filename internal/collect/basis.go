@@ -67,8 +67,8 @@ func (c *Collector) loadsNotes() []string {
 	default:
 		add("prefetches and write-backs are paid for by whose loads came at that time")
 	}
-	if loads := c.memory.bytes + c.books.LostBytes; len(t.groups) > 0 && loads > t.bytes {
-		add("the sampled loads stand for %s, more than memory controllers counted: several of them waited for one line", bytesText(loads))
+	if loads := c.memory.dram + c.memory.lostDRAM; len(t.groups) > 0 && loads > t.bytes {
+		add("the sampled loads from DRAM stand for %s, more than memory controllers counted: several of them waited for one line", bytesText(loads))
 	}
 	return notes
 }

@@ -138,7 +138,11 @@ func (m *simMachine) run(t *testing.T, seed uint64, traffic bool, change func(c 
 				truth.beside[f] += gb * fn.beside * tr.perGB
 				truth.gb[0] += gb
 				truth.gb[1] += gb * fn.beside
-				spread(p, at, to, gb*(1+fn.beside)*tr.perGB, n*(1+fn.beside))
+				counted := n * (1 + fn.beside)
+				if tr == tierPMEM {
+					counted = 0 // by other controllers
+				}
+				spread(p, at, to, gb*(1+fn.beside)*tr.perGB, counted)
 			}
 			if gb := fn.writes * s; gb > 0 {
 				truth.beside[f] += gb * tierDRAM.perGB

@@ -20,8 +20,8 @@ type Memory struct {
 	// ServedBy tells the CPU whose domain pays for a load that memory served: one of the node whose memory it was.
 	// nil or below 0: the CPU of the sample.
 	ServedBy func(s *perfring.Sample, cpu int) int
-	// Traffic are the indices of Options.Counters that count lines of 64 bytes at memory controllers. With Weigh what they
-	// count beyond the sampled loads weighs for a stack of its own, pprofile.Prefetch. They are shared out to
+	// Traffic are the indices of Options.Counters that count lines of 64 bytes at controllers of DRAM. With Weigh what they
+	// count beyond the sampled loads from DRAM weighs for a stack of its own, pprofile.Prefetch. They are shared out to
 	// nobody, and are in no column.
 	Traffic []int
 }
@@ -39,13 +39,16 @@ const (
 
 // memory is what is known of the memory accesses of a recording.
 type memory struct {
-	samples uint64 // of all Memory events, those of no access included
-	bytes   float64
-	gaps    []gaps // by event
-	draws   []bool // by event: loads are among what it samples
-	owner   []int  // by CPU: the series of energy that pays for it, of the first domain; none without
-	rest    attribution.Key
-	levels  map[functionLevel]int32
+	samples uint64  // of all Memory events, those of no access included
+	bytes   float64 // of loads that memory served
+	dram    float64 // of those, what controllers of DRAM count
+	// lostDRAM is what lost samples are taken to stand for, of dram.
+	lostDRAM float64
+	gaps     []gaps // by event
+	draws    []bool // by event: loads are among what it samples
+	owner    []int  // by CPU: the series of energy that pays for it, of the first domain; none without
+	rest     attribution.Key
+	levels   map[functionLevel]int32
 }
 
 // functionLevel is a function in a level: what has a price of its own for each byte.
@@ -124,13 +127,18 @@ func (c *Collector) accessed(s *perfring.Sample, cpu, event int, id int32, perio
 	c.memory.draws[event] = true
 	from, to := c.memory.gaps[event].since(cpu, int64(s.Time)), int64(s.Time)
 	c.energy.longest = max(c.energy.longest, longestCount)
-	bytes := lineBytes * float64(period)
+	bytes, dram := lineBytes*float64(period), 0.0
+	if l := d.Level(); l == pebs.RAM || l == pebs.RemoteRAM { // persistent memory and CXL have controllers of their own
+		dram = bytes
+	}
 	c.memory.bytes += bytes
+	c.memory.dram += dram
 	payer := c.payer(s, cpu)
 	if payer != cpu {
 		c.loaded(c.memory.rest, cpu, from, to, 0)
 	}
 	c.loaded(attribution.Key(id), payer, from, to, bytes)
+	c.traffic.loaded(payer, from, to, dram)
 }
 
 // loadedNothing tells of a sample that saw no load from memory, though it could have: of an event that samples loads.
@@ -149,7 +157,6 @@ func (c *Collector) loaded(key attribution.Key, cpu int, from, to int64, bytes f
 		c.weighing.counts += bytes
 		c.energy.busy(c.energy.weighed, key, cpu, from, to, bytes)
 	}
-	c.traffic.loaded(cpu, from, to, bytes)
 }
 
 // payer is the CPU that a load is credited to: its own if the memory that served it is of the same domain of energy, else
@@ -186,8 +193,10 @@ func (c *Collector) lostLoads(cpu int, from, to int64, n uint64, event int) {
 	if among == 0 || c.memory.bytes == 0 {
 		return
 	}
-	bytes := float64(n) * c.memory.bytes / float64(among)
+	part := float64(n) / float64(among)
+	bytes := part * c.memory.bytes
 	c.books.LostBytes += bytes
+	c.memory.lostDRAM += part * c.memory.dram
 	c.energy.busy(c.energy.weighed, attribution.KeyLost, cpu, from, to, bytes)
-	c.traffic.loaded(cpu, from, to, bytes)
+	c.traffic.loaded(cpu, from, to, part*c.memory.dram)
 }
