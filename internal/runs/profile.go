@@ -98,7 +98,7 @@ func (c columns) of(s *profile.Sample) (a integers) {
 
 // amount is a in seconds and joules.
 func (c columns) amount(a integers) gate.Amount {
-	out := gate.Amount{Seconds: gate.NotKnown, Joules: gate.NotKnown, Cycles: gate.NotKnown}
+	out := gate.Amount{Seconds: notKnown, Joules: notKnown, Cycles: notKnown}
 	if c.energy >= 0 {
 		out.Joules = float64(a.uj) / 1e6
 	}

@@ -2,6 +2,7 @@ package runs
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/energyprof/energyprof/report/gate"
 )
@@ -93,3 +94,6 @@ type amounts struct {
 	libraries  bool
 	notes      []string
 }
+
+// notKnown is an amount that was not measured, as package gate has it.
+var notKnown = math.NaN()

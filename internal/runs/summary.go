@@ -76,9 +76,9 @@ func fromSummary(s *report.Summary) (*amounts, error) {
 		return *joules
 	}
 	a.describe(s)
-	none := gate.Amount{Cycles: gate.NotKnown}
+	none := gate.Amount{Cycles: notKnown}
 	if a.energy == "" {
-		none.Joules = gate.NotKnown
+		none.Joules = notKnown
 	}
 	a.total = none
 	for _, f := range s.Functions {

@@ -101,8 +101,6 @@ func (r *Result) benchConfig(proc string, printable func(string) string) []bench
 	return config
 }
 
-// benchName makes a benchmark's name of the command: that of its file, then its
-// arguments. What would have a meaning in a name, or end it, becomes "_".
 func benchName(r *Result) string {
 	if r.Command == nil {
 		if len(r.PIDs) > 0 {
@@ -110,6 +108,12 @@ func benchName(r *Result) string {
 		}
 		return "Machine"
 	}
+	return BenchName(r.Command.Args)
+}
+
+// BenchName makes a benchmark's name of a command: that of its file, then its
+// arguments. What would have a meaning in a name, or end it, becomes "_".
+func BenchName(args []string) string {
 	clean := func(s string, keep string) string {
 		return strings.Map(func(c rune) rune {
 			if unicode.IsLetter(c) || unicode.IsDigit(c) || strings.ContainsRune(keep, c) {
@@ -118,11 +122,11 @@ func benchName(r *Result) string {
 			return '_'
 		}, s)
 	}
-	first := clean(filepath.Base(r.Command.Args[0]), "._+")
+	first := clean(filepath.Base(args[0]), "._+")
 	c, size := utf8.DecodeRuneInString(first)
 	name := string(unicode.ToUpper(c)) + first[size:]
-	if len(r.Command.Args) > 1 {
-		name += "/" + clean(strings.Join(r.Command.Args[1:], " "), ".+=,:")
+	if len(args) > 1 {
+		name += "/" + clean(strings.Join(args[1:], " "), ".+=,:")
 	}
 	return name
 }
