@@ -2,11 +2,7 @@
 // mathematics: no I/O, no clock, no kernel.
 package gate
 
-import (
-	"errors"
-	"math"
-	"regexp"
-)
+import "errors"
 
 // Key names a function the same way in two builds: by its name and the base name of the file that it is mapped from, so
 // that neither addresses nor the place of a build matter.
@@ -116,48 +112,6 @@ type Comparison struct {
 	Family              int              // tests among which the error is shared
 }
 
-// Limit is the largest relative increase that is allowed.
-type Limit struct {
-	Quantity Quantity
-	Function *regexp.Regexp // nil: the total
-	Max      float64        // 0.05: +5 %
-}
-
-// Decision is what a check says of a limit.
-type Decision int
-
-// The decisions.
-const (
-	Undecided Decision = iota // the data cannot tell
-	Pass                      // below the limit, with confidence
-	Fail                      // above the limit, with confidence
-)
-
-// Verdict is what became of one limit on one thing.
-type Verdict struct {
-	Limit  Limit
-	Key    *Key // nil: the total
-	Change Change
-	Decision
-	// P is the probability, adjusted for the family, of such data if the limit were kept, and PassP of such data if it were
-	// not (not adjusted: for a check to pass all its limits have to).
-	P, PassP float64
-	// MoreRuns is how many more runs on each side would decide it with probability Options.Power if the change is what it
-	// seems to be. 0: decided; -1: more than MaxRuns.
-	MoreRuns int
-	// Detectable is the smallest relative increase that as many runs show to be above the limit with probability
-	// Options.Power. +Inf: none.
-	Detectable float64
-	Because    string // of a change of energy: "time", "power", "both" or "": see FunctionChange
-}
-
-// Result is what Check found.
-type Result struct {
-	*Comparison
-	Verdicts  []Verdict // of each limit in order, its functions in the order of Comparison.Functions
-	Unmatched []Limit   // limits on functions of which none was tested
-}
-
 const (
 	// MinRuns is how many runs a side needs for any statement of confidence.
 	MinRuns = 3
@@ -172,20 +126,3 @@ var (
 	ErrAmount  = errors.New("not an amount")
 	ErrOptions = errors.New("options")
 )
-
-// Compare says what changed from old to new.
-func Compare(old, new []Run, opt Options) (*Comparison, error) { return nil, errors.ErrUnsupported }
-
-// Check compares and holds the changes against Options.Limits.
-func Check(old, new []Run, opt Options) (*Result, error) { return nil, errors.ErrUnsupported }
-
-// Decision is the decision of the whole: Fail if one limit is exceeded, else Undecided if one is, else Pass.
-func (r *Result) Decision() Decision { return Undecided }
-
-// Plan is how many runs on each side find a change among a number of functions (1: one metric alone).
-func Plan(noise, change, limit float64, functions int) (int, error) {
-	return 0, errors.ErrUnsupported
-}
-
-// NotKnown is an amount that was not measured.
-var NotKnown = math.NaN()

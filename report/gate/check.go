@@ -1,0 +1,218 @@
+package gate
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+)
+
+// Limit is the largest relative increase that is allowed.
+type Limit struct {
+	Quantity Quantity
+	Function *regexp.Regexp // matched with the names of functions; nil: the total
+	Max      float64        // 0.05: +5 %
+}
+
+// Decision is what a check says of a limit.
+type Decision int
+
+// The decisions.
+const (
+	Undecided Decision = iota // the data cannot tell
+	Pass                      // below the limit, with confidence
+	Fail                      // above the limit, with confidence
+)
+
+// Verdict is what became of one limit on one thing.
+type Verdict struct {
+	Limit  Limit
+	Key    *Key   // nil: the total
+	Change Change // as in the Comparison
+	Decision
+	// P is the probability of such data, or worse, if the limit were kept, adjusted for all verdicts (Holm), and PassP of
+	// such data, or better, if it were not kept: not adjusted, since a check passes only if all of its limits do. NaN: too
+	// few runs.
+	P, PassP float64
+	// MoreRuns is how many more runs on each side would decide it with probability Options.Power if the change is what it
+	// seems to be. 0: decided; -1: more than MaxRuns.
+	MoreRuns int
+	// Detectable is the smallest relative increase that as many runs show to be above the limit with probability
+	// Options.Power. +Inf: none.
+	Detectable float64
+	// Because says what moved the energy: "time", "power", "both", or "" where the data cannot tell or the limit is not on
+	// energy. Only of what fails.
+	Because string
+}
+
+// Result is what Check found.
+type Result struct {
+	// Comparison is that of Compare, but that functions are named only if a limit is exceeded: without a change the
+	// probability that anything fails or is named is then Options.FamilyError.
+	*Comparison
+	Verdicts  []Verdict // limit by limit, the functions of each in the order of Comparison.Functions
+	Unmatched []Limit   // limits on functions that match none that was tested
+}
+
+// Check compares and holds the changes against Options.Limits. A limit fails if the change is above it with confidence
+// and passes if it is below it with confidence: two tests of one hypothesis each, that the change is at most, or at least,
+// the limit.
+func Check(old, new []Run, opt Options) (*Result, error) {
+	w, err := newWork(old, new, &opt)
+	if err != nil {
+		return nil, err
+	}
+	if len(opt.Limits) == 0 {
+		return nil, fmt.Errorf("gate: %w: no limits", ErrOptions)
+	}
+	if len(old) == 1 {
+		return nil, fmt.Errorf("gate: %w", ErrOneRun)
+	}
+	r := &Result{Comparison: w.compare()}
+	of := map[Key]quantities{}
+	for _, f := range w.tested {
+		of[f.Key] = f.quantities
+	}
+	var samples []sides
+	for _, l := range opt.Limits {
+		if l.Function == nil {
+			c := r.total(l.Quantity)
+			if c == nil {
+				return nil, fmt.Errorf("gate: %w: a limit on %v, which is not known of all runs", ErrOptions, l.Quantity)
+			}
+			r.Verdicts = append(r.Verdicts, Verdict{Limit: l, Change: *c})
+			samples = append(samples, w.totals[l.Quantity])
+			continue
+		}
+		matched := false
+		for i := range r.Functions {
+			f := &r.Functions[i]
+			if _, known := of[f.Key][l.Quantity]; !known || !l.Function.MatchString(f.Name) {
+				continue
+			}
+			matched = true
+			r.Verdicts = append(r.Verdicts, Verdict{Limit: l, Key: &f.Key, Change: w.changeOf(f, l.Quantity, of[f.Key])})
+			samples = append(samples, of[f.Key][l.Quantity])
+		}
+		if !matched {
+			r.Unmatched = append(r.Unmatched, l)
+		}
+	}
+	w.decide(r, samples)
+	return r, nil
+}
+
+// changeOf is a function's change as the comparison has it.
+func (w *work) changeOf(f *FunctionChange, q Quantity, of quantities) Change {
+	switch q {
+	case Energy:
+		return f.Energy
+	case Time:
+		return f.Time
+	case Power:
+		return f.Power
+	}
+	c := w.change(q, of)
+	c.Adjusted = math.NaN() // not of the family
+	return c
+}
+
+// decide fills in the verdicts, of samples in their order.
+func (w *work) decide(r *Result, samples []sides) {
+	alpha := w.opt.FamilyError
+	level := alpha / float64(max(1, len(samples)))
+	p := make([]*float64, len(samples))
+	for i, sample := range samples {
+		v := &r.Verdicts[i]
+		p[i] = &v.P
+		v.P, v.PassP, v.Detectable = math.NaN(), math.NaN(), math.Inf(1)
+		if !w.enough() {
+			continue
+		}
+		s := sample.estimate(w.opt.Paired)
+		limit := math.Log1p(v.Limit.Max)
+		se, df := s.error(level)
+		v.P = tail((s.by-limit)/se, df)
+		v.Detectable = math.Expm1(limit + se*detectable(level, df, w.opt.Power))
+		se, df = s.error(alpha)
+		v.PassP = tail((limit-s.by)/se, df)
+	}
+	if w.enough() {
+		holm(p)
+	}
+	failed := false
+	for i, sample := range samples {
+		v := &r.Verdicts[i]
+		switch {
+		case v.P <= alpha:
+			v.Decision, failed = Fail, true
+			w.cause(r, v)
+		case v.PassP <= alpha:
+			v.Decision = Pass
+		default:
+			v.MoreRuns = w.more(sample.estimate(w.opt.Paired), math.Log1p(v.Limit.Max), level)
+		}
+	}
+	if failed {
+		return
+	}
+	for i := range r.Functions {
+		r.Functions[i].Named, r.Functions[i].Because = false, ""
+	}
+}
+
+// more is how many more runs decide, if the change is what it seems to be.
+func (w *work) more(s shift, limit, level float64) int {
+	least := max(0, MinRuns-min(w.old, w.new))
+	for i, n := range s.runs {
+		if n == 1 { // as noisy as the other side
+			s.variance[i], s.freedom[i] = s.variance[1-i], s.freedom[1-i]
+		}
+	}
+	by, p := s.by-limit, level
+	if by < 0 { // it passes
+		p, level = w.opt.FamilyError, w.opt.FamilyError
+	}
+	n := s.more(math.Abs(by), p, level, w.opt.Power, w.opt.Paired)
+	if n < 0 {
+		return n
+	}
+	return max(n, least, 1)
+}
+
+// cause says of an energy that exceeds its limit what moved it.
+func (w *work) cause(r *Result, v *Verdict) {
+	if v.Limit.Quantity != Energy {
+		return
+	}
+	if v.Key == nil {
+		if time := r.total(Elapsed); time != nil {
+			v.Because = because(time.P, r.total(Power).P, w.opt.FamilyError)
+		} else if time := r.total(Time); time != nil {
+			v.Because = because(time.P, r.total(Power).P, w.opt.FamilyError)
+		}
+		return
+	}
+	for _, f := range r.Functions {
+		if f.Key == *v.Key {
+			v.Because = because(f.Time.P, f.Power.P, w.opt.FamilyError)
+		}
+	}
+}
+
+// Decision is that of the whole check: Fail if a limit is exceeded, else Undecided if one is undecided or matched
+// nothing, else Pass.
+func (r *Result) Decision() Decision {
+	all := Pass
+	if len(r.Unmatched) > 0 {
+		all = Undecided
+	}
+	for _, v := range r.Verdicts {
+		switch v.Decision {
+		case Fail:
+			return Fail
+		case Undecided:
+			all = Undecided
+		}
+	}
+	return all
+}
