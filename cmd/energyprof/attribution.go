@@ -81,10 +81,12 @@ func (f *attributionFlags) options(info rapl.Info) attribution.Options {
 // it has to be fitted.
 func (f *attributionFlags) givenWatts(domains []rapl.Domain) []float64 {
 	packages := slices.ContainsFunc(domains, func(d rapl.Domain) bool { return d.Name == "package" })
+	// What there is of one kind alone is what the watts are of, as memory is for mem.
+	alone := !slices.ContainsFunc(domains, func(d rapl.Domain) bool { return d.Name != domains[0].Name })
 	watts := make([]float64, len(domains))
 	for i, d := range domains {
 		// A meter of a board has no package: its total is what the watts are of. 0 is meant for all.
-		if d.Name == "package" || !packages && d.Sum {
+		if d.Name == "package" || alone || !packages && d.Sum {
 			watts[i] = f.staticWatts
 		} else if f.staticWatts > 0 {
 			watts[i] = math.NaN()

@@ -21,6 +21,7 @@ func TestAttributionOptions(t *testing.T) {
 	unknown := math.NaN()
 	domains := []rapl.Domain{{Name: "package", Sum: true, IdleWatts: 3}, {Name: "cores"}, {Name: "dram", Sum: true, IdleWatts: 1}}
 	board := []rapl.Domain{{Name: "total", Sum: true}, {Name: "cpu"}}
+	memory := []rapl.Domain{{Name: "dram"}, {Name: "dram", Package: 1}} // as mem has it alone, in no sum
 	for _, tt := range []struct {
 		method, baseline string
 		measured         bool
@@ -34,6 +35,7 @@ func TestAttributionOptions(t *testing.T) {
 		{"auto", "0", true, domains, attribution.Auto, []float64{0, 0, 0}},
 		{"auto", "9.5W", true, domains, attribution.Auto, []float64{9.5, unknown, unknown}},
 		{"proportional", "7", true, board, attribution.Proportional, []float64{7, unknown}},
+		{"regression", "2", true, memory, attribution.Regression, []float64{2, 2}},
 		{"proportional", "auto", true, domains, attribution.Proportional, nil},
 		{"regression", "measure", true, domains, attribution.Regression, nil},
 		{"share", "auto", true, domains, attribution.Share, nil},
