@@ -24,7 +24,7 @@ func ExampleMachine_Choose() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println("found:", len(choice.Samplers) > 0)
 	// A recording gives each its Spec, behind its AuxSpec, and the fields of its Format.
+	fmt.Println("found:", len(choice.Samplers) > 0)
 	// Output: found: true
 }

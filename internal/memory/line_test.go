@@ -137,6 +137,34 @@ func TestSharing(t *testing.T) {
 	}
 }
 
+// TestMeetings: the sums over pairs of uses are made without looking at pairs.
+func TestMeetings(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var uses []use
+		for range rapid.IntRange(0, 12).Draw(t, "uses") {
+			how := rapid.IntRange(0, 2).Draw(t, "read, written, both")
+			uses = append(uses, use{useKey: useKey{offset: rapid.Uint32Range(0, 2).Draw(t, "offset"), cpu: rapid.Int32Range(-1, 2).Draw(t, "cpu"),
+				tid: rapid.Uint32Range(0, 3).Draw(t, "tid")}, read: how != 1, written: how > 0, tally: tally{samples: rapid.Uint64Range(1, 9).Draw(t, "samples")}})
+		}
+		var falsely, truly uint64
+		for i, u := range uses {
+			for _, v := range uses[:i] {
+				switch n := min(u.samples, v.samples); {
+				case u.cpu == v.cpu, u.tid == v.tid && u.tid != 0, !u.written && !v.written:
+				case u.offset == v.offset:
+					truly += n
+				default:
+					falsely += n
+				}
+			}
+		}
+		got, meetings := sharing(uses)
+		if meetings != falsely+truly || (got == FalselyShared || got == SharedBoth) && falsely == 0 || (got == TrulyShared || got == SharedBoth) && truly == 0 {
+			t.Errorf("%+v: %q by %d meetings, want %d at one offset and %d at two", uses, got, meetings, truly, falsely)
+		}
+	})
+}
+
 // TestCoherence: what perf c2c has no rule for, or counts twice.
 func TestCoherence(t *testing.T) {
 	hit := pebs.OpLoad | pebs.LvlHit

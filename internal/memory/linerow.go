@@ -169,11 +169,10 @@ func (b *builder) offsetRow(offset uint32, uses []use) OffsetRow {
 		u := &uses[i]
 		all.merge(&u.tally)
 		row.Coherence.merge(&u.Coherence)
-		if thread := (Thread{int(u.pid), int(u.tid)}); !slices.Contains(row.Threads, thread) {
-			row.Threads = append(row.Threads, thread)
-		}
+		row.Threads = append(row.Threads, Thread{int(u.pid), int(u.tid)})
 	}
 	slices.SortFunc(row.Threads, func(x, y Thread) int { return cmp.Or(cmp.Compare(x.PID, y.PID), cmp.Compare(x.TID, y.TID)) })
+	row.Threads = slices.Compact(row.Threads)
 	row.Sum = b.sum(&all)
 	parts := b.usesOf(uses)
 	b.addJoules(&row.Sum, parts.joules)

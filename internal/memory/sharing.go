@@ -1,6 +1,12 @@
 package memory
 
-import "github.com/energyprof/energyprof/pebs"
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/energyprof/energyprof/pebs"
+)
 
 // Coherence is what the caches of the CPUs had to do about a line, in samples, as perf c2c counts it. A
 // load that hits a modified line (HITM) takes it from the cache of a core that wrote to it: such
@@ -95,20 +101,20 @@ const minorSharing = 0.05
 // sharing tells how a line is shared, and by how many meetings: two threads on different CPUs, of which one writes, meet as
 // often as the one that has fewer samples. What one thread does on several CPUs is not sharing.
 func sharing(uses []use) (how Sharing, meetings uint64) {
-	var falsely, truly uint64
+	order := make([]*use, len(uses))
 	for i := range uses {
-		u := &uses[i]
-		for j := range uses[:i] {
-			v := &uses[j]
-			if u.cpu == v.cpu || u.tid == v.tid || !u.written && !v.written {
-				continue
-			}
-			if n := min(u.samples, v.samples); u.offset == v.offset {
-				truly += n
-			} else {
-				falsely += n
-			}
-		}
+		order[i] = &uses[i]
+	}
+	// From the most samples on, each use meets those before it as often as it has samples itself: they need not be
+	// looked at in pairs, of which a line of memory that a thousand processes share has too many.
+	slices.SortFunc(order, func(u, v *use) int { return cmp.Compare(v.samples, u.samples) })
+	before := make(parties, len(uses))
+	var falsely, truly uint64
+	for _, u := range order {
+		here := before.met(u, int64(u.offset)) * u.samples
+		truly += here
+		falsely += before.met(u, whichever)*u.samples - here
+		before.add(u)
 	}
 	meetings = falsely + truly
 	minor := minorSharing * float64(meetings)
@@ -121,4 +127,51 @@ func sharing(uses []use) (how Sharing, meetings uint64) {
 		return TrulyShared, meetings
 	}
 	return SharedBoth, meetings
+}
+
+// parties are how many uses of a line there are at an offset, on a CPU, of a thread, and in each combination of them.
+type parties map[party]count
+
+type party struct{ offset, cpu, thread int64 }
+
+type count struct{ all, writing uint64 }
+
+// whichever stands for every offset, CPU or thread: their numbers have 32 bits.
+const whichever = math.MaxInt64
+
+// thread is the thread of a use. The idle tasks of all CPUs have the number 0.
+func (u *use) thread() int64 {
+	if u.tid == 0 {
+		return 1<<32 | int64(uint32(u.cpu))
+	}
+	return int64(u.tid)
+}
+
+func (p parties) add(u *use) {
+	for _, offset := range [...]int64{whichever, int64(u.offset)} {
+		for _, cpu := range [...]int64{whichever, int64(u.cpu)} {
+			for _, thread := range [...]int64{whichever, u.thread()} {
+				key := party{offset, cpu, thread}
+				n := p[key]
+				n.all++
+				if u.written {
+					n.writing++
+				}
+				p[key] = n
+			}
+		}
+	}
+}
+
+// met is how many of the uses at an offset are of other threads on other CPUs than u, and write if u does not.
+func (p parties) met(u *use, offset int64) uint64 {
+	of := func(cpu, thread int64) uint64 {
+		n := p[party{offset, cpu, thread}]
+		if u.written {
+			return n.all
+		}
+		return n.writing
+	}
+	cpu, thread := int64(u.cpu), u.thread()
+	return of(whichever, whichever) - of(cpu, whichever) - of(whichever, thread) + of(cpu, thread)
 }
