@@ -33,8 +33,8 @@ type benchFlags struct {
 var benchRecordFlags = []string{"freq", "count", "event", "call-graph", "mmap-pages", "user", "kernel", "quiet", "counter", "event-file",
 	"energy", "energy-event", "energy-scale", "energy-interval", "attribution", "baseline", "weight"}
 
-// defaultRepeats is how many runs find +10 % in the joules of a program that vary by 5 %.
-const defaultRepeats = 11
+// defaultRepeats is how many runs find +10 % in one of 50 functions where a run varies by 5 % (bench --plan).
+const defaultRepeats = 20
 
 func newBench() *cobra.Command {
 	var f benchFlags
@@ -96,10 +96,10 @@ func (f *benchFlags) run(c *cobra.Command, args []string) error {
 		return err
 	}
 	b, err := newBenchRun(f, commands)
+	defer b.close()
 	if err != nil {
 		return err
 	}
-	defer b.close()
 	err = b.all()
 	var ended commandExit
 	if err != nil && !errors.As(err, &ended) {

@@ -100,18 +100,25 @@ func (b *benchRun) failedRuns(side *benchSide) int {
 
 // text is what was found: median and spread of the runs.
 func (s *benchSide) text(w io.Writer, set *runs.Set) {
-	fmt.Fprintf(w, "\n%s: %d runs of %s\n", printable(s.dir), set.Len(), printable(strings.Join(s.command, " ")))
+	fmt.Fprintf(w, "\n%s: %s of %s\n", printable(s.dir), plural(set.Len(), "run"), printable(strings.Join(s.command, " ")))
 	for _, row := range quantities(set) {
 		if row.values != nil {
 			fmt.Fprintf(w, "  %-12s %s\n", row.name, row.text())
 		}
 	}
 	if s.empty > 0 {
-		fmt.Fprintf(w, "note: %d of the runs have no sample: the command ends too soon for this rate\n", s.empty)
+		fmt.Fprintf(w, "note: runs without a sample: %d of %d: the command ends too soon for this rate\n", s.empty, set.Len())
 	}
 	for _, note := range slices.Concat(set.Notes, s.notes) {
 		fmt.Fprintf(w, "note: %s\n", printable(note))
 	}
+}
+
+func plural(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 // quantity is a number of each run; nil values where it is not known.
@@ -208,7 +215,7 @@ func writeBenchmarks(w io.Writer, sets []*runs.Set) error {
 		for i, run := range set.Gate(runs.Program) {
 			res := &benchfmt.Result{Config: benchmarkConfig(m), Name: benchfmt.Name(name), Iters: 1}
 			for _, v := range []benchfmt.Value{
-				{Value: run.Elapsed * 1e9, Unit: "ns/op"}, {Value: run.Total.Seconds * 1e9, Unit: "cpu-ns/op"},
+				{Value: math.Round(run.Elapsed * 1e9), Unit: "ns/op"}, {Value: math.Round(run.Total.Seconds * 1e9), Unit: "cpu-ns/op"},
 				{Value: run.Total.Cycles, Unit: "cycles/op"}, {Value: run.Total.Joules, Unit: prefix + "program-J/op"},
 				{Value: static[i].Total.Joules, Unit: prefix + "with-static-J/op"},
 			} {

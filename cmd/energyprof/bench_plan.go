@@ -109,7 +109,7 @@ func (p *planFlags) text(w io.Writer, rows []planned) error {
 	for _, row := range rows {
 		noise := fmt.Sprintf("noise %.3g %%", 100*row.noise)
 		if row.high > 0 {
-			noise += fmt.Sprintf(" (%.2g to %.2g %%)", 100*row.low, 100*row.high)
+			noise += fmt.Sprintf(" (%.3g to %.3g %%)", 100*row.low, 100*row.high)
 		}
 		need, err := needed(row.noise, p, row.tests)
 		if err != nil {
@@ -154,10 +154,10 @@ func (f *benchFlags) measureNoise(command []string) (rows []planned, err error) 
 		return nil, usagef("-r %d: noise is measured from %d runs at least", f.repeats, gate.MinRuns)
 	}
 	b, err := newBenchRun(f, [][]string{command})
+	defer b.close()
 	if err != nil {
 		return nil, err
 	}
-	defer b.close()
 	if err := b.all(); err != nil {
 		return nil, err
 	}
@@ -205,24 +205,24 @@ func plannedOf(name string, values []float64, tests int) (planned, bool) {
 func functionNoise(set *runs.Set, energy bool) []float64 {
 	opt := gate.DefaultOptions()
 	all := set.Gate(runs.Program)
-	values, least := map[gate.Key][]float64{}, opt.MinSeconds
-	if energy {
-		least = opt.MinJoules
-	}
+	values, tested := map[gate.Key][]float64{}, map[gate.Key]float64{} // 1 and more: large enough
 	for i, run := range all {
 		for key, a := range run.Functions {
 			if values[key] == nil {
 				values[key] = make([]float64, len(all))
 			}
 			values[key][i] = a.Seconds
+			large := a.Seconds / opt.MinSeconds
 			if energy {
 				values[key][i] = a.Joules
+				large = max(large, a.Joules/opt.MinJoules)
 			}
+			tested[key] += large / float64(len(all))
 		}
 	}
 	var noise []float64
-	for _, of := range values {
-		if n := relativeDeviation(of); mean(of) >= least && !math.IsNaN(n) {
+	for key, of := range values {
+		if n := relativeDeviation(of); tested[key] >= 1 && !math.IsNaN(n) {
 			noise = append(noise, n)
 		}
 	}

@@ -27,8 +27,9 @@ type benchRun struct {
 	order   *rand.Rand
 	signals chan os.Signal // that ask for the end of all, not of one run alone
 	stopped os.Signal
-	tell    bool    // each run, on a terminal
-	out     *output // of Go benchmarks, nil if not wanted
+	made    []string // directories that were not there, innermost last
+	tell    bool     // each run, on a terminal
+	out     *output  // of Go benchmarks, nil if not wanted
 }
 
 // benchSide is a command and the directory of its runs.
@@ -41,12 +42,13 @@ type benchSide struct {
 	empty   int      // runs without a sample
 }
 
-// newBenchRun creates the directories, so that nothing is run that could not be kept.
+// newBenchRun creates the directories, so that nothing is run that could not be kept. What it returns is to be closed,
+// with an error, too.
 func newBenchRun(f *benchFlags, commands [][]string) (*benchRun, error) {
 	b := &benchRun{flags: f, signals: make(chan os.Signal, 8), tell: terminalWidth(os.Stderr) > 0 && !f.quiet,
 		order: rand.New(rand.NewPCG(f.seed, 0))}
-	if err := makeRunsDirectory(f.dir); err != nil {
-		return nil, err
+	if err := b.makeDirectory(f.dir); err != nil {
+		return b, err
 	}
 	for i, command := range commands {
 		side := &benchSide{dir: f.dir, command: command}
@@ -58,20 +60,20 @@ func newBenchRun(f *benchFlags, commands [][]string) (*benchRun, error) {
 		}
 		if m.Pair != nil {
 			side.name, side.dir = m.Pair.Side, filepath.Join(f.dir, m.Pair.Side)
-			if err := makeRunsDirectory(side.dir); err != nil {
-				return nil, err
+			if err := b.makeDirectory(side.dir); err != nil {
+				return b, err
 			}
 		}
 		var err error
 		if side.writer, err = runs.Create(side.dir, m, writeFile); err != nil {
-			return nil, err
+			return b, err
 		}
 		b.sides = append(b.sides, side)
 	}
 	if f.file != "" {
 		var err error
 		if b.out, err = createOutput(f.file); err != nil {
-			return nil, err
+			return b, err
 		}
 	}
 	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
@@ -82,16 +84,26 @@ func newBenchRun(f *benchFlags, commands [][]string) (*benchRun, error) {
 	return b, nil
 }
 
+// close leaves no trace of a bench that has no run.
 func (b *benchRun) close() {
 	signal.Stop(b.signals)
 	if b.out != nil {
 		b.out.discard()
 	}
+	if slices.ContainsFunc(b.sides, func(s *benchSide) bool { return len(s.writer.Manifest.Runs) > 0 }) {
+		return
+	}
+	for _, side := range b.sides {
+		os.Remove(filepath.Join(side.dir, runs.ManifestName))
+	}
+	for _, dir := range slices.Backward(b.made) {
+		os.Remove(dir) // unless somebody put something there
+	}
 }
 
-// makeRunsDirectory makes a directory for the user alone, which belongs to the one who called sudo. One that is there
+// makeDirectory makes a directory for the user alone, which belongs to the one who called sudo. One that is there
 // and empty will do.
-func makeRunsDirectory(path string) error {
+func (b *benchRun) makeDirectory(path string) error {
 	info, err := os.Lstat(path)
 	if err == nil {
 		if !info.IsDir() {
@@ -106,6 +118,7 @@ func makeRunsDirectory(path string) error {
 	if err := os.Mkdir(path, 0o700); err != nil {
 		return err
 	}
+	b.made = append(b.made, path)
 	uid, err1 := strconv.Atoi(os.Getenv("SUDO_UID"))
 	gid, err2 := strconv.Atoi(os.Getenv("SUDO_GID"))
 	if os.Geteuid() == 0 && err1 == nil && err2 == nil {

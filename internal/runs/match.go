@@ -28,8 +28,7 @@ func Match(old, new *Set, total Total) Matched {
 	m.pair(old, new)
 	if old.Libraries != new.Libraries {
 		m.Notes = append(m.Notes, "functions are matched by name alone: a summary does not tell their libraries")
-		none := func(gate.Key) string { return "" }
-		m.Old, m.New = relabel(m.Old, none), relabel(m.New, none)
+		m.Old, m.New = relabel(m.Old, nameAlone), relabel(m.New, nameAlone)
 		return m
 	}
 	m.Libraries = renamed(m.Old, m.New)
@@ -38,11 +37,11 @@ func Match(old, new *Set, total Total) Matched {
 		for _, r := range m.Libraries {
 			to[r.Old] = r.New
 		}
-		m.Old = relabel(m.Old, func(k gate.Key) string {
+		m.Old = relabel(m.Old, func(k gate.Key) gate.Key {
 			if name, ok := to[k.Library]; ok {
-				return name
+				k.Library = name
 			}
-			return k.Library
+			return k
 		})
 	}
 	return m
@@ -74,13 +73,22 @@ func (m *Matched) pair(old, new *Set) {
 	m.Old, m.New = o, n
 }
 
-// relabel gives functions other libraries; those that become one are added up.
-func relabel(runs []gate.Run, library func(gate.Key) string) []gate.Run {
+// nameAlone is the name as a summary has it.
+func nameAlone(k gate.Key) gate.Key {
+	if k.Name == unnamed && k.Library != "" {
+		k.Name = "[unknown in " + k.Library + "]"
+	}
+	k.Library = ""
+	return k
+}
+
+// relabel gives functions other keys; those that become one are added up.
+func relabel(runs []gate.Run, label func(gate.Key) gate.Key) []gate.Run {
 	out := slices.Clone(runs)
 	for i := range out {
 		functions := make(map[gate.Key]gate.Amount, len(out[i].Functions))
 		for key, a := range out[i].Functions {
-			key.Library = library(key)
+			key = label(key)
 			sum := functions[key] // NaN stays NaN
 			functions[key] = gate.Amount{Seconds: sum.Seconds + a.Seconds, Joules: sum.Joules + a.Joules, Cycles: sum.Cycles + a.Cycles}
 		}

@@ -82,6 +82,9 @@ func fromSummary(s *report.Summary) (*amounts, error) {
 	}
 	a.total = none
 	for _, f := range s.Functions {
+		if f.CPUSeconds == 0 && known(f.Joules) == 0 {
+			continue // it only called others
+		}
 		key := gate.Key{Name: withoutCopies(f.Name)}
 		sum, seen := a.functions[key]
 		if !seen {
