@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os"
+	"slices"
+
 	"github.com/energyprof/energyprof/internal/collect"
 	"github.com/energyprof/energyprof/internal/memory"
 	"github.com/energyprof/energyprof/internal/pmu"
@@ -22,6 +25,13 @@ func (f *memFlags) record(args []string) error {
 		return err
 	}
 	r.opt.Events, r.remarks = events.session, events.remarks
+	if !f.changed("mmap-pages") && os.Geteuid() == 0 {
+		cpus, err := fs.PresentCPUs()
+		if err != nil {
+			return err
+		}
+		r.opt.Pages = roomFor(events.session, len(cpus))
+	}
 	if r.energy, err = f.open(); err != nil {
 		return err
 	}
@@ -62,6 +72,25 @@ func (f *memFlags) record(args []string) error {
 		return nil
 	}
 	return r.record()
+}
+
+// Where every event is sampled there can be hundreds of thousands a second, 100 bytes each and more: beyond a few milliseconds
+// of them rings are only as large for those whom the kernel's allowance of locked memory does not limit.
+const (
+	mostPages = 2048     // of a ring: 8 MiB
+	mostRings = 64 << 20 // bytes of all rings
+)
+
+// roomFor is how many pages a ring has, by what is sampled.
+func roomFor(events []session.Event, cpus int) int {
+	pages := session.DefaultPages
+	if !slices.ContainsFunc(events, func(e session.Event) bool { return e.Period == 1 }) {
+		return pages
+	}
+	for pages < mostPages && 2*pages*os.Getpagesize()*cpus <= mostRings {
+		pages *= 2
+	}
+	return pages
 }
 
 // trafficEvents are what drivers of Intel's memory controllers call the lines of 64 bytes that they move (the events
