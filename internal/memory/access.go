@@ -51,7 +51,7 @@ func (t *Table) decode(s *perfring.Sample, event int, stack int32) (a access, ok
 	a.load, a.store = a.source.Loads(), a.source.Stores()
 	a.latency = s.Weight
 	if a.load && a.level.Memory() {
-		a.bytes = a.period * lineBytes
+		a.bytes = times(a.period, lineBytes)
 	}
 	return a, true
 }

@@ -3,6 +3,7 @@ package memory
 import (
 	"bytes"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -229,5 +230,32 @@ func TestWidth(t *testing.T) {
 	}
 	if err := (Text{By: "street", Printable: printable}).Write(io.Discard, r); err == nil {
 		t.Error("a table by street is written")
+	}
+}
+
+// TestHuge: a file can have periods, latencies and addresses of any size.
+func TestHuge(t *testing.T) {
+	table := New(Options{Events: []Event{{Name: "loads", Memory: true}}})
+	for _, s := range []perfring.Sample{
+		{Time: 1 << 63, Addr: math.MaxUint64, Period: 1 << 63, Weight: math.MaxUint64, DataSrc: uint64(fromDRAM)},
+		{Time: 1, Addr: math.MaxUint64 - 1, PhysAddr: math.MaxUint64, Period: math.MaxUint64, Weight: math.MaxUint64, DataSrc: uint64(fromL1), DataPageSize: 1 << 63},
+		{Time: math.MaxUint64, Addr: 1 << 63, Period: 3, Weight: 1, DataSrc: uint64(fromDRAM), DataPageSize: 1 << 63, CPU: math.MaxUint32},
+	} {
+		table.Add(&s, 0, 0)
+	}
+	r := table.Result(Recorded{Data: &pprofile.Profile{Measured: true, Stacks: []pprofile.Stack{stack("app", 1, "f", 5)},
+		Columns: []pprofile.Column{{Domain: "dram", Joules: 5}}}})
+	total := r.Total
+	if total.Loads != math.MaxUint64 || total.MemoryBytes != math.MaxUint64 || *total.P95Latency != math.MaxUint64 || *total.Joules != 5 {
+		t.Errorf("loads %d, bytes %d, 95th percentile %v and joules %v, want the largest numbers that there are and 5 J",
+			total.Loads, total.MemoryBytes, *total.P95Latency, *total.Joules)
+	}
+	if err := r.WriteJSON(io.Discard); err != nil {
+		t.Error(err)
+	}
+	for _, by := range Bys {
+		if err := (Text{By: by, Printable: strings.ToUpper}).Write(io.Discard, r); err != nil {
+			t.Errorf("by %s: %v", by, err)
+		}
 	}
 }

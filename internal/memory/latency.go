@@ -61,16 +61,17 @@ func roundUp(v uint64) uint64 {
 type latency struct{ cycles, weight uint64 }
 
 // percentile is the least latency that so many of 100 accesses do not exceed; ok is false without any.
-func percentile(all []latency, percent float64) (cycles uint64, ok bool) {
+func percentile(all []latency, percent uint64) (cycles uint64, ok bool) {
 	slices.SortFunc(all, func(a, b latency) int { return cmp.Compare(a.cycles, b.cycles) })
-	var total float64
+	var total uint64
 	for _, l := range all {
-		total += float64(l.weight)
+		total = plus(total, l.weight)
 	}
-	var below float64
+	wantHigh, wantLow := bits.Mul64(total, percent)
+	var upTo uint64
 	for _, l := range all {
-		below += float64(l.weight)
-		if below*100 >= percent*total {
+		upTo = plus(upTo, l.weight)
+		if high, low := bits.Mul64(upTo, 100); high > wantHigh || high == wantHigh && low >= wantLow {
 			return l.cycles, true
 		}
 	}

@@ -45,6 +45,9 @@ func (t Text) lineTable(r *Result) table {
 	return out
 }
 
+// mostAddresses is how many other addresses of a line the text has: a library's is in every process.
+const mostAddresses = 3
+
 // text is the name of a line and how it is shared.
 func (row *LineRow) text() string {
 	text := row.Address + " "
@@ -53,8 +56,11 @@ func (row *LineRow) text() string {
 	} else {
 		text += fmt.Sprintf("%s (%d)", cmp.Or(row.Process, "?"), row.PID)
 	}
-	for _, also := range row.Also {
+	for _, also := range row.Also[:min(len(row.Also), mostAddresses)] {
 		text += fmt.Sprintf(", %s of %d", also.Address, also.PID)
+	}
+	if more := len(row.Also) - mostAddresses; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
 	}
 	switch row.Sharing {
 	case FalselyShared:

@@ -81,27 +81,34 @@ func NewNodes(list []Node) *Nodes {
 // join sorts the blocks and makes one of those that follow each other. What several nodes
 // claim belongs to none.
 func (n *Nodes) join() {
-	slices.SortFunc(n.blocks, func(a, b block) int { return cmp.Compare(a.Start, b.Start) })
-	var out []block
+	type edge struct {
+		at         uint64
+		node, step int // a claim of the node more, or one less
+	}
+	var edges []edge
 	for _, b := range n.blocks {
-		if b.Limit <= b.Start {
+		if b.Start < b.Limit {
+			edges = append(edges, edge{b.Start, b.node, 1}, edge{b.Limit, b.node, -1})
+		}
+	}
+	slices.SortFunc(edges, func(a, b edge) int { return cmp.Compare(a.at, b.at) })
+	n.blocks = nil
+	claims := map[int]int{}
+	for i, e := range edges {
+		if claims[e.node] += e.step; claims[e.node] == 0 {
+			delete(claims, e.node)
+		}
+		if len(claims) != 1 || edges[i+1].at == e.at {
 			continue
 		}
-		if len(out) > 0 {
-			last := &out[len(out)-1]
-			if b.node == last.node && b.Start <= last.Limit {
-				last.Limit = max(last.Limit, b.Limit)
-				continue
-			}
-			if b.Start < last.Limit {
-				from := b.Start
-				b.Start = min(last.Limit, b.Limit)
-				last.Limit = from
+		for node := range claims {
+			if last := len(n.blocks) - 1; last >= 0 && n.blocks[last].node == node && n.blocks[last].Limit == e.at {
+				n.blocks[last].Limit = edges[i+1].at
+			} else {
+				n.blocks = append(n.blocks, block{Range{e.at, edges[i+1].at}, node})
 			}
 		}
-		out = append(out, b)
 	}
-	n.blocks = slices.DeleteFunc(out, func(b block) bool { return b.Limit <= b.Start })
 }
 
 // pays finds the CPU whose package pays for the memory of a node.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,15 @@ func TestOverlap(t *testing.T) {
 		if got := n.ofPhysical(address); got != want {
 			t.Errorf("address %d is on node %d, want %d", address, got, want)
 		}
+	}
+	n = NewNodes([]Node{ // one claims all of what the others have
+		{ID: 0, HasMemory: true, Memory: []Range{{0, 100}}},
+		{ID: 1, HasMemory: true, Memory: []Range{{10, 20}, {90, 110}}},
+		{ID: 2, HasMemory: true, Memory: []Range{{30, 40}, {35, 50}}},
+	})
+	want := []block{{Range{0, 10}, 0}, {Range{20, 30}, 0}, {Range{50, 90}, 0}, {Range{100, 110}, 1}}
+	if !slices.Equal(n.blocks, want) {
+		t.Errorf("the blocks are %v, want %v", n.blocks, want)
 	}
 }
 

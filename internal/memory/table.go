@@ -2,6 +2,7 @@ package memory
 
 import (
 	"math"
+	"math/bits"
 
 	"github.com/energyprof/energyprof/pebs"
 	"github.com/energyprof/energyprof/perfring"
@@ -179,4 +180,12 @@ func plus(a, b uint64) uint64 {
 		return math.MaxUint64
 	}
 	return a + b
+}
+
+// times multiplies without overflow.
+func times(a, b uint64) uint64 {
+	if high, low := bits.Mul64(a, b); high == 0 {
+		return low
+	}
+	return math.MaxUint64
 }
