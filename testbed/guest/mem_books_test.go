@@ -39,7 +39,7 @@ func memoryOf(t *testing.T, pkg int) uint32 {
 // What functions draw of the memory is in their books, in the package's and in its
 // counter, which goes on where its 32 bits end; and in nothing of the package's own.
 func TestMemoryBooks(t *testing.T) {
-	only(t, "icx-6.1", "spr-6.12", "icx2s-6.12")
+	only(t, "spr-6.12", "icx2s-6.12")
 	quiet(t)
 	param(t, "simrapl", "dram_mw", "2000")
 	reload(t, "simrapl", fmt.Sprintf("count0=%d", uint32(-4/memoryUnit()+1<<32))) // its end is 4 J away

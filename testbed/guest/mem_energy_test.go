@@ -66,7 +66,7 @@ func TestMemEnergyOfWalks(t *testing.T) {
 	elsewhere(t)
 	reload(t, "simpmu", "imc=0") // its counters are those of no walk
 	openBooks(t)
-	r := memTables(t, append([]string{"--ldlat", "3"}, walkers(6, "stream=3000:8000:5,lookup=3000:0:3,parse=3000:14000:13")...)...)
+	r := memTables(t, append([]string{"--ldlat", "3"}, walkers(4, "stream=3000:8000:5,lookup=3000:0:3,parse=3000:14000:13")...)...)
 	truth := readBooks(t).functions
 	total, joules := dramAddsUp(t, r), dramOf(r)
 	for name, level := range map[string]string{"stream": "DRAM", "parse": "CXL"} {
@@ -81,20 +81,8 @@ func TestMemEnergyOfWalks(t *testing.T) {
 	near(t, "all", total, static*r.Seconds+truth["stream"].dram+truth["parse"].dram, 0.01)
 }
 
-// ofLevel wants nearly all of these joules in a function's row of a level.
-func ofLevel(t *testing.T, r *memory.Result, function, level string, joules float64) {
-	t.Helper()
-	for _, f := range r.Functions {
-		if f.Function == function && f.Level == level {
-			near(t, function+" of "+level, *f.Joules, joules, 0.05)
-			return
-		}
-	}
-	t.Errorf("%s has no row of %s: %+v", function, level, r.Functions)
-}
-
-// A line costs the same whoever has it moved. What a thread loads is its own, what is fetched
-// before it or written back for it and for one that loads nothing from memory is nobody's.
+// What a thread loads is its own; what is fetched beyond the loads, for it and for one that loads nothing
+// from memory, is nobody's, and has its joules. A line costs the same whoever has it moved.
 func TestMemEnergyOfPrefetch(t *testing.T) {
 	only(t, "icx-6.1")
 	const (
@@ -109,24 +97,35 @@ func TestMemEnergyOfPrefetch(t *testing.T) {
 	reload(t, "simpmu", "traffic=1")
 	functions := fmt.Sprintf("stream=3000:%d:5:0:%d,lookup=3000:%d:3:0:%d", int(lines*joules*1e6), lines, int(others*joules*1e6), others)
 	openBooks(t)
-	r := memTables(t, append([]string{"-t", "load", "--ldlat", "3"}, walkers(6, functions)...)...)
+	r := memTables(t, append([]string{"-t", "load", "--ldlat", "3"}, walkers(4, functions)...)...)
 	truth := readBooks(t).functions
 	total, is := dramAddsUp(t, r), dramOf(r)
-	own := truth["stream"].seconds * 1000 * loads * joules
-	beyond := truth["stream"].dram + truth["lookup"].dram - own
-	got := 0.0
 	for _, s := range r.Synthetic {
-		if s.Name == "[prefetch and write-back]" {
-			got = s.Joules
-		}
+		is[s.Name] += s.Joules
 	}
-	t.Logf("stream loaded for %.3f J and has %.3f J, lookup has %.3f J; %.3f J are of what nobody loaded, they have %.3f J; of %.3f J; %v; notes %q",
-		own, is["main.stream"], is["main.lookup"], beyond, got, total, r.Synthetic, r.Notes)
-	near(t, "main.stream", is["main.stream"], own, 0.05)
-	near(t, "[prefetch and write-back]", got, beyond, 0.05)
+	own := truth["stream"].seconds * 1000 * loads * joules
+	for name, want := range map[string]float64{"main.stream": own, "[prefetch and write-back]": truth["stream"].dram + truth["lookup"].dram - own} {
+		t.Logf("%s has %.3f J, want %.3f J of %.3f J", name, is[name], want, total)
+		near(t, name, is[name], want, 0.05)
+	}
 	if is["main.lookup"] > 0.01*own {
 		t.Errorf("main.lookup has %.3f J, it loaded nothing from memory", is["main.lookup"])
 	}
+	if t.Failed() {
+		t.Logf("%v; notes: %q", r.Synthetic, r.Notes)
+	}
+}
+
+// ofLevel wants nearly all of these joules in a function's row of a level.
+func ofLevel(t *testing.T, r *memory.Result, function, level string, joules float64) {
+	t.Helper()
+	for _, f := range r.Functions {
+		if f.Function == function && f.Level == level {
+			near(t, function+" of "+level, *f.Joules, joules, 0.05)
+			return
+		}
+	}
+	t.Errorf("%s has no row of %s: %+v", function, level, r.Functions)
 }
 
 // A thread of package 0 walks memory of package 1, and another one memory near it: each has
@@ -139,7 +138,7 @@ func TestMemEnergyOfRemoteWalk(t *testing.T) {
 	elsewhere(t)
 	reload(t, "simpmu", "imc=0")
 	openBooks(t)
-	args := walkers(5, "stream=3000:9000:6:1,lookup=3000:5000:5:0")
+	args := walkers(4, "stream=3000:9000:6:1,lookup=3000:5000:5:0")
 	at := slices.Index(args, "--") + 1
 	r := memTables(t, slices.Insert(args, at, "taskset", "3")...)
 	truth := readBooks(t)

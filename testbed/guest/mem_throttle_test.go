@@ -8,8 +8,8 @@ import (
 // Loads that are to be sampled 200,000 times a second are throttled. That is in the books of the
 // event: what its samples stand for is what there is, and nothing is scaled up for the rest.
 func TestMemThrottled(t *testing.T) {
-	only(t, "icx-6.1", "spr-6.12")
-	set(t, "/proc/sys/kernel/perf_event_max_sample_rate", "4000") // 16 in each tick
+	only(t, "spr-6.12")
+	set(t, "/proc/sys/kernel/perf_event_max_sample_rate", "1000") // 4 in each tick
 	const period = 410                                            // of 82001 loads per ms
 	r := memTables(t, "-t", "load", "-c", strconv.Itoa(period), "--ldlat", "3", "--user", "-g", "none", "--energy", "none", "--",
 		"workload", "-mute", "-threads", "1", "-seconds", "0.5", "-naps", "0", "-functions", "stream=1:0:5")
