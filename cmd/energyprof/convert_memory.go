@@ -47,9 +47,10 @@ var faults = []uint64{
 	unix.PERF_COUNT_SW_ALIGNMENT_FAULTS, unix.PERF_COUNT_SW_EMULATION_FAULTS,
 }
 
-// weighMemory tells whether energy is shared out by what memory served: where it is that of DRAM alone.
+// weighMemory tells whether energy is shared out by what memory served: where it is that of DRAM alone, and accesses are
+// what the file is about.
 func (c *conversion) weighMemory(events []collect.Event) bool {
-	return hasMemory(events) && len(c.info.Domains) > 0 &&
+	return (hasMemory(events) || c.choose != nil) && len(c.info.Domains) > 0 &&
 		!slices.ContainsFunc(c.info.Domains, func(d rapl.Domain) bool { return d.Name != dramDomain })
 }
 

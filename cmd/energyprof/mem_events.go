@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/energyprof/energyprof/internal/collect"
@@ -11,6 +12,7 @@ import (
 	"github.com/energyprof/energyprof/internal/session"
 	"github.com/energyprof/energyprof/pebs"
 	"github.com/energyprof/energyprof/perfring"
+	"github.com/energyprof/energyprof/rapl"
 )
 
 // memEvents are the events of a recording of memory accesses. The first is a clock, from which time comes.
@@ -37,6 +39,14 @@ func hasMemory(events []collect.Event) bool {
 		}
 	}
 	return false
+}
+
+// nobodys is the note on joules that no event could share out.
+func nobodys(events []collect.Event, energy rapl.Info) []string {
+	if len(energy.Domains) == 0 || hasMemory(events) {
+		return nil
+	}
+	return []string{"page faults and breakpoints do not tell what memory served: the joules of DRAM are nobody's"}
 }
 
 // events finds what samples memory here, or tries what was named.
@@ -128,6 +138,9 @@ func (m *memEvents) add(fs pmu.FS, s pebs.Sampler, rate *sampling) error {
 	parsed, err := fs.Parse(s.Spec)
 	if err != nil {
 		return err
+	}
+	if slices.ContainsFunc(m.collect, func(e collect.Event) bool { return e.Name == parsed.Name }) {
+		return usagef("-e %s: it is named twice", parsed.Name)
 	}
 	event := session.Event{Event: parsed, SampleFormat: s.Format}
 	if s.CPUs != nil {

@@ -53,6 +53,9 @@ func (f *memFlags) read() error {
 		return err
 	}
 	defer files.discard()
+	if c.file.Own == nil { // which has it from the recording
+		c.remarks = append(c.remarks, nobodys(c.what.Events, c.info)...)
+	}
 	rec, result, err := c.read()
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -26,6 +27,28 @@ func corpus(t *testing.T, name string) string {
 		t.Skipf("no corpus: %v", err)
 	}
 	return path
+}
+
+// Of a file of perf, too, energy that an event of it counted is that of memory, and page faults have none of it.
+func TestMemEnergyOfPerf(t *testing.T) {
+	needPerf(t)
+	needTSC(t)
+	data := filepath.Join(t.TempDir(), "perf.data")
+	perfRecord(t, "-a", "-d", "-F", "500", "-e", "{cpu-clock,msr/tsc/}:S", "-e", "page-faults", "-o", data, "sleep", "0.3")
+	r, _, _ := memJSON(t, 0, "-i", data, "--energy-event", "msr/tsc/", "--energy-scale", "1e-9")
+	if r.Total.Joules == nil || *r.Total.Joules <= 0 {
+		t.Fatalf("%v joules", r.Total.Joules)
+	}
+	var baseline float64
+	for _, s := range r.Synthetic {
+		baseline += s.Joules
+	}
+	if math.Abs(baseline-*r.Total.Joules) > 1e-6 {
+		t.Errorf("%.6f J are nobody's, want all %.6f", baseline, *r.Total.Joules)
+	}
+	if !slices.ContainsFunc(r.Notes, func(n string) bool { return strings.Contains(n, "do not tell what memory served") }) {
+		t.Errorf("notes %q do not say whose the joules are not", r.Notes)
+	}
 }
 
 // accessOf is what perf script and this program tell of one access.

@@ -52,9 +52,7 @@ func (f *memFlags) record(args []string) error {
 	defer out.close()
 	kinds := tableEvents(events.collect, func(event int) uint32 { return events.session[event].BPType })
 	table := memory.New(memory.Options{Events: kinds, Line: memory.LineSize("/sys"), Nodes: nodes, Samples: out.spool()})
-	if len(r.energy.info.Domains) > 0 && !hasMemory(events.collect) {
-		r.remarks = append(r.remarks, "page faults and breakpoints do not tell what memory served: the joules of DRAM are nobody's")
-	}
+	r.remarks = append(r.remarks, nobodys(events.collect, r.energy.info)...)
 	if r.what.Events, r.what.Counters = events.collect, r.counters.events; f.shows() {
 		r.what.Access = table.Add
 	}
