@@ -124,6 +124,9 @@ func (r *recording) openOn(pid, cpu int) error {
 	ring := r.rings[cpu]
 	var opened []openEvent
 	fail := func(index int, err error) error {
+		if ring != nil && r.rings[cpu] == nil {
+			ring.ring.Close()
+		}
 		for _, o := range opened {
 			o.Close()
 		}
@@ -147,15 +150,15 @@ func (r *recording) openOn(pid, cpu int) error {
 			return fail(index, fmt.Errorf("sharing the ring: %w", err))
 		}
 	}
-	r.rings[cpu] = ring
 	for _, o := range opened {
 		for _, e := range o.both() {
 			if err := r.decoder.Add(&e.Attr, e.ID); err != nil {
-				return fmt.Errorf("decoding %s: %w", r.eventName(o.index), err)
+				return fail(o.index, fmt.Errorf("decoding its records: %w", err))
 			}
 			r.byID[e.ID] = identity{event: o.index, pid: pid}
 		}
 	}
+	r.rings[cpu] = ring
 	r.events = append(r.events, opened...)
 	return nil
 }

@@ -1,10 +1,12 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -82,5 +84,29 @@ func TestRefusedIsNotAway(t *testing.T) {
 		if got := r.wentAway(c.cpu, fmt.Errorf("opening: %w", c.err)); got != c.want {
 			t.Errorf("CPU %d of 0,2, %v: went away %v, want %v", c.cpu, c.err, got, c.want)
 		}
+	}
+}
+
+// Of a thread that ended while its events were opened, or whose event the kernel refuses, nothing stays: no file
+// and no ring, which is of the memory that a user may lock.
+func TestNothingStaysOpen(t *testing.T) {
+	r := leading(t)
+	r.opt.Events[1].Config = 1 << 20 // no such event
+	mapped := func() int {
+		maps, err := os.ReadFile("/proc/self/maps")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(maps), "anon_inode:[perf_event]")
+	}
+	files, rings := openEvents(t), mapped()
+	if err := r.openOn(0, 0); !errors.Is(err, unix.ENOENT) {
+		t.Fatalf("error %v, want that there is no such event", err)
+	}
+	if n := openEvents(t) - files; n != 0 {
+		t.Errorf("%d files are still open", n)
+	}
+	if n := mapped() - rings; n != 0 {
+		t.Errorf("%d rings are still mapped", n)
 	}
 }
