@@ -21,6 +21,8 @@ const (
 	exitFailed = 1
 	exitUsage  = 2
 	exitCannot = 3 // this machine or user cannot
+	// exitUndecided is of check alone: the data cannot tell.
+	exitUndecided = 4
 
 	exitOurs          = 125
 	exitNotExecutable = 126
@@ -45,9 +47,12 @@ func (e commandExit) Error() string { return "" }
 func exitCode(ran *cobra.Command, err error) int {
 	var command commandExit
 	var usage usageError
+	var decision decided
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &decision):
+		return int(decision)
 	case errors.As(err, &command):
 		return int(command)
 	case ran != nil && ran.Annotations[runsCommand] != "":
@@ -60,6 +65,8 @@ func exitCode(ran *cobra.Command, err error) int {
 		return exitOurs
 	case errors.As(err, &usage), isUnknownCommand(err):
 		return exitUsage
+	case errors.As(err, new(checkError)), errors.As(err, new(diffError)):
+		return exitCannot
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EPERM), errors.Is(err, rapl.ErrNoHardware), errors.Is(err, rapl.ErrNoDriver),
 		errors.Is(err, pebs.ErrNone), errors.As(err, new(pebs.Reason)):
 		return exitCannot

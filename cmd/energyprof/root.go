@@ -28,7 +28,7 @@ func newRoot() *cobra.Command {
 	return root
 }
 
-var subcommands = []func() *cobra.Command{newRecord, newStat, newMem, newConvert, newReport, newList, newDoctor}
+var subcommands = []func() *cobra.Command{newRecord, newStat, newMem, newBench, newConvert, newReport, newDiff, newCheck, newList, newDoctor}
 
 // version is the module's version, or the commit it was built from.
 func version() string {

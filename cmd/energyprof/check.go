@@ -1,0 +1,221 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"math"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/energyprof/energyprof/internal/runs"
+	"github.com/energyprof/energyprof/internal/verdict"
+	"github.com/energyprof/energyprof/report/gate"
+)
+
+// checkFlags are the flags of check, as they were given.
+type checkFlags struct {
+	baseline []string
+
+	max          [4]string // by limitedTotals
+	function     []string
+	functionTime []string
+	minJoules    float64
+	minSeconds   float64
+
+	junit, badge         string
+	json                 bool
+	model, otherMachines bool
+	actions              bool   // this is a step of GitHub Actions
+	summary              string // its file
+	stdout, stderr       io.Writer
+	now                  func() time.Time
+}
+
+// limitedTotals are the quantities of a run that can be limited, and the flags that do.
+var limitedTotals = [4]struct {
+	flag, help string
+	quantity   gate.Quantity
+}{
+	{"max-energy", "largest increase of the program's joules", gate.Energy},
+	{"max-time", "largest increase of its CPU seconds", gate.Time},
+	{"max-elapsed", "largest increase of its seconds by the wall clock", gate.Elapsed},
+	{"max-power", "largest increase of its watts: joules by seconds of the wall clock", gate.Power},
+}
+
+const checkHelp = `Hold new runs of a command against those of a baseline. Both are directories of
+"energyprof bench", or the files of several runs.
+
+A limit of +5 % is a statement about the medians of all the runs that could be made,
+not about those that were. It FAILS only where the data show, with a chance of at most
+1 % over all limits and functions together (Holm) of being wrong, that the increase is
+above 5 %. It PASSES only where they show, with as much certainty for the limit, that it
+is below. Between the two it is UNDECIDED, and the report says how many more runs of each
+side would decide it and which increase as many runs as there are would have shown. So
+a limit has to leave room for what the runs can tell: with a limit of 0 nothing passes
+that has not become less. "energyprof bench --plan" says how many runs a limit takes
+before they are made: at 5 % noise and a limit of +5 %, 38 of each side find a
+change of +10 % of a total, 64 one of a function of 50.
+
+Limits are percentages: +5%, 5%, -2% (the new runs have to take 2 % less) or 0. Those of
+--function are of each function whose name matches the regular expression
+(https://pkg.go.dev/regexp/syntax, anywhere in the name) and that takes --min-joules or
+--min-seconds in a run; a limit that no such function matches is undecided.
+
+Joules are compared only if both sides have them from the same source on the same kind
+of machine, measured, and shared out among functions in the same way; the flags
+--allow-model and --allow-different-machine lift two of these. Without limits on energy or
+power nothing of that is needed: time is gated anywhere.
+
+In GitHub Actions (GITHUB_ACTIONS=true) what did not pass becomes annotations, and the
+report is appended to the step's summary ($GITHUB_STEP_SUMMARY).
+
+Exit code: 0 all limits are kept, 1 one is exceeded, 2 wrong usage, 3 the two sides
+cannot be compared or a file cannot be read or written, 4 undecided.`
+
+func newCheck() *cobra.Command {
+	f := checkFlags{now: time.Now}
+	c := &cobra.Command{
+		Use:   "check --baseline DIR [--max-energy +5%] [--max-time +3%] [flags] DIR",
+		Short: "Fail where a limit on joules or seconds is exceeded with confidence, against a baseline",
+		Long:  checkHelp,
+		Example: "  energyprof bench -r 40 -o base -- ./app-old\n" +
+			"  energyprof bench -r 40 -o new -- ./app-new\n" +
+			"  energyprof check --baseline base --max-energy +5% --max-time +3% --function '^decode=+10%' new",
+		RunE: func(c *cobra.Command, args []string) error {
+			f.stdout, f.stderr = c.OutOrStdout(), c.ErrOrStderr()
+			if os.Getenv("GITHUB_ACTIONS") == "true" {
+				f.actions, f.summary = true, os.Getenv("GITHUB_STEP_SUMMARY")
+			}
+			return f.check(args)
+		},
+	}
+	fl := c.Flags()
+	fl.StringArrayVar(&f.baseline, "baseline", nil, "directory of the runs to compare with (or a file of one run; repeat it for more)")
+	for i, l := range limitedTotals {
+		fl.StringVar(&f.max[i], l.flag, "", l.help+", as +5%")
+	}
+	fl.StringArrayVar(&f.function, "function", nil, "largest increase of the joules of each function that matches, as REGEXP=+10%; repeat it for more")
+	fl.StringArrayVar(&f.functionTime, "function-time", nil, "the same of CPU seconds")
+	def := gate.DefaultOptions()
+	fl.Float64Var(&f.minJoules, "min-joules", def.MinJoules, "functions are checked that take as many joules in a run")
+	fl.Float64Var(&f.minSeconds, "min-seconds", def.MinSeconds, "or as many seconds of CPU time")
+	fl.StringVar(&f.junit, "junit", "", "write JUnit XML to this file")
+	fl.StringVar(&f.badge, "badge", "", "write the JSON of a shields.io endpoint badge to this file")
+	fl.BoolVar(&f.json, "json", false, "print JSON")
+	fl.BoolVar(&f.model, "allow-model", false, "limits on joules may be of a model's estimate")
+	fl.BoolVar(&f.otherMachines, "allow-different-machine", false, "limits on joules may be across machines, or where a side does not tell its machine")
+	return c
+}
+
+// checkError is why a check could not be made: exit code 1 is for limits that are exceeded, and for nothing else.
+type checkError struct{ err error }
+
+func (e checkError) Error() string { return e.err.Error() }
+func (e checkError) Unwrap() error { return e.err }
+
+// decided carries the exit code of a decision.
+type decided int
+
+func (decided) Error() string { return "" }
+
+var exitOf = map[string]error{verdict.Pass: nil, verdict.Fail: decided(exitFailed), verdict.Undecided: decided(exitUndecided)}
+
+func (f *checkFlags) check(args []string) error {
+	limits, err := f.limits(args)
+	if err != nil {
+		return err
+	}
+	files, err := f.createFiles()
+	if err != nil {
+		return checkFailed(err)
+	}
+	defer files.discard()
+	report, refused := f.compare(args, limits)
+	if err := f.publish(report, files); err != nil {
+		return checkFailed(err)
+	}
+	if refused != nil {
+		return checkFailed(refused)
+	}
+	return exitOf[report.Decision]
+}
+
+// checkFailed makes an error of check what it is, unless it is one of usage.
+func checkFailed(err error) error {
+	if errors.As(err, new(usageError)) {
+		return err
+	}
+	return checkError{err}
+}
+
+// compare reads both sides and decides. Of an error, which is why that is not possible, there is a report, too.
+func (f *checkFlags) compare(args []string, limits []gate.Limit) (*verdict.Report, error) {
+	opt := gate.DefaultOptions()
+	opt.MinJoules, opt.MinSeconds, opt.Limits = f.minJoules, f.minSeconds, limits
+	host, err := os.Hostname()
+	if err != nil {
+		host = "" // the JUnit file has a word for that
+	}
+	about := verdict.About{Options: opt, When: f.now(), Host: host,
+		Baseline: verdict.Side{Name: f.baseline[0]}, New: verdict.Side{Name: args[0]}}
+	refuse := func(err error) (*verdict.Report, error) { return verdict.Refuse(message(err), about), err }
+	old, err := runs.Read(f.baseline...)
+	if err != nil {
+		return refuse(err)
+	}
+	new, err := runs.Read(args...)
+	if err != nil {
+		return refuse(err)
+	}
+	matched := runs.Match(old, new, runs.Program)
+	about.Baseline, about.New = checkedSide(old, len(matched.Old)), checkedSide(new, len(matched.New))
+	about.Notes = checkNotes(old, new, &matched)
+	limited := func(l gate.Limit) bool { return l.Quantity == gate.Energy || l.Quantity == gate.Power }
+	energy := false
+	for _, l := range limits {
+		energy = energy || limited(l)
+	}
+	found := f.judge(runs.Differences(old, new), energy)
+	if len(found.refused) > 0 {
+		return refuse(errors.Join(found.refused...))
+	}
+	about.Warnings = found.warnings
+	opt.Energy, opt.Paired = found.energy, matched.Paired
+	about.Options = opt
+	result, err := gate.Check(matched.Old, matched.New, opt)
+	if err != nil {
+		return refuse(err)
+	}
+	return verdict.New(result, about), nil
+}
+
+// checkedSide describes a set, of which so many runs are compared.
+func checkedSide(s *runs.Set, n int) verdict.Side {
+	out := verdict.Side{Name: s.Name, Runs: n, Command: s.Command()}
+	if s.Energy != "" {
+		out.Source = &verdict.Source{Name: s.Source, Measured: !s.Estimated()}
+		if s.Source == "" {
+			out.Source.Name = "an unknown source"
+		}
+	}
+	return out
+}
+
+// checkNotes are what a reader must know of the two sets.
+func checkNotes(old, new *runs.Set, matched *runs.Matched) []string {
+	var all []string
+	for _, s := range []*runs.Set{old, new} {
+		for _, note := range s.Notes {
+			all = append(all, s.Name+": "+note)
+		}
+	}
+	for _, l := range matched.Libraries {
+		all = append(all, l.Old+" is taken for "+l.New+": most of their functions have the same names")
+	}
+	return append(all, matched.Notes...)
+}
+
+// finite tells whether a flag's number can be an amount.
+func finite(v float64) bool { return v >= 0 && !math.IsInf(v, 0) }
