@@ -46,6 +46,8 @@ func TestScripts(t *testing.T) {
 			"mode":        mode,
 			"stat-schema": schemaHolds("stat.schema.json"),
 			"mem-schema":  schemaHolds("mem.schema.json"),
+			"diff-schema": schemaHolds("diff.schema.json"),
+			"make-runs":   makeRuns,
 		},
 	})
 }

@@ -23,6 +23,9 @@ func New(c *gate.Comparison, what Compared) *Result {
 		Differences: append([]Difference{}, what.Differences...), Notes: append([]string{}, what.Notes...),
 		Totals: []Change{}, Changed: []Function{}, Others: []Function{}, Added: []Single{}, Removed: []Single{}, Renamed: []Renaming{}}
 	r.Old.Runs, r.New.Runs = c.Old, c.New
+	if min(c.Old, c.New) < gate.MinRuns {
+		r.Tests = 0 // it could not be done
+	}
 	b := builder{energy: what.Options.Energy, model: estimates(what.Old) || estimates(what.New)}
 	if b.energy {
 		r.MinJoules = &what.Options.MinJoules

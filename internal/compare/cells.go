@@ -196,6 +196,14 @@ func (r *Result) sides() [2]string {
 	return sides
 }
 
+// line says whether it is a difference or what both sides have a flaw in common.
+func (d *Difference) line() string {
+	if d.Old == d.New {
+		return d.Text
+	}
+	return "differs: " + d.Text
+}
+
 // claim is what naming a function means.
 func (r *Result) claim() string {
 	if r.Tests == 0 {

@@ -89,7 +89,8 @@ func cases() map[string]*Result {
 	c.Added[0].Name, c.Removed[0].Maybe.Name = hostile, hostile
 	c.Added = append(c.Added, gate.Single{Key: gate.Key{Name: hostile + "2"}, Amount: gate.Amount{Joules: 0.6, Seconds: 0.06}})
 	what.Old.Name, what.Old.Command = hostile, []string{hostile}
-	what.Differences = []Difference{{Kind: "machine", What: "CPU", Old: "one", New: hostile, Text: "the CPU is one in the old and " + hostile + " in the new runs"}}
+	what.Differences = []Difference{{Kind: "machine", What: "CPU", Old: "one", New: hostile, Text: "the CPU is one in the old and " + hostile + " in the new runs"},
+		{Kind: "estimate", What: "joules", Old: "estimated joules", New: "estimated joules", Text: "joules are estimated by a model, not measured"}}
 	what.Notes = []string{"of " + hostile}
 	all["hostile"] = New(c, what)
 
@@ -109,7 +110,7 @@ func cases() map[string]*Result {
 
 	what = sides
 	what.Notes = []string{"one run of a side says nothing of how much runs differ: nothing is claimed"}
-	c = &gate.Comparison{Old: 1, New: 1, Totals: []gate.Change{untested(gate.Energy, 40, 44), untested(gate.Time, 4, 4), untested(gate.Power, 10, 11)},
+	c = &gate.Comparison{Old: 1, New: 1, Family: 5, Totals: []gate.Change{untested(gate.Energy, 40, 44), untested(gate.Time, 4, 4), untested(gate.Power, 10, 11)},
 		TimePart: 0, PowerPart: 4,
 		Functions: []gate.FunctionChange{{Key: gate.Key{Name: "multiply", Library: "app"}, Energy: untested(gate.Energy, 0, 15.6), Time: untested(gate.Time, 0, 1), Power: untested(gate.Power, math.NaN(), 15.6), TimePart: math.NaN(), PowerPart: math.NaN()},
 			{Key: gate.Key{Name: "grown", Library: "app"}, Energy: untested(gate.Energy, 0.1, 4.6), Time: untested(gate.Time, 0.1, 0.09), Power: untested(gate.Power, 1, 51), TimePart: -1, PowerPart: 5.5}}}

@@ -69,7 +69,7 @@ func (h HTML) Write(w io.Writer, r *Result) error {
 	sides := r.sides()
 	v := pageView{Sides: [2]string{h.Printable(sides[0]), h.Printable(sides[1])}, Heads: r.heads(), Totals: changeRows(r.Totals), ChangedHead: sentence(changedHead)}
 	for _, d := range r.Differences {
-		v.Differences = append(v.Differences, h.Printable(d.Text))
+		v.Differences = append(v.Differences, h.Printable(d.line()))
 	}
 	if r.Because != "" {
 		v.Reason = r.reason()

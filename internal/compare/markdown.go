@@ -23,7 +23,7 @@ func (m Markdown) Write(w io.Writer, r *Result) error {
 	sides := r.sides()
 	fmt.Fprintf(&b, "## Energy and time: old and new\n\n- old: %s\n- new: %s\n", m.text(sides[0]), m.text(sides[1]))
 	for _, d := range r.Differences {
-		fmt.Fprintf(&b, "- **differs:** %s\n", m.text(d.Text))
+		fmt.Fprintf(&b, "- **%s**\n", m.text(d.line()))
 	}
 	b.WriteString("\n")
 	m.changes(&b, kept.Totals, &kept)

@@ -23,7 +23,7 @@ func (t Text) Write(w io.Writer, r *Result) error {
 	t.paragraph(&b, "old  "+sides[0], "     ")
 	t.paragraph(&b, "new  "+sides[1], "     ")
 	for _, d := range r.Differences {
-		t.paragraph(&b, "differs: "+d.Text, "  ")
+		t.paragraph(&b, d.line(), "  ")
 	}
 	b.WriteString("\n")
 	t.changes(&b, &kept, rest.changed)
