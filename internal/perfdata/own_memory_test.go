@@ -3,6 +3,7 @@ package perfdata
 import (
 	"bytes"
 	"errors"
+	"math"
 	"os"
 	"slices"
 	"testing"
@@ -89,6 +90,24 @@ func TestOwnMemory(t *testing.T) {
 		b := encoded(t, bad, nil)
 		if _, err := decodeOwn(bytes.NewReader(b), 6, int64(len(b))-6); !errors.Is(err, errOwnDamaged) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestOwnAmounts: energy and counts are numbers, of which no table and no JSON can hold others.
+func TestOwnAmounts(t *testing.T) {
+	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		for _, kind := range []byte{tokEnergy, tokCount} {
+			var tokens bytes.Buffer
+			w := tokenTo(&tokens)
+			w.point(kind, 0, 1, v)
+			w.w.Flush()
+			own, _ := memoryOwn()
+			own.tokens = &tokens
+			sink := &calls{}
+			if err := own.replay(nil, sink); !errors.Is(err, errOwnDamaged) || len(sink.list) != 0 {
+				t.Errorf("token %d of %v: error %v and calls %q, want that the section is damaged", kind, v, err, sink.list)
+			}
 		}
 	}
 }

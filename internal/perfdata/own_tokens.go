@@ -258,10 +258,15 @@ func (r *tokenReader) at() int64 {
 	return r.time
 }
 
+// float is of an amount: energy, or counts.
 func (r *tokenReader) float() float64 {
 	var b [8]byte
 	if _, err := io.ReadFull(r.r, b[:]); err != nil {
 		r.fail(err)
 	}
-	return math.Float64frombits(binary.LittleEndian.Uint64(b[:]))
+	v := math.Float64frombits(binary.LittleEndian.Uint64(b[:]))
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		r.fail(fmt.Errorf("%v is no amount", v))
+	}
+	return v
 }
