@@ -25,12 +25,13 @@ type madeRuns struct {
 	n               int
 	program, cpu    string
 	source          string // "model" estimates, "none" has no joules
+	unit            string // of the joules in the profiles; "" is what it should be
 	functions       []string
 	seconds, watts  []float64
 	noise, baseline float64
 }
 
-// parseRuns understands N [program=NAME] [cpu=NAME] [source=NAME] FUNCTION=SECONDS*WATTS...
+// parseRuns understands N [program=NAME] [cpu=NAME] [source=NAME] [unit=UNIT] FUNCTION=SECONDS*WATTS...
 func parseRuns(args []string) (m madeRuns, err error) {
 	m = madeRuns{program: "app", cpu: "Made CPU", source: "perf-power", noise: 0.01, baseline: 10}
 	if m.n, err = strconv.Atoi(args[0]); err != nil {
@@ -49,6 +50,8 @@ func parseRuns(args []string) (m madeRuns, err error) {
 			m.cpu = value
 		case "source":
 			m.source = value
+		case "unit":
+			m.unit = value
 		default:
 			var seconds, watts float64
 			if _, err := fmt.Sscanf(value, "%f*%f", &seconds, &watts); err != nil {
@@ -123,6 +126,11 @@ func (m *madeRuns) write(dir string) error {
 		if err != nil {
 			return err
 		}
+		for _, t := range built.SampleType {
+			if m.unit != "" && t.Unit == pprofile.EnergyUnit {
+				t.Unit = m.unit
+			}
+		}
 		profile, summary := w.Next()
 		if err := put(profile, func(to io.Writer) error { return pprofile.Write(to, built) }); err != nil {
 			return err
@@ -138,10 +146,10 @@ func (m *madeRuns) write(dir string) error {
 	return nil
 }
 
-// makeRuns is a command of scripts: make-runs DIR N [program=NAME] [cpu=NAME] [source=NAME] FUNCTION=SECONDS*WATTS...
+// makeRuns is a command of scripts: make-runs DIR N [program=NAME] [cpu=NAME] [source=NAME] [unit=UNIT] FUNCTION=SECONDS*WATTS...
 func makeRuns(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 2 || neg {
-		ts.Fatalf("usage: make-runs DIR N [program=NAME] [cpu=NAME] [source=NAME] FUNCTION=SECONDS*WATTS...")
+		ts.Fatalf("usage: make-runs DIR N [program=NAME] [cpu=NAME] [source=NAME] [unit=UNIT] FUNCTION=SECONDS*WATTS...")
 	}
 	m, err := parseRuns(args[1:])
 	ts.Check(err)

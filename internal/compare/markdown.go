@@ -71,10 +71,13 @@ func (m Markdown) Write(w io.Writer, r *Result) error {
 		b.WriteString("\n")
 		m.more(&b, rest.renamed)
 	}
-	for _, note := range r.Notes {
-		b.WriteString("> " + m.text(note) + "\n>\n")
+	for i, note := range r.Notes {
+		if i > 0 {
+			b.WriteString(">\n")
+		}
+		b.WriteString("> " + m.text(note) + "\n")
 	}
-	if _, err := io.WriteString(w, strings.TrimRight(b.String(), "\n>")+"\n"); err != nil {
+	if _, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n"); err != nil {
 		return fmt.Errorf("writing the output: %w", err)
 	}
 	return nil

@@ -1,48 +1,64 @@
 package compare
 
 import (
+	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"html"
 	"io"
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 )
 
 // rawHTML is what may stand in Markdown for itself: the one element that names are in, and the comment that cuts mentions.
 var rawHTML = regexp.MustCompile(`</?code>|<!-- -->`)
 
-// TestMarkdownRules holds the tables to the rules of GitHub Flavored Markdown (spec 4.10: a blank line before, as many
-// cells in each row as in the head, a delimiter row), and names to meaning nothing.
+var (
+	escaped   = regexp.MustCompile(`\\[[:punct:]]`)
+	codeSpan  = regexp.MustCompile("`[^`]*`")
+	delimiter = regexp.MustCompile(`^\|( :?--:? \|)+$`)
+)
+
+// markdownFaults holds tables to the rules of GitHub Flavored Markdown (spec 4.10: a blank line before, as many cells in
+// each row as in the head, a delimiter row), and names to meaning nothing. It returns how many tables there are.
+func markdownFaults(text string) (faults []string, tables int) {
+	lines := strings.Split(text, "\n")
+	fault := func(i int, what string) { faults = append(faults, fmt.Sprintf("line %d: %s: %q", i+1, what, lines[i])) }
+	cells := 0
+	for i, line := range lines {
+		bare := codeSpan.ReplaceAllString(escaped.ReplaceAllString(line, ""), "")
+		rest := strings.TrimPrefix(rawHTML.ReplaceAllString(bare, ""), ">")
+		if strings.ContainsAny(rest, "<>`\\") || strings.Count(bare, "@") != strings.Count(bare, "@<!-- -->") {
+			fault(i, "something means something in Markdown")
+		}
+		if !strings.HasPrefix(line, "|") {
+			cells = 0
+			continue
+		}
+		n := strings.Count(line, "|")
+		if cells == 0 {
+			tables++
+			cells = n
+			if lines[i-1] != "" || !delimiter.MatchString(lines[i+1]) {
+				fault(i, "a table begins after a blank line, and with a delimiter row")
+			}
+		}
+		if n != cells || !strings.HasSuffix(line, " |") {
+			fault(i, fmt.Sprintf("%d cells, not %d", n-1, cells-1))
+		}
+	}
+	return faults, tables
+}
+
 func TestMarkdownRules(t *testing.T) {
 	for name, r := range cases() {
-		lines := strings.Split(written(t, formats(0, 0)["md"], r), "\n")
-		tables, cells := 0, 0
-		for i, line := range lines {
-			bare := regexp.MustCompile(`\\[[:punct:]]`).ReplaceAllString(line, "")
-			bare = regexp.MustCompile("`[^`]*`").ReplaceAllString(bare, "")
-			if rest := rawHTML.ReplaceAllString(bare, ""); strings.ContainsAny(strings.TrimPrefix(rest, ">"), "<>`\\") || strings.Contains(rest, "@") && !strings.Contains(bare, "@<!-- -->") {
-				t.Errorf("%s, line %d: what means something in Markdown is left: %s", name, i+1, line)
-			}
-			if !strings.HasPrefix(line, "|") {
-				cells = 0
-				continue
-			}
-			if strings.Contains(strings.ReplaceAll(line, " | ", ""), "\\|") || !strings.HasSuffix(line, " |") {
-				t.Errorf("%s, line %d: no plain row: %s", name, i+1, line)
-			}
-			n := strings.Count(line, "|")
-			if cells == 0 {
-				tables++
-				cells = n
-				if lines[i-1] != "" || !regexp.MustCompile(`^\|( :?--:? \|)+$`).MatchString(lines[i+1]) {
-					t.Errorf("%s, line %d: a table begins after a blank line and with a delimiter row:\n%s\n%s\n%s", name, i+1, lines[i-1], line, lines[i+1])
-				}
-			}
-			if n != cells {
-				t.Errorf("%s, line %d: %d cells, want %d: %s", name, i+1, n-1, cells-1, line)
-			}
+		faults, tables := markdownFaults(written(t, formats(0, 0)["md"], r))
+		for _, fault := range faults {
+			t.Errorf("%s, %s", name, fault)
 		}
 		if name == "ten" && tables != 8 {
 			t.Errorf("%s: %d tables, want 8", name, tables)
@@ -70,47 +86,108 @@ func TestMarkdownCode(t *testing.T) {
 	}
 }
 
-// TestPage: the page is well-formed, needs nothing from elsewhere, and shows names for what they are.
-func TestPage(t *testing.T) {
-	for name, r := range cases() {
-		text := written(t, formats(0, 0)["html"], r)
-		var shown strings.Builder
-		d := xml.NewDecoder(strings.NewReader(text))
-		d.Strict, d.AutoClose, d.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
-		open := 0
-		for {
-			token, err := d.Token()
-			if errors.Is(err, io.EOF) {
-				break
+// pageFaults wants a page that is well-formed and needs nothing from elsewhere, and returns the text that it shows.
+func pageFaults(text string) (faults []string, shown string) {
+	var b strings.Builder
+	d := xml.NewDecoder(strings.NewReader(text))
+	d.Strict, d.AutoClose, d.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
+	open := 0
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return append(faults, err.Error()), ""
+		}
+		switch token := token.(type) {
+		case xml.StartElement:
+			open++
+			if strings.Contains(" script link img iframe object embed base form svg a ", " "+token.Name.Local+" ") {
+				faults = append(faults, "an element "+token.Name.Local)
 			}
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			switch token := token.(type) {
-			case xml.StartElement:
-				open++
-				if strings.Contains(" script link img iframe object embed base form svg a ", " "+token.Name.Local+" ") {
-					t.Errorf("%s has a <%s>", name, token.Name.Local)
+			for _, a := range token.Attr {
+				if strings.Contains(" src href srcset action ", " "+a.Name.Local+" ") || strings.HasPrefix(a.Name.Local, "on") || strings.Contains(a.Value, "ZgotmplZ") {
+					faults = append(faults, "an attribute "+a.Name.Local+"="+a.Value)
 				}
-				for _, a := range token.Attr {
-					if strings.Contains(" src href srcset action ", " "+a.Name.Local+" ") || strings.HasPrefix(a.Name.Local, "on") || strings.Contains(a.Value, "ZgotmplZ") {
-						t.Errorf("%s has an attribute %s=%q", name, a.Name.Local, a.Value)
-					}
-				}
-			case xml.EndElement:
-				open--
-			case xml.CharData:
-				shown.Write(token)
 			}
-		}
-		if open != 0 {
-			t.Errorf("%s: %d elements are left open", name, open)
-		}
-		if strings.Contains(text, "url(") || strings.Contains(text, "@import") || strings.Contains(text, "//") {
-			t.Errorf("%s names something elsewhere", name)
-		}
-		if name == "hostile" && strings.Count(shown.String(), printable(hostile)) != 9 {
-			t.Errorf("the hostile name is shown %d times, want 9", strings.Count(shown.String(), printable(hostile)))
+		case xml.EndElement:
+			open--
+		case xml.CharData:
+			b.Write(token)
 		}
 	}
+	if open != 0 {
+		faults = append(faults, fmt.Sprintf("%d elements are left open", open))
+	}
+	if style, _, _ := strings.Cut(text, "<body>"); strings.Contains(style, "url(") || strings.Contains(style, "@import") {
+		faults = append(faults, "a style from elsewhere")
+	}
+	return faults, b.String()
+}
+
+func TestPage(t *testing.T) {
+	for name, r := range cases() {
+		faults, shown := pageFaults(written(t, formats(0, 0)["html"], r))
+		for _, fault := range faults {
+			t.Errorf("%s: %s", name, fault)
+		}
+		if n := strings.Count(shown, printable(hostile)); name == "hostile" && n != 9 {
+			t.Errorf("the hostile name is shown %d times, want 9", n)
+		}
+	}
+}
+
+// FuzzNames: whatever functions, libraries, commands and files are called, every format has the lines, the cells and the
+// elements that it has for harmless names, and names can be read from it.
+func FuzzNames(f *testing.F) {
+	for _, name := range []string{"plain", hostile, "a\nb", "\xff\x00", "| --- |", "```", "&amp;|", "</td></table>", " ", "\u2028\u202e", "1. x", "\\|"} {
+		f.Add(name)
+	}
+	lines := func(text string) int { return strings.Count(text, "\n") }
+	f.Fuzz(func(t *testing.T, name string) {
+		r, plain := named(name), named("plain")
+		md := written(t, formats(0, 0)["md"], r)
+		if faults, _ := markdownFaults(md); len(faults) > 0 {
+			t.Errorf("Markdown: %v", faults)
+		}
+		page := written(t, formats(0, 0)["html"], r)
+		faults, shown := pageFaults(page)
+		if len(faults) > 0 || !strings.Contains(shown, printable(name)) {
+			t.Errorf("page: %v, without %q", faults, printable(name))
+		}
+		text := written(t, formats(0, 0)["txt"], r)
+		if !strings.Contains(text, printable(name)) {
+			t.Errorf("no %q in\n%s", printable(name), text)
+		}
+		for ext, got := range map[string]string{"txt": text, "md": md, "html": page} {
+			if want := lines(written(t, formats(0, 0)[ext], plain)); lines(got) != want {
+				t.Errorf("%s: %d lines, want %d", ext, lines(got), want)
+			}
+			for _, c := range got {
+				if c != '\n' && !unicode.IsPrint(c) {
+					t.Errorf("%s: a terminal obeys %q", ext, c)
+				}
+			}
+		}
+		var back Result
+		if err := json.Unmarshal([]byte(written(t, formats(0, 0)["json"], r)), &back); err != nil {
+			t.Fatal(err)
+		}
+		if want := strings.ToValidUTF8(name, "\ufffd"); utf8.ValidString(name) && back.Changed[0].Name != want {
+			t.Errorf("JSON has %q, want %q", back.Changed[0].Name, want)
+		}
+	})
+}
+
+// named is a result in which everything has one name.
+func named(name string) *Result {
+	r := cases()["ten"]
+	r.Old.Name, r.Old.Command, r.Old.Source.Name = name, []string{name}, name
+	r.Changed[0].Name, r.Changed[1].Library = name, name
+	r.Others[0].Name, r.Added[0].Name, r.Removed[0].Library = name, name, name
+	r.Renamed = []Renaming{{Old: r.Removed[0], New: r.Added[0]}}
+	r.Differences = []Difference{{Kind: "machine", What: "CPU", Old: name, New: "other", Text: name}}
+	r.Notes = []string{name}
+	return r
 }
