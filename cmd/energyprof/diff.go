@@ -40,8 +40,8 @@ func newDiff() *cobra.Command {
 	c.Flags().StringVar(&f.pprof, "pprof", "", "write a profile of the difference, NEW minus OLD, to this `file`")
 	c.Flags().StringVarP(&f.output, "output", "o", "", "print to this `file`")
 	c.Flags().IntVarP(&f.rows, "rows", "n", 20, "functions of each list, 0 for all (JSON: all)")
-	c.Flags().Float64Var(&f.minJoules, "min-joules", defaults.MinJoules, "compare functions of so many `joules` on one side,")
-	c.Flags().Float64Var(&f.minSeconds, "min-seconds", defaults.MinSeconds, "or of so many `seconds` of CPU time")
+	c.Flags().Float64Var(&f.minJoules, "min-joules", defaults.MinJoules, "test functions that take so many `joules` in a run")
+	c.Flags().Float64Var(&f.minSeconds, "min-seconds", defaults.MinSeconds, "or so many `seconds` of CPU time")
 	return c
 }
 
