@@ -15,9 +15,11 @@ type lines struct {
 	size      uint64 // in bytes, a power of two
 	of        map[lineKey]*line
 	uses      int   // of all lines
+	callers   int   // of all lines
 	out       tally // without address, or of lines that were given up
 	forgotten uint64
 	missing   uint64 // samples that a line can have had before, at most
+	nameless  uint64 // accesses of callers that were not kept
 }
 
 type lineKey struct {
@@ -36,10 +38,11 @@ type line struct {
 	first, last uint64 // times, ns
 	levels      []levelCount
 	uses        []use
+	callers     []caller
 	crowd       uint64 // samples that are in no use because there are too many
 }
 
-// use is what one thread did on one CPU by one stack at one offset.
+// use is what one thread did on one CPU at one offset.
 type use struct {
 	useKey
 	read, written bool
@@ -51,12 +54,26 @@ type useKey struct {
 	offset   uint32
 	cpu      int32
 	pid, tid uint32
-	stack    int32
+}
+
+// caller is what one stack did at one offset. It is apart from the threads: of code without frame pointers nearly
+// every sample can have a stack of its own.
+type caller struct {
+	callerKey
+	accesses uint64
+	bytes    uint64 // access.bytes
+}
+
+type callerKey struct {
+	offset uint32
+	stack  int32
 }
 
 const (
-	usesOfLine  = 256 // at most; a line of 64 bytes that is fought for has some dozens
-	usesOfLines = 4   // at most, on average over all lines
+	usesOfLine     = 256 // at most; a line of 64 bytes that is fought for has some dozens
+	usesOfLines    = 4   // at most, on average over all lines
+	callersOfLine  = 256
+	callersOfLines = 8
 	// hitMWeight is how many samples one that found the line modified elsewhere counts for when it is
 	// decided which lines are given up: those that are fought for are looked for.
 	hitMWeight = 16
@@ -99,6 +116,7 @@ func (l *lines) add(a *access, column, columns int) {
 	} else {
 		of.crowd++
 	}
+	l.called(of, a)
 	if !a.memory {
 		return
 	}
@@ -124,7 +142,7 @@ func countLevel(levels []levelCount, level pebs.Level, samples uint64) []levelCo
 
 // use is the part of a line that an access belongs to; nil if the line has too many.
 func (l *lines) use(of *line, a *access) *use {
-	key := useKey{offset: uint32(a.s.Addr & (l.size - 1)), cpu: int32(a.cpu), pid: a.s.PID, tid: a.s.TID, stack: a.stack}
+	key := useKey{offset: uint32(a.s.Addr & (l.size - 1)), cpu: int32(a.cpu), pid: a.s.PID, tid: a.s.TID}
 	for i := range of.uses {
 		if of.uses[i].useKey == key {
 			return &of.uses[i]
@@ -136,6 +154,23 @@ func (l *lines) use(of *line, a *access) *use {
 	l.uses++
 	of.uses = append(of.uses, use{useKey: key})
 	return &of.uses[len(of.uses)-1]
+}
+
+// called notes by which stack an access was made.
+func (l *lines) called(of *line, a *access) {
+	key := callerKey{offset: uint32(a.s.Addr & (l.size - 1)), stack: a.stack}
+	for i := range of.callers {
+		if c := &of.callers[i]; c.callerKey == key {
+			c.accesses, c.bytes = plus(c.accesses, a.period), plus(c.bytes, a.bytes)
+			return
+		}
+	}
+	if len(of.callers) >= callersOfLine || l.callers >= callersOfLines*l.max {
+		l.nameless = plus(l.nameless, a.period)
+		return
+	}
+	l.callers++
+	of.callers = append(of.callers, caller{key, a.period, a.bytes})
 }
 
 // heat is how much a line is wanted.
@@ -161,6 +196,7 @@ func (l *lines) prune() {
 		most = max(most, of.samples)
 		l.out.merge(&of.tally)
 		l.uses -= len(of.uses)
+		l.callers -= len(of.callers)
 		delete(l.of, of.lineKey)
 	}
 	l.forgotten += uint64(len(colder))

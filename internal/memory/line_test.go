@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -229,32 +227,30 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
-// TestLineSize: what is a size of lines, and that lines are of it.
-func TestLineSize(t *testing.T) {
-	for text, want := range map[string]int{"64\n": 64, "128\n": 128, "": 0, "0\n": 0, "96\n": 0, "-64\n": 0, "1048576\n": 0, "many\n": 0} {
-		sys := t.TempDir()
-		dir := filepath.Join(sys, "devices/system/cpu/cpu0/cache/index0")
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, "coherency_line_size"), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if got := LineSize(sys); got != want {
-			t.Errorf("%q: %d, want %d", text, got, want)
-		}
+// TestCrowdOfStacks: without frame pointers nearly every sample has a stack of its own. Who shares the line is told all the same,
+// and by how much; of functions and joules, as many as there is room for.
+func TestCrowdOfStacks(t *testing.T) {
+	const stacks = 2*callersOfLine + 100
+	data := &pprofile.Profile{Columns: []pprofile.Column{{Domain: "dram"}}}
+	table := New(Options{Events: loadsOnly})
+	for i := range uint32(stacks) {
+		data.Stacks = append(data.Stacks, stack("app", 100, fmt.Sprint("f", i%2), 1))
+		s := at(0x1000+8*uint64(i%2), 101+i%2, i%2, uint64(i+1), dram|store)
+		table.Add(&s, 0, int32(i))
 	}
-	if got := LineSize(t.TempDir()); got != 0 {
-		t.Errorf("nothing is told: %d", got)
+	r := table.Result(Recorded{Data: data})
+	l := r.Lines[0]
+	if l.Sharing != FalselyShared || l.meetings != stacks/2 || l.Crowd != 0 || l.Samples != stacks || l.WrittenOn != "0-1" ||
+		len(l.Offsets) != 2 || l.Offsets[1].Samples != stacks/2 || !slices.Equal(l.Offsets[1].Functions, []string{"f1"}) {
+		t.Errorf("the line is %+v", l)
 	}
-	table := New(Options{Events: loadsOnly, Line: 128})
-	for _, addr := range []uint64{0x1000, 0x1047, 0x1080} {
-		s := at(addr, 1, 0, 1, load)
-		table.Add(&s, 0, 0)
+	if *l.Joules != callersOfLine || *l.Offsets[0].Joules != callersOfLine/2 || *r.OtherLines.Joules != stacks-callersOfLine {
+		t.Errorf("%v J are of the line, %v of its first place and %v of others", *l.Joules, *l.Offsets[0].Joules, *r.OtherLines.Joules)
 	}
-	r := table.Result(Recorded{Data: &pprofile.Profile{Stacks: stacksNamed("f")}})
-	if len(r.Lines) != 2 || r.Lines[0].Address != "0x1000" || r.Lines[0].Offsets[1].Offset != 0x47 {
-		t.Errorf("lines of 128 bytes are %+v", r.Lines)
+	if !slices.ContainsFunc(r.Notes, func(n string) bool {
+		return strings.HasPrefix(n, fmt.Sprint(10*(stacks-callersOfLine), " accesses of cache lines"))
+	}) {
+		t.Errorf("the notes are %q", r.Notes)
 	}
 }
 

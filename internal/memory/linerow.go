@@ -3,7 +3,6 @@ package memory
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/energyprof/energyprof/internal/pmu"
@@ -27,7 +26,7 @@ type LineRow struct {
 	Levels    map[string]uint64 `json:"load_levels"` // sampled loads by level
 	Functions []string          `json:"functions"`   // that accessed it most, at most three
 	Offsets   []OffsetRow       `json:"offsets"`
-	// Crowd is samples that are in no offset because there were too many threads and functions.
+	// Crowd is samples that are in no offset because there were too many threads.
 	Crowd uint64 `json:"crowd,omitempty"`
 	Coherence
 	Sum
@@ -121,6 +120,7 @@ func (b *builder) lineRow(same []*line) LineRow {
 	}
 	var all tally
 	var uses []use
+	var callers []caller
 	for _, of := range same {
 		if of != main {
 			row.Also = append(row.Also, b.lineAddress(of))
@@ -131,26 +131,22 @@ func (b *builder) lineRow(same []*line) LineRow {
 		for _, n := range of.levels {
 			row.Levels[n.level.String()] += n.samples
 		}
-		uses = append(uses, of.uses...)
+		uses, callers = append(uses, of.uses...), append(callers, of.callers...)
 	}
 	row.Sum = b.sum(&all)
 	row.Sharing, row.meetings = sharing(uses)
-	parts := b.usesOf(uses)
-	b.addJoules(&row.Sum, parts.joules)
-	row.CPUs, row.ReadOn, row.WrittenOn, row.Functions = parts.cpus(), parts.readOn(), parts.writtenOn(), parts.functions()
-	for _, cpu := range parts.all {
+	on := cpusOf(uses)
+	row.CPUs, row.ReadOn, row.WrittenOn = on.lists()
+	by := b.callersOf(callers)
+	row.Functions = by.mostOften()
+	b.addJoules(&row.Sum, by.joules)
+	for _, cpu := range on.all {
 		if node := b.nodes.ofCPU(cpu); node != unknownNode && !slices.Contains(row.Nodes, node) {
 			row.Nodes = append(row.Nodes, node)
 		}
 	}
 	slices.Sort(row.Nodes)
-	byOffset := map[uint32][]use{}
-	for i := range uses {
-		byOffset[uses[i].offset] = append(byOffset[uses[i].offset], uses[i])
-	}
-	for _, offset := range slices.Sorted(maps.Keys(byOffset)) {
-		row.Offsets = append(row.Offsets, b.offsetRow(offset, byOffset[offset]))
-	}
+	row.Offsets = b.offsetRows(uses, callers)
 	return row
 }
 
@@ -162,8 +158,27 @@ func (b *builder) lineAddress(of *line) LineAddress {
 	return at
 }
 
-func (b *builder) offsetRow(offset uint32, uses []use) OffsetRow {
-	row := OffsetRow{Offset: int(offset), Threads: []Thread{}}
+// offsetRows are the places of a line, in their order.
+func (b *builder) offsetRows(uses []use, callers []caller) []OffsetRow {
+	rows := []OffsetRow{}
+	slices.SortStableFunc(uses, func(x, y use) int { return cmp.Compare(x.offset, y.offset) })
+	slices.SortStableFunc(callers, func(x, y caller) int { return cmp.Compare(x.offset, y.offset) })
+	for len(uses) > 0 {
+		offset := uses[0].offset
+		n := 0
+		for n < len(uses) && uses[n].offset == offset {
+			n++
+		}
+		first, _ := slices.BinarySearchFunc(callers, offset, func(c caller, offset uint32) int { return cmp.Compare(c.offset, offset) })
+		last, _ := slices.BinarySearchFunc(callers, uint64(offset)+1, func(c caller, next uint64) int { return cmp.Compare(uint64(c.offset), next) })
+		rows = append(rows, b.offsetRow(uses[:n], callers[first:last]))
+		uses = uses[n:]
+	}
+	return rows
+}
+
+func (b *builder) offsetRow(uses []use, callers []caller) OffsetRow {
+	row := OffsetRow{Offset: int(uses[0].offset), Threads: []Thread{}}
 	var all tally
 	for i := range uses {
 		u := &uses[i]
@@ -174,50 +189,49 @@ func (b *builder) offsetRow(offset uint32, uses []use) OffsetRow {
 	slices.SortFunc(row.Threads, func(x, y Thread) int { return cmp.Or(cmp.Compare(x.PID, y.PID), cmp.Compare(x.TID, y.TID)) })
 	row.Threads = slices.Compact(row.Threads)
 	row.Sum = b.sum(&all)
-	parts := b.usesOf(uses)
-	b.addJoules(&row.Sum, parts.joules)
-	row.CPUs, row.ReadOn, row.WrittenOn, row.Functions = parts.cpus(), parts.readOn(), parts.writtenOn(), parts.functions()
+	on := cpusOf(uses)
+	row.CPUs, row.ReadOn, row.WrittenOn = on.lists()
+	by := b.callersOf(callers)
+	row.Functions = by.mostOften()
+	b.addJoules(&row.Sum, by.joules)
 	return row
 }
 
-// usesParts is who some uses are of.
-type usesParts struct {
-	all, readers, writers []int // CPUs
-	accesses              map[string]uint64
-	joules                float64
-}
+// cpusOfUses is on which CPUs something was used, read and written.
+type cpusOfUses struct{ all, readers, writers []int }
 
-func (b *builder) usesOf(uses []use) usesParts {
-	p := usesParts{accesses: map[string]uint64{}}
+func cpusOf(uses []use) (on cpusOfUses) {
 	for i := range uses {
 		u := &uses[i]
 		cpu := int(u.cpu)
-		p.all = append(p.all, cpu)
+		on.all = append(on.all, cpu)
 		if u.read {
-			p.readers = append(p.readers, cpu)
+			on.readers = append(on.readers, cpu)
 		}
 		if u.written {
-			p.writers = append(p.writers, cpu)
-		}
-		name := b.names.function(u.stack)
-		p.accesses[name] = plus(p.accesses[name], u.samples)
-		if u.stack >= 0 {
-			if bytes := b.served[u.stack]; bytes > 0 {
-				p.joules += b.joules[u.stack] * float64(u.bytes) / float64(bytes)
-			}
+			on.writers = append(on.writers, cpu)
 		}
 	}
-	return p
+	return on
 }
 
-func (p *usesParts) cpus() string      { return pmu.FormatCPUList(p.all) }
-func (p *usesParts) readOn() string    { return pmu.FormatCPUList(p.readers) }
-func (p *usesParts) writtenOn() string { return pmu.FormatCPUList(p.writers) }
+// lists are the CPUs in the kernel's list form.
+func (on *cpusOfUses) lists() (all, readers, writers string) {
+	return pmu.FormatCPUList(on.all), pmu.FormatCPUList(on.readers), pmu.FormatCPUList(on.writers)
+}
 
-// functions are those that accessed most.
-func (p *usesParts) functions() []string {
-	all := slices.SortedFunc(maps.Keys(p.accesses), func(x, y string) int {
-		return cmp.Or(cmp.Compare(p.accesses[y], p.accesses[x]), cmp.Compare(x, y))
-	})
-	return all[:min(len(all), mostFunctions)]
+// callersOf is the functions and joules of a line or of a place in it.
+func (b *builder) callersOf(callers []caller) (at place) {
+	accesses := map[string]uint64{}
+	for _, c := range callers {
+		name := b.names.function(c.stack)
+		accesses[name] = plus(accesses[name], c.accesses)
+		if c.stack >= 0 && c.bytes > 0 {
+			at.joules += b.joules[c.stack] * float64(c.bytes) / float64(b.served[c.stack])
+		}
+	}
+	for name, n := range accesses {
+		at.parts = append(at.parts, part{name, n})
+	}
+	return at
 }
