@@ -4,6 +4,8 @@ import (
 	"maps"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/energyprof/energyprof/perfring"
 )
 
@@ -33,13 +35,22 @@ func (r *recording) settle(e openEvent, count perfring.Count, ran time.Duration)
 		return // what it counted another one counted too
 	}
 	enabled, running := time.Duration(count.Enabled), time.Duration(count.Running)
-	if !r.systemWide() {
+	switch {
+	case e.leader == nil && !takesTurns(r.opt.Events[e.index].Type):
+		enabled = running // it never waits; the clock of ran was enabled a little earlier
+	case !r.systemWide():
 		// An event of a task on one CPU is enabled for as long as the task runs on any.
 		enabled = max(running, min(enabled, ran))
 	}
 	b.Counted += count.Value
 	b.Enabled += enabled
 	b.Running += running
+}
+
+// takesTurns tells whether events of a type share hardware that may be too little for all. The kernel
+// counts its own itself, and has a debug register for each breakpoint from the start.
+func takesTurns(kind uint32) bool {
+	return kind != unix.PERF_TYPE_SOFTWARE && kind != unix.PERF_TYPE_TRACEPOINT && kind != unix.PERF_TYPE_BREAKPOINT
 }
 
 // settleClosing enters what is known of an event that is about to be closed, or else

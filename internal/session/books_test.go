@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -145,6 +146,30 @@ func TestCountsAreSettled(t *testing.T) {
 		test.want.Name = "loads"
 		if got := r.booked()[1]; got != test.want {
 			t.Errorf("%s: books %+v, want %+v", name, got, test.want)
+		}
+	}
+}
+
+// An event that had to wait for its hardware was enabled for longer than it ran, and for no longer than the clock says that
+// the target ran; what the kernel counts itself never waits.
+func TestWaiting(t *testing.T) {
+	for _, c := range []struct {
+		kind    uint32
+		led     bool
+		enabled time.Duration
+	}{
+		{unix.PERF_TYPE_RAW, false, 90}, {unix.PERF_TYPE_HW_CACHE, true, 90}, {unix.PERF_TYPE_SOFTWARE, true, 90},
+		{unix.PERF_TYPE_SOFTWARE, false, 60}, {unix.PERF_TYPE_BREAKPOINT, false, 60}, {unix.PERF_TYPE_TRACEPOINT, false, 60},
+	} {
+		r := &recording{opt: Options{Events: []Event{{Event: pmu.Event{Type: c.kind}}}}}
+		r.account = newAccount(r.opt.Events)
+		e := openEvent{Event: &perfring.Event{}}
+		if c.led {
+			e.leader = &perfring.Event{}
+		}
+		r.settle(e, perfring.Count{Value: 7, Enabled: 1000, Running: 60, Lost: 3}, 90)
+		if b := r.account.events[0]; b.Enabled != c.enabled || b.Running != 60 || b.Counted != 7 || b.Lost != 3 {
+			t.Errorf("type %d, led %v: the books are %+v, want that it was enabled for %d ns", c.kind, c.led, b, c.enabled)
 		}
 	}
 }
