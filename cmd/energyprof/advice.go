@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,10 +14,12 @@ import (
 	"github.com/energyprof/energyprof/internal/counting"
 	"github.com/energyprof/energyprof/internal/perfdata"
 	"github.com/energyprof/energyprof/internal/pmu"
+	"github.com/energyprof/energyprof/internal/runs"
 	"github.com/energyprof/energyprof/internal/session"
 	"github.com/energyprof/energyprof/pebs"
 	"github.com/energyprof/energyprof/perfring"
 	"github.com/energyprof/energyprof/rapl"
+	"github.com/energyprof/energyprof/report/gate"
 )
 
 // The advice for the operator stands here and nowhere else: which command
@@ -27,7 +30,12 @@ func advice(err error) string {
 	var open *perfring.OpenError
 	var source sourceError
 	var path *fs.PathError
+	var limits incomparable
 	switch {
+	case errors.As(err, &limits):
+		return adviceLimits(limits)
+	case errors.Is(err, gate.ErrOneRun):
+		return "make it of more runs: `energyprof bench -r 20`, and `energyprof bench --plan` says how many"
 	case errors.As(err, &source) && refuses(err):
 		return refusedSource
 	case errors.Is(err, pebs.ErrNone), errors.As(err, new(pebs.Reason)):
@@ -69,6 +77,23 @@ func advice(err error) string {
 		return advicePath(path.Path)
 	}
 	return ""
+}
+
+// adviceLimits says what to do where limits on joules are refused.
+func adviceLimits(found incomparable) string {
+	var all []string
+	flag := func(kind runs.Kind, advice string) {
+		if slices.ContainsFunc(found, func(d runs.Difference) bool { return d.Kind == kind }) {
+			all = append(all, advice)
+		}
+	}
+	flag(runs.DifferentSource, "record both sides with one --energy source")
+	flag(runs.DifferentAttribution, "record both sides with one --attribution and --baseline")
+	flag(runs.Estimate, "--allow-model checks an estimate all the same")
+	if slices.ContainsFunc(found, func(d runs.Difference) bool { return d.Kind == runs.DifferentMachine || d.Kind == runs.Unknown }) {
+		all = append(all, "record both sides on one machine, or --allow-different-machine")
+	}
+	return strings.Join(append(all, "--max-time and --function-time need no joules"), "; ")
 }
 
 // paranoidMost is the highest level that Linux itself knows. Debian and Ubuntu add

@@ -2,9 +2,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,16 +49,17 @@ var limitedTotals = [4]struct {
 const checkHelp = `Hold new runs of a command against those of a baseline. Both are directories of
 "energyprof bench", or the files of several runs.
 
-A limit of +5 % is a statement about the medians of all the runs that could be made,
-not about those that were. It FAILS only where the data show, with a chance of at most
-1 % over all limits and functions together (Holm) of being wrong, that the increase is
-above 5 %. It PASSES only where they show, with as much certainty for the limit, that it
-is below. Between the two it is UNDECIDED, and the report says how many more runs of each
-side would decide it and which increase as many runs as there are would have shown. So
-a limit has to leave room for what the runs can tell: with a limit of 0 nothing passes
-that has not become less. "energyprof bench --plan" says how many runs a limit takes
-before they are made: at 5 % noise and a limit of +5 %, 38 of each side find a
-change of +10 % of a total, 64 one of a function of 50.
+A limit of +5 % is a statement about what a run usually takes, not about the runs that
+happened to be made. It FAILS only where the data show that the increase is above 5 %:
+the chance that anything fails although all limits are kept is at most 1 %, over all limits
+and functions together (Holm). It PASSES only where they show that the increase is below
+5 %: the chance that a limit passes that is exceeded is at most 0.5 %. Between the two it
+is UNDECIDED, and the report says how many more runs of each side would decide it, and
+which increase as many runs as there are would have shown. So a limit has to leave room
+for what the runs can tell: with a limit of 0 nothing passes that has not become less.
+"energyprof bench --plan" says before they are made how many runs it takes: at 5 % noise
+about 11 of each side show a change of +10 % of a total to be above a limit of 0, and 38 to
+be above +5 %; of one function of 50 it takes 20 and 64.
 
 Limits are percentages: +5%, 5%, -2% (the new runs have to take 2 % less) or 0. Those of
 --function are of each function whose name matches the regular expression
@@ -171,22 +174,26 @@ func (f *checkFlags) compare(args []string, limits []gate.Limit) (*verdict.Repor
 	}
 	matched := runs.Match(old, new, runs.Program)
 	about.Baseline, about.New = checkedSide(old, len(matched.Old)), checkedSide(new, len(matched.New))
-	about.Notes = checkNotes(old, new, &matched)
+	about.Notes = checkNotes(&matched)
 	limited := func(l gate.Limit) bool { return l.Quantity == gate.Energy || l.Quantity == gate.Power }
 	energy := false
 	for _, l := range limits {
 		energy = energy || limited(l)
 	}
-	found := f.judge(runs.Differences(old, new), energy)
-	if len(found.refused) > 0 {
-		return refuse(errors.Join(found.refused...))
+	differences := runs.Differences(old, new)
+	if old.Energy == "" && new.Energy == "" {
+		differences = append(differences, noJoules)
 	}
-	about.Warnings = found.warnings
+	found := f.judge(differences, energy)
+	if len(found.refused) > 0 {
+		return refuse(incomparable(found.refused))
+	}
+	about.Warnings = slices.Concat(found.warnings, old.Notes, new.Notes)
 	opt.Energy, opt.Paired = found.energy, matched.Paired
 	about.Options = opt
 	result, err := gate.Check(matched.Old, matched.New, opt)
 	if err != nil {
-		return refuse(err)
+		return refuse(fmt.Errorf("checking %s against %s: %w", new.Name, old.Name, err))
 	}
 	return verdict.New(result, about), nil
 }
@@ -203,14 +210,9 @@ func checkedSide(s *runs.Set, n int) verdict.Side {
 	return out
 }
 
-// checkNotes are what a reader must know of the two sets.
-func checkNotes(old, new *runs.Set, matched *runs.Matched) []string {
+// checkNotes are what a reader must know of how the two sets were brought together.
+func checkNotes(matched *runs.Matched) []string {
 	var all []string
-	for _, s := range []*runs.Set{old, new} {
-		for _, note := range s.Notes {
-			all = append(all, s.Name+": "+note)
-		}
-	}
 	for _, l := range matched.Libraries {
 		all = append(all, l.Old+" is taken for "+l.New+": most of their functions have the same names")
 	}

@@ -1,15 +1,15 @@
 package main
 
 import (
-	"fmt"
+	"strings"
 
 	"github.com/energyprof/energyprof/internal/runs"
 )
 
 // judgement is what the differences between two sides mean for a check.
 type judgement struct {
-	energy   bool    // joules can be compared
-	refused  []error // why limits on joules are refused, if there are any
+	energy   bool              // joules can be compared
+	refused  []runs.Difference // why limits on joules are refused, if there are any
 	warnings []string
 }
 
@@ -32,8 +32,9 @@ func (f *checkFlags) judge(found []runs.Difference, limited bool) judgement {
 			continue // two builds have two names: the report has both
 		}
 		switch {
+		case d == noJoules && !limited: // and nobody asks for any
 		case forbidden && limited:
-			j.refused = append(j.refused, incomparable{d})
+			j.refused = append(j.refused, d)
 		case forbidden && (d.Kind == runs.DifferentMachine || d.Kind == runs.Unknown):
 			j.warnings = append(j.warnings, d.String()+": joules are not compared, and seconds are those of different machines as far as anybody knows")
 		case forbidden:
@@ -46,9 +47,19 @@ func (f *checkFlags) judge(found []runs.Difference, limited bool) judgement {
 	return j
 }
 
-// incomparable is a difference that forbids limits on joules.
-type incomparable struct{ runs.Difference }
+// noJoules is what forbids limits on joules where the two sides differ in nothing: they have none.
+var noJoules = runs.Difference{Kind: runs.DifferentSource, What: "joules"}
+
+// incomparable are the differences that forbid limits on joules.
+type incomparable []runs.Difference
 
 func (e incomparable) Error() string {
-	return fmt.Sprintf("limits on joules are refused: %s", e.Difference)
+	all := make([]string, len(e))
+	for i, d := range e {
+		all[i] = d.String()
+		if d == noJoules {
+			all[i] = "neither side has joules"
+		}
+	}
+	return "limits on energy and power are refused: " + strings.Join(all, "; ")
 }

@@ -42,12 +42,13 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code":        code,
-			"mode":        mode,
-			"stat-schema": schemaHolds("stat.schema.json"),
-			"mem-schema":  schemaHolds("mem.schema.json"),
-			"diff-schema": schemaHolds("diff.schema.json"),
-			"make-runs":   makeRuns,
+			"code":         code,
+			"mode":         mode,
+			"stat-schema":  schemaHolds("stat.schema.json"),
+			"mem-schema":   schemaHolds("mem.schema.json"),
+			"diff-schema":  schemaHolds("diff.schema.json"),
+			"check-schema": schemaHolds("check.schema.json"),
+			"make-runs":    makeRuns,
 		},
 	})
 }

@@ -5,6 +5,7 @@ package verdict
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/energyprof/energyprof/report/gate"
@@ -31,9 +32,8 @@ type Report struct {
 	// Paired says that the runs of the two sides were made in turn, and compared pair by pair.
 	Paired bool `json:"paired"`
 
-	FamilyError float64 `json:"family_error"` // the chance that anything fails or is named which did not change
+	FamilyError float64 `json:"family_error"` // the chance that anything fails although all limits are kept
 	Confidence  float64 `json:"confidence"`   // of the intervals
-	Tests       int     `json:"tests"`        // that share FamilyError
 	MinJoules   float64 `json:"min_joules"`   // J; functions that take less of this and of MinSeconds are not tested
 	MinSeconds  float64 `json:"min_seconds"`  // s of CPU time
 	Small       int     `json:"small"`        // functions that were not tested for that
@@ -41,7 +41,7 @@ type Report struct {
 	Verdicts []Verdict `json:"verdicts"`
 	// Unmatched are limits on functions of which none was tested, so that nothing is known of them.
 	Unmatched []Limit `json:"unmatched"`
-	// Changed are functions that changed, with the certainty of the family, and failed no limit.
+	// Changed are functions that changed beside what failed; there are none unless a limit failed.
 	Changed  []Function `json:"changed"`
 	Warnings []string   `json:"warnings"` // what makes the result worth less
 	Notes    []string   `json:"notes"`
@@ -49,6 +49,8 @@ type Report struct {
 	// When is when the check was made, Host the machine that made it; both are for the JUnit file.
 	When time.Time `json:"-"`
 	Host string    `json:"-"`
+
+	joules bool // are compared
 }
 
 // Side is one of the two groups of runs.
@@ -85,7 +87,7 @@ type Verdict struct {
 	Change *float64 `json:"change"` // relative to Old: 0.05 is +5 %, as are all that follow
 	Low    *float64 `json:"low"`    // the interval of Change
 	High   *float64 `json:"high"`
-	P      *float64 `json:"p"`      // of such data if the limit were kept, adjusted for the family
+	P      *float64 `json:"p"`      // of such data if the limit were kept, adjusted for all verdicts
 	PassP  *float64 `json:"pass_p"` // of such data if it were not kept
 	Noise  *float64 `json:"noise"`  // the standard deviation of a run
 	// Detectable is the smallest increase that so many runs show to be above the limit, in 95 of 100 cases; null: none.
@@ -122,7 +124,7 @@ type About struct {
 func New(result *gate.Result, about About) *Report {
 	r := about.report()
 	r.Decision = words[result.Decision()]
-	r.Paired, r.Tests, r.Small = result.Paired, result.Family, result.Small
+	r.Paired, r.Small = result.Paired, result.Small
 	elapsed := r.elapsed(result)
 	failed := make(map[gate.Key]bool)
 	for i := range result.Verdicts {
@@ -134,6 +136,12 @@ func New(result *gate.Result, about About) *Report {
 	}
 	for _, l := range result.Unmatched {
 		r.Unmatched = append(r.Unmatched, r.limit(l))
+	}
+	for i := range result.Added {
+		s := &result.Added[i]
+		if slices.ContainsFunc(about.Options.Limits, func(l gate.Limit) bool { return l.Function != nil && l.Function.MatchString(s.Name) }) {
+			r.Warnings = append(r.Warnings, r.isNew(s))
+		}
 	}
 	if len(r.Unmatched) > 0 && r.Decision == Pass {
 		r.Decision = Undecided // nothing passes that was not looked at
@@ -162,7 +170,7 @@ func (a *About) report() *Report {
 		FamilyError: a.Options.FamilyError, Confidence: a.Options.Confidence, MinJoules: a.Options.MinJoules, MinSeconds: a.Options.MinSeconds,
 		Verdicts: []Verdict{}, Unmatched: []Limit{}, Changed: []Function{},
 		Warnings: append([]string{}, a.Warnings...), Notes: append([]string{}, a.Notes...),
-		When: a.When, Host: a.Host}
+		When: a.When, Host: a.Host, joules: a.Options.Energy}
 }
 
 var words = map[gate.Decision]string{gate.Pass: Pass, gate.Fail: Fail, gate.Undecided: Undecided}

@@ -39,7 +39,8 @@ func example() *gate.Result {
 	alone := gate.Change{Quantity: gate.Energy, Old: 0.5, New: 0.515, Ratio: 1.03, Low: none, High: none, P: none, Adjusted: none, Noise: none, Detectable: math.Inf(1)}
 	all := regexp.MustCompile("^(work|.*error)")
 	return &gate.Result{
-		Comparison: &gate.Comparison{Old: 20, New: 21, Family: 5, Small: 7, Totals: []gate.Change{energy, seconds, change(gate.Elapsed, 1, 1.01, 1, 1.02)},
+		Comparison: &gate.Comparison{Added: []gate.Single{{Key: gate.Key{Name: "work2", Library: "app"}, Amount: gate.Amount{Seconds: 0.1, Joules: 1, Cycles: none}}, {Key: gate.Key{Name: "beside"}}},
+			Old: 20, New: 21, Family: 5, Small: 7, Totals: []gate.Change{energy, seconds, change(gate.Elapsed, 1, 1.01, 1, 1.02)},
 			Functions: []gate.FunctionChange{
 				{Key: work, Energy: change(gate.Energy, 4, 5, 1.2, 1.3), Time: change(gate.Time, 1, 1.0004, 0.9, 1.1), Power: change(gate.Power, 4, 5, 1.2, 1.3), Named: true, Because: "power"},
 				{Key: hot, Energy: alone, Time: change(gate.Time, 0.25, 0.25, 0.9, 1.1), Power: alone},
@@ -57,7 +58,11 @@ func example() *gate.Result {
 }
 
 func about() About {
-	return About{Options: gate.DefaultOptions(), When: time.Date(2026, 3, 4, 5, 6, 7, 0, time.FixedZone("", 3600)), Host: "ci-7",
+	opt := gate.DefaultOptions()
+	for _, v := range example().Verdicts {
+		opt.Limits = append(opt.Limits, v.Limit)
+	}
+	return About{Options: opt, When: time.Date(2026, 3, 4, 5, 6, 7, 0, time.FixedZone("", 3600)), Host: "ci-7",
 		Baseline: Side{Name: "base", Runs: 20, Command: []string{"./app", "old"}, Source: &Source{"perf-power", true}},
 		New:      Side{Name: "new", Runs: 21, Command: []string{"./app", "new"}, Source: &Source{"perf-power", true}},
 		Warnings: []string{"kernel: 6.1, now 6.2"}, Notes: []string{"base: 1 run failed and is left out"}}
@@ -177,7 +182,7 @@ func TestManyAnnotations(t *testing.T) {
 	for _, c := range []struct{ verdicts, lines int }{{9, 9}, {10, 10}, {11, 10}, {500, 10}} {
 		result := example()
 		one := result.Verdicts[0]
-		result.Verdicts, result.Unmatched = nil, nil
+		result.Verdicts, result.Unmatched, result.Added = nil, nil, nil
 		for range c.verdicts {
 			result.Verdicts = append(result.Verdicts, one)
 		}

@@ -118,8 +118,28 @@ func (r *Report) detectable(v *Verdict) string {
 
 // sentence says why nothing is known of a limit on functions.
 func (r *Report) sentence(l *Limit) string {
-	return fmt.Sprintf("%s of functions like %s: no function of both sides that takes %s J or %s s matches: nothing was checked",
-		l.label(), l.Pattern, number(r.MinJoules), number(r.MinSeconds))
+	least := number(r.MinSeconds) + " s of CPU time"
+	if r.joules {
+		least = number(r.MinJoules) + " J or " + least
+	}
+	return fmt.Sprintf("%s of functions like %s: no function of both sides matches that takes %s in a run: nothing was checked", l.label(), l.Pattern, least)
+}
+
+// isNew says that no limit can be held against a function that the baseline lacks.
+func (r *Report) isNew(s *gate.Single) string {
+	f := Function{Name: s.Name, Library: s.Library}
+	took := amount(known(s.Seconds), "s")
+	if r.joules {
+		took = amount(known(s.Joules), "J") + " and " + took
+	}
+	return fmt.Sprintf("%s is new, so that no limit applies to it: it takes %s in a run", f.title(), took)
+}
+
+func (f *Function) title() string {
+	if f.Library == "" {
+		return f.Name
+	}
+	return f.Name + " (" + f.Library + ")"
 }
 
 // change is a function that changed, as a sentence.
@@ -133,11 +153,7 @@ func (f *Function) change() string {
 			parts = append(parts, p.name+" "+signed(p.v))
 		}
 	}
-	text := f.Name
-	if f.Library != "" {
-		text += " (" + f.Library + ")"
-	}
-	text += ": " + strings.Join(parts, ", ")
+	text := f.title() + ": " + strings.Join(parts, ", ")
 	if why := because[f.Because]; why != "" {
 		text += ": " + why
 	}
@@ -169,13 +185,9 @@ func (s *Side) describe() string {
 	return text + ", joules from " + s.Source.Name
 }
 
-// claim is what the decisions mean.
+// claim is what a failure means.
 func (r *Report) claim() string {
-	test := "tests"
-	if r.Tests == 1 {
-		test = "test"
-	}
-	return fmt.Sprintf("The chance that anything fails or is named which did not change is at most %s over all (Holm, %d %s).", share(r.FamilyError), r.Tests, test)
+	return fmt.Sprintf("The chance that anything fails although all limits are kept is at most %s (Holm).", share(r.FamilyError))
 }
 
 // bound prints a limit with the digits that it was given.
