@@ -59,12 +59,7 @@ func (f *File) feature(bit feature, content []byte) {
 	case featCPUTopology:
 		f.topology(&c)
 	case featNUMATopology:
-		for n := c.u32(); n > 0 && !c.bad; n-- {
-			node := Node{ID: int(c.u32()), TotalKiB: c.u64(), FreeKiB: c.u64(), CPUs: c.text()}
-			if !c.bad {
-				in.Nodes = append(in.Nodes, node)
-			}
-		}
+		f.numaTopology(&c)
 	case featMemTopology:
 		f.memTopology(&c)
 	case featBranchStack:
@@ -116,7 +111,7 @@ func (f *File) feature(bit feature, content []byte) {
 		}
 	}
 	if c.bad {
-		f.notes.add("the header's feature %d is cut short", bit)
+		f.notes.add("the header's feature %d is cut short or damaged", bit)
 	}
 }
 
