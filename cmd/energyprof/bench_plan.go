@@ -92,12 +92,12 @@ type planned struct {
 }
 
 // text prints the plan.
-func (p *planFlags) text(w io.Writer, rows []planned) error {
-	what := fmt.Sprintf("to find a change of %+.4g %%", 100*p.change)
-	if p.limit != 0 {
-		what = fmt.Sprintf("to show that a change of %+.4g %% is above a limit of %+.4g %%", 100*p.change, 100*p.limit)
-		if p.change < p.limit {
-			what = fmt.Sprintf("to show that a change of %+.4g %% is below a limit of %+.4g %%", 100*p.change, 100*p.limit)
+func (f *planFlags) text(w io.Writer, rows []planned) error {
+	what := fmt.Sprintf("to find a change of %+.4g %%", 100*f.change)
+	if f.limit != 0 {
+		what = fmt.Sprintf("to show that a change of %+.4g %% is above a limit of %+.4g %%", 100*f.change, 100*f.limit)
+		if f.change < f.limit {
+			what = fmt.Sprintf("to show that a change of %+.4g %% is below a limit of %+.4g %%", 100*f.change, 100*f.limit)
 		}
 	}
 	opt := gate.DefaultOptions()
@@ -111,16 +111,16 @@ func (p *planFlags) text(w io.Writer, rows []planned) error {
 		if row.high > 0 {
 			noise += fmt.Sprintf(" (%.3g to %.3g %%)", 100*row.low, 100*row.high)
 		}
-		need, err := needed(row.noise, p, row.tests)
+		need, err := needed(row.noise, f, row.tests)
 		if err != nil {
 			return err
 		}
 		if row.high > 0 {
-			least, err := needed(row.low, p, row.tests)
+			least, err := needed(row.low, f, row.tests)
 			if err != nil {
 				return err
 			}
-			most, err := needed(row.high, p, row.tests)
+			most, err := needed(row.high, f, row.tests)
 			if err != nil {
 				return err
 			}

@@ -27,6 +27,7 @@ type benchRun struct {
 	order   *rand.Rand
 	signals chan os.Signal // that ask for the end of all, not of one run alone
 	stopped os.Signal
+	input   *int64   // where the first run begins to read a file as its standard input
 	made    []string // directories that were not there, innermost last
 	tell    bool     // each run, on a terminal
 	out     *output  // of Go benchmarks, nil if not wanted
@@ -166,6 +167,9 @@ func (b *benchRun) one(side *benchSide, number int, first bool) error {
 	if number >= 0 {
 		f.output, f.summary = side.writer.Next()
 	}
+	if err := b.rewind(); err != nil {
+		return err
+	}
 	var run runs.Run
 	err := f.recordFlags.run(side.command, func(rec *report.Recording, _ *session.Result) error {
 		run = b.recorded(side, rec)
@@ -196,6 +200,20 @@ func (b *benchRun) one(side *benchSide, number int, first bool) error {
 		return err
 	}
 	return nil
+}
+
+// rewind gives each run the whole of a file that is the standard input. A pipe cannot be read again.
+func (b *benchRun) rewind() error {
+	if info, err := os.Stdin.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	if b.input == nil {
+		at, err := os.Stdin.Seek(0, io.SeekCurrent)
+		b.input = &at
+		return err
+	}
+	_, err := os.Stdin.Seek(*b.input, io.SeekStart)
+	return err
 }
 
 // interrupted returns an error once a signal asked for the end: err, the command's end, if there is one.

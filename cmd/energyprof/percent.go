@@ -2,12 +2,12 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 )
 
-// percent is a flag of a share: "5%", "+5 %" and "5" are 0.05.
+// percent is a flag of a share: "5%" and "+5%" are 0.05. A number without "%" could be meant as either, so that it is
+// refused, as by the limits of check, unless it is 0.
 type percent struct{ share *float64 }
 
 func (p percent) String() string {
@@ -20,10 +20,14 @@ func (p percent) String() string {
 func (p percent) Type() string { return "percent" }
 
 func (p percent) Set(text string) error {
-	v, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(text, "%")), 64)
-	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+	if text == "0" {
+		*p.share = 0
+		return nil
+	}
+	if !percentage.MatchString(text) {
 		return fmt.Errorf("%q is no percentage, as 5%% is one", text)
 	}
+	v, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64)
 	*p.share = v / 100
-	return nil
+	return err
 }
