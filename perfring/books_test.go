@@ -1,6 +1,7 @@
 package perfring
 
 import (
+	"math"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -46,5 +47,9 @@ func TestEventBooks(t *testing.T) {
 	}
 	if want := (EventBooks{Samples: 2, Represented: 1500, LostSamples: 3, Throttles: 2, Unthrottles: 1}); b != want {
 		t.Errorf("books %+v, want %+v", b, want)
+	}
+	b.Count(&Sample{Period: math.MaxUint64 - 1499})
+	if b.Represented != math.MaxUint64 {
+		t.Errorf("samples of any period stand for %d, want the largest number that there is", b.Represented)
 	}
 }

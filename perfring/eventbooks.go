@@ -1,6 +1,9 @@
 package perfring
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // EventBooks is what became of one sampled event, over all CPUs and threads that
 // it was opened on: what its samples stand for, beside what the kernel counted.
@@ -33,7 +36,9 @@ func (b *EventBooks) Count(rec Record) {
 	switch r := rec.(type) {
 	case *Sample:
 		b.Samples++
-		b.Represented += r.Period
+		if b.Represented += r.Period; b.Represented < r.Period {
+			b.Represented = math.MaxUint64 // a damaged file has periods of any size
+		}
 	case *LostSamples:
 		b.LostSamples += r.Lost
 	case *Throttle:
