@@ -55,7 +55,7 @@ func (c *Collector) loadsNotes() []string {
 	t := &c.traffic
 	add("joules of memory are shared out by the sampled loads that memory served, %d bytes each: a proxy, which sees no prefetch and no write-back", lineBytes)
 	switch {
-	case len(t.groups) > 0 && c.alone():
+	case len(t.groups) > 0 && c.opt.SystemWide:
 		add("what memory controllers counted beyond these loads, %s of %s, is [prefetch and write-back]", bytesText(t.beyond), bytesText(t.bytes))
 	case len(t.groups) > 0:
 		add("what memory controllers counted beyond these loads, %s of %s, is [prefetch and write-back]; what other processes moved is in it", bytesText(t.beyond), bytesText(t.bytes))
@@ -67,7 +67,7 @@ func (c *Collector) loadsNotes() []string {
 	default:
 		add("prefetches and write-backs are paid for by whose loads came at that time")
 	}
-	if loads := c.memory.dram + c.memory.lostDRAM; len(t.groups) > 0 && loads > t.bytes {
+	if loads := c.memory.all.dram + c.memory.lostDRAM; len(t.groups) > 0 && loads > t.bytes {
 		add("the sampled loads from DRAM stand for %s, more than memory controllers counted: several of them waited for one line", bytesText(loads))
 	}
 	return notes

@@ -95,34 +95,6 @@ type Options struct {
 	MaxDepth  int // frames at which the kernel cuts stacks; 0: Proc/sys/kernel/perf_event_max_stack
 }
 
-// Books counts what a reader of the profile must know about its making.
-type Books struct {
-	Samples         uint64 // of the clock, that are in the profile
-	Idle            uint64 // samples of CPUs with nothing to do, which are not in the profile
-	IdleNanoseconds int64
-	LostSamples     uint64 // of the clock, estimated when several events share a ring
-	LostNanoseconds int64
-	Stacks          int    // that are told apart
-	Folded          uint64 // samples whose stacks were shortened because there were too many
-	Truncated       uint64 // samples whose stacks the kernel cut
-	// NoMapping counts samples whose leaf lies in no known mapping.
-	NoMapping uint64
-	// NoAccess counts samples of Memory events that are neither a load nor a store, which are not in the profile.
-	NoAccess uint64
-	// LoadBytes is what the sampled loads that memory served stand for, 64 bytes each, LostBytes what those that were
-	// lost are taken to, TrafficBytes what memory controllers counted (Memory.Traffic), BeyondBytes what of that is [prefetch and
-	// write-back]: what they counted while all of them were read, less the loads of that time.
-	LoadBytes, LostBytes, TrafficBytes, BeyondBytes float64
-	// DroppedMappings counts mappings beyond what is kept of one process.
-	DroppedMappings uint64
-	// KernelHidden: functions of the kernel have no names, because its addresses are hidden from this
-	// user or were not to be looked up.
-	KernelHidden bool
-	// Refused counts readings and CPU times that attribution did not take; Err is the first reason.
-	Refused uint64
-	Err     error
-}
-
 // A Collector takes the stream of one recording. It is not safe for concurrent use.
 type Collector struct {
 	opt    Options
@@ -251,6 +223,10 @@ func (c *Collector) Record(rec perfring.Record, cpu, event int) {
 	case *perfring.Lost:
 		c.lost(state, cpu, r.Lost, -1, int64(r.SampleID.Time))
 	case *perfring.LostSamples:
+		if event >= len(c.opt.Events) { // of no event that is recorded here
+			state.seen(int64(r.SampleID.Time))
+			return
+		}
 		c.lost(state, cpu, r.Lost, event, int64(r.SampleID.Time))
 	case *perfring.Throttle:
 		state.seen(int64(r.Time))
@@ -278,19 +254,6 @@ func (c *Collector) alone() bool { return c.opt.SystemWide || c.opt.NoOthers }
 func (c *Collector) Advance(t int64) {
 	c.table.forget(t)
 	c.energy.advance(c.traffic.advance(t), c.alone())
-}
-
-// Books returns the counts so far; they are complete after Finish.
-func (c *Collector) Books() Books {
-	b := c.books
-	b.Stacks = len(c.stacks.list)
-	b.LostSamples, b.LostNanoseconds = uint64(math.Round(c.lostSamples)), int64(math.Round(c.lostNanoseconds))
-	b.Idle, b.IdleNanoseconds = c.idle.samples, c.idle.ns
-	b.DroppedMappings = c.table.dropped
-	b.KernelHidden = c.kernel.missed
-	b.LoadBytes, b.TrafficBytes, b.BeyondBytes = c.memory.bytes, c.traffic.bytes, c.traffic.beyond
-	b.Refused, b.Err = c.energy.refused, c.energy.err
-	return b
 }
 
 // maxDepth reads the limit at which the kernel cuts a callchain (PERF_MAX_STACK_DEPTH, kernel/events/callchain.c).

@@ -39,17 +39,24 @@ const (
 
 // memory is what is known of the memory accesses of a recording.
 type memory struct {
-	samples uint64  // of all Memory events, those of no access included
-	bytes   float64 // of loads that memory served
-	dram    float64 // of those, what controllers of DRAM count
-	// lostDRAM is what lost samples are taken to stand for, of dram.
-	lostDRAM float64
-	gaps     []gaps // by event
-	draws    []bool // by event: loads are among what it samples
-	owner    []int  // by CPU: the series of energy that pays for it, of the first domain; none without
+	all      loads   // of all Memory events
+	byEvent  []loads // none of other events
+	lostDRAM float64 // what lost samples are taken to stand for, of loads.dram
+	gaps     []gaps  // by event
+	draws    []bool  // by event: loads are among what it samples
+	owner    []int   // by CPU: the series of energy that pays for it, of the first domain; none without
 	rest     attribution.Key
 	levels   map[functionLevel]int32
 }
+
+// loads is what the samples of an event stand for.
+type loads struct {
+	samples uint64  // those of no access included
+	bytes   float64 // of loads that memory served
+	dram    float64 // of those, what controllers of DRAM count
+}
+
+func (l *loads) add(bytes, dram float64) { l.bytes, l.dram = l.bytes+bytes, l.dram+dram }
 
 // functionLevel is a function in a level: what has a price of its own for each byte.
 type functionLevel struct {
@@ -62,7 +69,7 @@ func (c *Collector) openMemory() error {
 	opt := &c.opt
 	m := &c.memory
 	m.rest, m.levels, m.gaps = attribution.KeyOther, map[functionLevel]int32{}, make([]gaps, len(opt.Events))
-	m.draws = make([]bool, len(opt.Events))
+	m.draws, m.byEvent = make([]bool, len(opt.Events)), make([]loads, len(opt.Events))
 	for i, d := range opt.Energy.Domains {
 		if d.Name != opt.Energy.Domains[0].Name {
 			continue
@@ -131,8 +138,8 @@ func (c *Collector) accessed(s *perfring.Sample, cpu, event int, id int32, perio
 	if l := d.Level(); l == pebs.RAM || l == pebs.RemoteRAM { // persistent memory and CXL have controllers of their own
 		dram = bytes
 	}
-	c.memory.bytes += bytes
-	c.memory.dram += dram
+	c.memory.all.add(bytes, dram)
+	c.memory.byEvent[event].add(bytes, dram)
 	payer := c.payer(s, cpu)
 	if payer != cpu {
 		c.loaded(c.memory.rest, cpu, from, to, 0)
@@ -180,23 +187,21 @@ func (c *Collector) payer(s *perfring.Sample, cpu int) int {
 	return cpus[max(0, cpu)%len(cpus)]
 }
 
-// lostLoads gives lost samples the mean weight of those that came: of memory accesses if the event is one of them,
-// of all samples if it is -1 and not known.
+// lostLoads gives lost samples the mean weight of those that came: of their event, since those of stores stand for no
+// loads, or of all samples if the event is -1 and not known.
 func (c *Collector) lostLoads(cpu int, from, to int64, n uint64, event int) {
-	among := c.memory.samples
-	switch {
-	case event < 0:
-		among = c.allSamples
-	case !c.opt.Events[event].Memory:
-		return
+	of, among := &c.memory.all, c.allSamples
+	if event >= 0 {
+		of = &c.memory.byEvent[event]
+		among = of.samples
 	}
-	if among == 0 || c.memory.bytes == 0 {
+	if of.bytes == 0 {
 		return
 	}
 	part := float64(n) / float64(among)
-	bytes := part * c.memory.bytes
+	bytes, dram := part*of.bytes, part*of.dram
 	c.books.LostBytes += bytes
-	c.memory.lostDRAM += part * c.memory.dram
+	c.memory.lostDRAM += dram
 	c.energy.busy(c.energy.weighed, attribution.KeyLost, cpu, from, to, bytes)
-	c.traffic.loaded(cpu, from, to, part*c.memory.dram)
+	c.traffic.loaded(cpu, from, to, dram)
 }

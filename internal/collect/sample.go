@@ -23,7 +23,8 @@ func (c *Collector) sample(state *cpuState, s *perfring.Sample, cpu, event int) 
 	}
 	c.allSamples++
 	if e.Memory {
-		c.memory.samples++
+		c.memory.all.samples++
+		c.memory.byEvent[event].samples++
 		if d := pebs.DataSource(s.DataSrc); !d.Loads() && !d.Stores() {
 			c.books.NoAccess++
 			c.loadedNothing(s, cpu, event)

@@ -60,8 +60,7 @@ func (c *Collector) worth(ns float64) float64 {
 	switch {
 	case w.event == c.clock && !c.opt.Memory.Weigh:
 		return ns
-	case w.ns == 0 || len(c.opt.Memory.Traffic) > 0 && c.opt.Memory.Weigh: // they counted what nobody sampled
-
+	case w.ns == 0 || len(c.opt.Memory.Traffic) > 0 && c.opt.Memory.Weigh: // controllers counted what nobody sampled
 		return 0
 	}
 	return ns * w.counts / w.ns
