@@ -131,9 +131,10 @@ func (w *work) decide(r *Result, samples []sides) {
 		s := sample.estimate(w.opt.Paired)
 		limit := math.Log1p(v.Limit.Max)
 		se, df := s.error(level)
-		v.P = tail((s.by-limit)/se, df)
-		v.Detectable = math.Expm1(limit + se*detectable(level, df, w.opt.Power))
-		se, df = s.error(alpha)
+		sided := sidedness(v.Limit.Max)
+		v.P = min(1, sided*tail((s.by-limit)/se, df))
+		v.Detectable = math.Expm1(limit + se*design{s.runs, level / sided, w.opt.Power}.detectable())
+		se, df = s.error(passError(alpha))
 		v.PassP = tail((limit-s.by)/se, df)
 	}
 	if w.enough() {
@@ -146,10 +147,10 @@ func (w *work) decide(r *Result, samples []sides) {
 		case v.P <= alpha:
 			v.Decision, failed = Fail, true
 			w.cause(r, v)
-		case v.PassP <= alpha:
+		case v.PassP <= passError(alpha):
 			v.Decision = Pass
 		default:
-			v.MoreRuns = w.more(sample.estimate(w.opt.Paired), math.Log1p(v.Limit.Max), level)
+			v.MoreRuns = w.more(sample.estimate(w.opt.Paired), v.Limit, level)
 		}
 	}
 	if failed {
@@ -160,24 +161,39 @@ func (w *work) decide(r *Result, samples []sides) {
 	}
 }
 
-// more is how many more runs decide, if the change is what it seems to be.
-func (w *work) more(s shift, limit, level float64) int {
-	least := max(0, MinRuns-min(w.old, w.new))
+// more is how many more runs decide a limit, if the change is what it seems to be.
+func (w *work) more(s shift, limit Limit, level float64) int {
+	least := max(1, MinRuns-min(w.old, w.new))
 	for i, n := range s.runs {
 		if n == 1 { // as noisy as the other side
 			s.variance[i], s.freedom[i] = s.variance[1-i], s.freedom[1-i]
 		}
 	}
-	by, p := s.by-limit, level
+	by := s.by - math.Log1p(limit.Max)
+	p := level / sidedness(limit.Max)
 	if by < 0 { // it passes
-		p, level = w.opt.FamilyError, w.opt.FamilyError
+		level = passError(w.opt.FamilyError)
+		p = level
 	}
 	n := s.more(math.Abs(by), p, level, w.opt.Power, w.opt.Paired)
 	if n < 0 {
 		return n
 	}
-	return max(n, least, 1)
+	return max(n, least)
 }
+
+// sidedness is 2 for a limit of 0, which is held as Compare finds differences, with half of the error on each side: a
+// change of 0 is the one that is common. Other limits err on their own side alone.
+func sidedness(limit float64) float64 {
+	if limit == 0 {
+		return 2
+	}
+	return 1
+}
+
+// passError is the probability with which a limit passes that is exceeded. Nobody looks at what passed again: half of the
+// error that what fails may have.
+func passError(familyError float64) float64 { return familyError / 2 }
 
 // cause says of an energy that exceeds its limit what moved it.
 func (w *work) cause(r *Result, v *Verdict) {

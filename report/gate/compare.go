@@ -107,7 +107,7 @@ func (w *work) change(q Quantity, of quantities) Change {
 	c.Adjusted = c.P
 	half := se * critical((1-w.opt.Confidence)/2, df)
 	c.Low, c.High = math.Exp(s.by-half), math.Exp(s.by+half)
-	c.Detectable = math.Expm1(se * detectable(w.level/2, df, w.opt.Power))
+	c.Detectable = math.Expm1(se * design{s.runs, w.level / 2, w.opt.Power}.detectable())
 	return c
 }
 

@@ -26,13 +26,11 @@ func Plan(noise, change, limit float64, functions int) (int, error) {
 	opt := DefaultOptions()
 	by := math.Log1p(change) - math.Log1p(limit)
 	variance := math.Log1p(noise * noise)
-	p := opt.FamilyError / float64(functions)
-	level := p
-	switch {
-	case limit == 0:
-		p /= 2
-	case by < 0: // all limits have to be kept for a check to pass
-		p, level = opt.FamilyError, opt.FamilyError
+	level := opt.FamilyError / float64(functions)
+	p := level / sidedness(limit)
+	if limit != 0 && by < 0 {
+		level = passError(opt.FamilyError)
+		p = level
 	}
 	s := shift{by: by, variance: [2]float64{variance, variance}}
 	return s.more(math.Abs(by), p, level, opt.Power, false), nil
@@ -55,11 +53,7 @@ func (s shift) more(by, p, level, power float64, paired bool) int {
 			at.freedom[i] = float64(at.runs[i] - 1)
 		}
 		se, df := at.error(level)
-		t := critical(p, df)
-		if by/se > t+10 {
-			return true
-		}
-		return found(by/se, t, deviations(df)) >= power
+		return found(by/se, critical(p, df), math.Floor(df)) >= power
 	}
 	// Monotone: more runs only help.
 	n := sort.Search(MaxRuns+1, enough)

@@ -1,0 +1,190 @@
+package simulate
+
+import (
+	"math/rand/v2"
+	"regexp"
+	"sync"
+
+	"github.com/energyprof/energyprof/report/gate"
+)
+
+// Score counts what became of many comparisons or checks of one case.
+type Score struct {
+	Of int
+	// Alarms are comparisons in which the total, and Names those in which any function that has not changed, is said to
+	// have; Found those in which what has changed is: the total, or the function.
+	Alarms, Names, Found int
+	Named                int // functions named rightly, where all change: of Of * Functions
+	Because              int // found with the right cause
+	Fail, Pass           int // checks; the rest are undecided
+}
+
+func (s *Score) add(o Score) {
+	s.Of += o.Of
+	s.Alarms += o.Alarms
+	s.Names += o.Names
+	s.Found += o.Found
+	s.Named += o.Named
+	s.Because += o.Because
+	s.Fail += o.Fail
+	s.Pass += o.Pass
+}
+
+// repeat adds up what one does, each with a generator of its own.
+func repeat(times, workers int, seed uint64, one func(*rand.Rand) (Score, error)) (Score, error) {
+	type result struct {
+		Score
+		err error
+	}
+	next, done := make(chan uint64), make(chan result)
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for i := range next {
+				s, err := one(rand.New(rand.NewPCG(seed, i)))
+				s.Of = 1
+				done <- result{s, err}
+			}
+		})
+	}
+	go func() {
+		for i := range times {
+			next <- uint64(i)
+		}
+		close(next)
+		wg.Wait()
+		close(done)
+	}()
+	var sum Score
+	var failed error
+	for r := range done {
+		sum.add(r.Score)
+		if r.err != nil {
+			failed = r.err
+		}
+	}
+	return sum, failed
+}
+
+// Compare scores comparisons.
+func (c Case) Compare(times, workers int, seed uint64) (Score, error) {
+	return repeat(times, workers, seed, func(rng *rand.Rand) (Score, error) {
+		old, new := c.Draw(rng)
+		cmp, err := gate.Compare(old, new, c.Options())
+		if err != nil {
+			return Score{}, err
+		}
+		return c.read(cmp), nil
+	})
+}
+
+// read scores one comparison.
+func (c Case) read(cmp *gate.Comparison) Score {
+	var s Score
+	cause := "time"
+	if c.Watts {
+		cause = "power"
+	}
+	total := cmp.Totals[0] // energy
+	switch {
+	case total.Significant && c.Where == Nowhere:
+		s.Alarms = 1
+	case total.Significant && c.Where == All:
+		s.Found = 1
+		if cmp.Because == cause {
+			s.Because = 1
+		}
+	}
+	for _, f := range cmp.Functions {
+		if !f.Named {
+			continue
+		}
+		switch {
+		case c.Where == All:
+			s.Named++
+		case c.Where == One && f.Key == keys[Changed]:
+			s.Found, s.Named = 1, 1
+			if f.Because == cause {
+				s.Because = 1
+			}
+		default:
+			s.Names = 1
+		}
+	}
+	return s
+}
+
+// Check scores checks with a limit on the energy of the total or, where one function changes, of each function. Names are
+// checks that name a function, or fail one, that has not changed.
+func (c Case) Check(limit float64, times, workers int, seed uint64) (Score, error) {
+	opt := c.Options()
+	l := gate.Limit{Quantity: gate.Energy, Max: limit}
+	if c.Where == One {
+		l.Function = regexp.MustCompile(".")
+	}
+	opt.Limits = []gate.Limit{l}
+	return repeat(times, workers, seed, func(rng *rand.Rand) (Score, error) {
+		old, new := c.Draw(rng)
+		r, err := gate.Check(old, new, opt)
+		if err != nil {
+			return Score{}, err
+		}
+		s := c.read(r.Comparison)
+		switch r.Decision() {
+		case gate.Fail:
+			s.Fail = 1
+		case gate.Pass:
+			s.Pass = 1
+		}
+		if c.Where == One {
+			s.Found = 0
+			for _, v := range r.Verdicts {
+				switch {
+				case v.Decision != gate.Fail:
+				case *v.Key == keys[Changed]:
+					s.Found = 1
+				default:
+					s.Names = 1
+				}
+			}
+		}
+		return s, nil
+	})
+}
+
+// Detectable scores changes of the size that a comparison without one prints as detectable, of the total or of the
+// function, in as many other runs. Found are those that are found.
+func (c Case) Detectable(times, workers int, seed uint64) (Score, error) {
+	return repeat(times, workers, seed, func(rng *rand.Rand) (Score, error) {
+		where := c
+		where.Where, where.Change = Nowhere, 0
+		old, new := where.Draw(rng)
+		first, err := gate.Compare(old, new, c.Options())
+		if err != nil {
+			return Score{}, err
+		}
+		c.Change = first.Totals[0].Detectable
+		if c.Where == One {
+			for _, f := range first.Functions {
+				if f.Key == keys[Changed] {
+					c.Change = f.Energy.Detectable
+				}
+			}
+		}
+		old, new = c.Draw(rng)
+		second, err := gate.Compare(old, new, c.Options())
+		if err != nil {
+			return Score{}, err
+		}
+		s := c.read(second)
+		if c.Where == One { // its energy, not its time
+			s.Found = 0
+			for _, f := range second.Functions {
+				if f.Key == keys[Changed] && f.Energy.Significant {
+					s.Found = 1
+				}
+			}
+		}
+		return s, nil
+	})
+}
