@@ -47,7 +47,7 @@ func newBench() *cobra.Command {
 			"With --ab two commands, which a shell runs, take turns: in each of -r pairs both run, in random\n" +
 			"order, so that what drifts on the machine is the same for both. DIR/a and DIR/b are their runs.\n\n" +
 			"With --plan nothing is written: it says how many runs it takes to find a change, from --noise or\n" +
-			"from the noise of a few runs of a command.\n\n" +
+			"from the noise of a few runs of a command (then on standard error, as the other is the command's).\n\n" +
 			"The first run that fails ends the bench, and its exit code is that of bench (128+signal if it was\n" +
 			"killed); 125 is a failure of energyprof, 126 if the command cannot be executed and 127 if it was\n" +
 			"not found. INT, TERM and HUP are passed to the command and end the bench: that run is thrown away,\n" +

@@ -74,9 +74,12 @@ func (f *benchFlags) runPlan(c *cobra.Command, commands [][]string) error {
 			return err
 		}
 	} else {
-		rows = []planned{{name: "one metric", noise: p.noise, tests: 1}, {name: fmt.Sprintf("one of %d functions", p.functions), noise: p.noise, tests: p.functions}}
+		rows = []planned{{name: "one metric", noise: p.noise, tests: 1}, {name: "one of " + plural(p.functions, "function"), noise: p.noise, tests: p.functions}}
 	}
 	out := bufio.NewWriter(c.OutOrStdout())
+	if measured { // whose standard output it is
+		out.Reset(c.ErrOrStderr())
+	}
 	if err := p.text(out, rows); err != nil {
 		return err
 	}
@@ -178,8 +181,10 @@ func (f *benchFlags) measureNoise(command []string) (rows []planned, err error) 
 		if !f.changed("functions") {
 			tests = len(functions)
 		}
-		row := planned{name: fmt.Sprintf("one of %d functions", tests), noise: median(functions), tests: tests}
-		row.low, row.high = slices.Min(functions), slices.Max(functions)
+		row := planned{name: "one of " + plural(tests, "function"), noise: median(functions), tests: tests}
+		if len(functions) > 1 {
+			row.low, row.high = slices.Min(functions), slices.Max(functions)
+		}
 		rows = append(rows, row)
 	}
 	if len(rows) == 0 {
