@@ -11,7 +11,7 @@ import (
 
 // A user who may sample neither the kernel nor physical addresses has all else, and is told.
 func TestMemAsUser(t *testing.T) {
-	only(t, "icx-6.1")
+	only(t, "spr-6.12")
 	set(t, paranoidFile, "2")
 	stdout, stderr, code := asUser(t, "energyprof", "mem", "-o", scratch(t)+"/profile.pb.gz", "--json", "-t", "load", "--ldlat", "3", "-c", "164002", "-g", "none", "--energy", "none", "--",
 		"sh", "-c", "i=0; while [ $i -lt 10000 ]; do i=$((i+1)); done")

@@ -28,7 +28,7 @@ const fields = perfring.SampleAddr | perfring.SampleDataSrc | perfring.SampleWei
 // Loads and stores are chosen from what sysfs says, at the highest precise level that
 // opens; each level that the kernel refused is told with its answer.
 func TestMemChosen(t *testing.T) {
-	only(t, "icx-6.1", "spr-6.12")
+	only(t, "spr-6.12")
 	for highest := uint8(3); highest >= 1; highest-- {
 		t.Run(fmt.Sprintf("precise %d", highest), func(t *testing.T) {
 			param(t, "simpmu", "max_precise", fmt.Sprint(highest))
@@ -66,7 +66,7 @@ func TestMemChosen(t *testing.T) {
 // What is chosen for a latency samples the loads above it and no other, all of them; at
 // each precise level, with the level's place as the module has it.
 func TestMemLatencies(t *testing.T) {
-	only(t, "icx-6.1", "spr-6.12")
+	only(t, "spr-6.12")
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	const size = 4096

@@ -158,11 +158,11 @@ func walks(t *testing.T, text string, level int) walked {
 func TestMemWalks(t *testing.T) {
 	only(t, "icx-6.1")
 	reload(t, "simpmu", "aux=1")
-	const period, level = 164_002, 3
+	const period, level = 82_001, 3
 	dir := scratch(t)
 	file, profile := filepath.Join(dir, "perf.data"), filepath.Join(dir, "profile.pb.gz")
 	text := mem(t, "-o", profile, "--samples", "--ldlat", "3", "-c", strconv.Itoa(period), "--user", "-g", "none", "--energy", "none", "--perf-data", file, "--",
-		"workload", "-mute", "-each", "-seconds", "0.5", "-naps", "0", "-functions", fmt.Sprintf("stream=1:0:line,lookup=1:0:%d", level))
+		"workload", "-mute", "-each", "-seconds", "0.2", "-naps", "0", "-functions", fmt.Sprintf("stream=1:0:line,lookup=1:0:%d", level))
 	w := walks(t, text, level)
 	if again := mem(t, "--samples", "-i", file); again != text {
 		t.Errorf("the samples of the file are not those of the recording:\n%s\nwant\n%s", again, text)

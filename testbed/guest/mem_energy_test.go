@@ -56,64 +56,61 @@ func walkers(seconds float64, functions string) []string {
 		"-threads", fmt.Sprint(strings.Count(functions, ",") + 1), "-burst", "50ms-300ms", "-nap", "20ms-200ms", "-functions", functions}
 }
 
-// Threads walk an array each at the same time, in memory, in memory behind CXL, which costs more, and
-// in cache: the joules of memory are those of the first two alone.
-func TestMemEnergyOfWalks(t *testing.T) {
+// What walks draw of the memory, as the profiler has it.
+func TestMemEnergy(t *testing.T) {
 	only(t, "icx-6.1")
 	const static = 2 // watts
 	quiet(t)
 	param(t, "simrapl", "dram_mw", strconv.Itoa(static*1000))
 	elsewhere(t)
-	reload(t, "simpmu", "imc=0") // its counters are those of no walk
-	openBooks(t)
-	r := memTables(t, append([]string{"--ldlat", "3"}, walkers(4, "stream=3000:8000:5,lookup=3000:0:3,parse=3000:14000:13")...)...)
-	truth := readBooks(t).functions
-	total, joules := dramAddsUp(t, r), dramOf(r)
-	for name, level := range map[string]string{"stream": "DRAM", "parse": "CXL"} {
-		is := truth[name].dram
-		t.Logf("%s drew %.3f J and has %.3f J of %.3f J in %.3f s", name, is, joules["main."+name], total, r.Seconds)
-		near(t, "main."+name, joules["main."+name], is, 0.05)
-		ofLevel(t, r, "main."+name, level, is)
-	}
-	if joules["main.lookup"] > 0.01*truth["stream"].dram {
-		t.Errorf("main.lookup has %.3f J, it walked a cache", joules["main.lookup"])
-	}
-	near(t, "all", total, static*r.Seconds+truth["stream"].dram+truth["parse"].dram, 0.01)
-}
-
-// What a thread loads is its own; what is fetched beyond the loads, for it and for one that loads nothing
-// from memory, is nobody's, and has its joules. A line costs the same whoever has it moved.
-func TestMemEnergyOfPrefetch(t *testing.T) {
-	only(t, "icx-6.1")
-	const (
-		loads  = 82_001 // per ms of a thread: the event's rate
-		lines  = 123_000
-		others = 60_000
-		joules = 1e-7 // of a line
-	)
-	quiet(t)
-	param(t, "simrapl", "dram_mw", "2000")
-	elsewhere(t)
 	reload(t, "simpmu", "traffic=1")
-	functions := fmt.Sprintf("stream=3000:%d:5:0:%d,lookup=3000:%d:3:0:%d", int(lines*joules*1e6), lines, int(others*joules*1e6), others)
-	openBooks(t)
-	r := memTables(t, append([]string{"-t", "load", "--ldlat", "3"}, walkers(4, functions)...)...)
-	truth := readBooks(t).functions
-	total, is := dramAddsUp(t, r), dramOf(r)
-	for _, s := range r.Synthetic {
-		is[s.Name] += s.Joules
+	record := func(t *testing.T, functions string) (*memory.Result, map[string]account, map[string]float64) {
+		t.Helper()
+		openBooks(t)
+		r := memTables(t, append([]string{"-t", "load", "--ldlat", "3"}, walkers(4, functions)...)...)
+		truth := readBooks(t).functions
+		near(t, "all", dramAddsUp(t, r), static*r.Seconds+truth["stream"].dram+truth["lookup"].dram+truth["parse"].dram, 0.01)
+		is := dramOf(r)
+		for _, s := range r.Synthetic {
+			is[s.Name] += s.Joules
+		}
+		if none := is["main.lookup"]; none > 0.01*truth["stream"].dram {
+			t.Errorf("main.lookup has %.3f J, it walked a cache", none)
+		}
+		return r, truth, is
 	}
-	own := truth["stream"].seconds * 1000 * loads * joules
-	for name, want := range map[string]float64{"main.stream": own, "[prefetch and write-back]": truth["stream"].dram + truth["lookup"].dram - own} {
-		t.Logf("%s has %.3f J, want %.3f J of %.3f J", name, is[name], want, total)
-		near(t, name, is[name], want, 0.05)
-	}
-	if is["main.lookup"] > 0.01*own {
-		t.Errorf("main.lookup has %.3f J, it loaded nothing from memory", is["main.lookup"])
-	}
-	if t.Failed() {
-		t.Logf("%v; notes: %q", r.Synthetic, r.Notes)
-	}
+
+	// Threads walk an array each at the same time, in memory, in memory behind CXL, which costs more, and
+	// in cache: the joules of memory are those of the first two alone.
+	t.Run("levels", func(t *testing.T) {
+		r, truth, is := record(t, "stream=3000:8000:5:0:82001,lookup=3000:0:3,parse=3000:14000:13")
+		for name, level := range map[string]string{"stream": "DRAM", "parse": "CXL"} {
+			want := truth[name].dram
+			t.Logf("%s drew %.3f J and has %.3f J of %.3f J", name, want, is["main."+name], *r.Total.Joules)
+			near(t, "main."+name, is["main."+name], want, 0.05)
+			ofLevel(t, r, "main."+name, level, want)
+		}
+	})
+
+	// What a thread loads is its own; what is fetched beyond the loads, for it and for one that loads nothing
+	// from memory, is nobody's, and has its joules. A line costs the same whoever has it moved.
+	t.Run("prefetch", func(t *testing.T) {
+		const (
+			loads  = 82_001 // per ms of a thread: the event's rate
+			lines  = 123_000
+			others = 60_000
+			joules = 1e-7 // of a line
+		)
+		r, truth, is := record(t, fmt.Sprintf("stream=3000:%d:5:0:%d,lookup=3000:%d:3:0:%d", int(lines*joules*1e6), lines, int(others*joules*1e6), others))
+		own := truth["stream"].seconds * 1000 * loads * joules
+		for name, want := range map[string]float64{"main.stream": own, "[prefetch and write-back]": truth["stream"].dram + truth["lookup"].dram - own} {
+			t.Logf("%s has %.3f J, want %.3f J of %.3f J", name, is[name], want, *r.Total.Joules)
+			near(t, name, is[name], want, 0.05)
+		}
+		if t.Failed() {
+			t.Logf("%v; notes: %q", r.Synthetic, r.Notes)
+		}
+	})
 }
 
 // ofLevel wants nearly all of these joules in a function's row of a level.

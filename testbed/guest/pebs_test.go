@@ -43,7 +43,7 @@ func TestMemListed(t *testing.T) {
 // An event by hand opens at the level that is written or not at all, and with P at the
 // highest that there is, for a process and for whole CPUs.
 func TestMemByHand(t *testing.T) {
-	only(t, "icx-6.1", "spr-6.12")
+	only(t, "icx-6.1")
 	param(t, "simpmu", "max_precise", "2")
 	for _, test := range []struct {
 		spec, want string // "" if the kernel refuses

@@ -57,7 +57,7 @@ func TestPerfMem(t *testing.T) {
 	// Build ids, BPF programs and the map of the kernel take perf 25 s of a slow guest. Its ldlat is the
 	// given one or'ed with the 3 of the event's alias.
 	_, stderr, code := run(t, "perf", "mem", "-p", "--data-page-size", "record", "--all-user", "--ldlat", "3", "-B", "-N", "--no-bpf-event",
-		"--sample-cpu", "-o", file, "--", "workload", "-mute", "-seconds", "0.2", "-naps", "0", "-functions", "stream=1:0:line")
+		"--sample-cpu", "-o", file, "--", "workload", "-mute", "-seconds", "0.1", "-naps", "0", "-functions", "stream=1:0:line")
 	if code != 0 {
 		t.Fatalf("perf mem record: exit code %d\n%s", code, stderr)
 	}
