@@ -52,11 +52,15 @@ type memory struct {
 // loads is what the samples of an event stand for.
 type loads struct {
 	samples uint64  // those of no access included
+	served  uint64  // of those, what memory served
 	bytes   float64 // of loads that memory served
 	dram    float64 // of those, what controllers of DRAM count
 }
 
-func (l *loads) add(bytes, dram float64) { l.bytes, l.dram = l.bytes+bytes, l.dram+dram }
+func (l *loads) add(bytes, dram float64) {
+	l.served++
+	l.bytes, l.dram = l.bytes+bytes, l.dram+dram
+}
 
 // functionLevel is a function in a level: what has a price of its own for each byte.
 type functionLevel struct {
