@@ -141,6 +141,7 @@ func TestCountsAreSettled(t *testing.T) {
 			r.settle(loads(-1, 0), perfring.Count{Value: 1, Enabled: 1, Running: 1}, 1)
 		}, perfring.EventBooks{HasCount: true, Counted: 1, Enabled: 1, Running: 1}},
 	} {
+		test.opt.Events = events
 		r := &recording{opt: test.opt, features: features{readLost: true}, account: newAccount(events)}
 		test.settle(r)
 		test.want.Name = "loads"
