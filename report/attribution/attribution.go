@@ -92,7 +92,7 @@ type Options struct {
 	// baseline for auto, where energy is then shared by CPU time.
 	Counts bool
 
-	// Sampled is set where the weights are not CPU time.
+	// Sampled is set where the weights are amounts that samples draw, and neither CPU time nor counts that go with it.
 	Sampled *Sampled
 
 	// Function tells what the CPU time of a key is spent in, for a regression:

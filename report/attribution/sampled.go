@@ -4,6 +4,9 @@ package attribution
 // Each sample stands for the amount since the one before, of which it saw one instance. Nothing then tells whether a CPU
 // ran, so a regression has no package active and no company; and the errors of the weights are those of draws.
 //
+// Wherever this package says seconds of CPU time they are a billionth of the amounts, and watts of functions are joules for each
+// of those: of bytes, GB and J/GB. Static power stays in watts.
+//
 // A sample that saw none of what is weighed is to be told as well, as a Busy of weight 0 for the key Rest: how
 // rare the others are between such samples is what their errors are read from.
 type Sampled struct {
