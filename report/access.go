@@ -49,7 +49,8 @@ func accessTypes(p *profile.Profile) (loads, stores, latency int, ok bool) {
 	return loads, stores, latency, loads >= 0 && stores >= 0 && latency >= 0
 }
 
-// ReadAccesses sums up the memory accesses of a profile by one of Bys. ok is false if it has no sample types of them.
+// ReadAccesses sums up the memory accesses of a profile by one of Bys. ok is false if it has no sample types of them, or if
+// what has joules is not them but CPU time: the energy of a package, recorded beside accesses.
 func ReadAccesses(p *profile.Profile, by By) (a *Accesses, ok bool) {
 	loads, stores, latency, ok := accessTypes(p)
 	if !ok {
@@ -71,6 +72,9 @@ func ReadAccesses(p *profile.Profile, by By) (a *Accesses, ok bool) {
 	var order []id
 	var uj int64
 	for _, s := range p.Sample {
+		if energy >= 0 && byTime(s, energy, loads, stores) {
+			return nil, false
+		}
 		key := id{process: labelOf(s, "process"), source: labelOf(s, "data_src")}
 		name, synthetic := pprofile.IsSynthetic(s)
 		switch {
@@ -140,6 +144,12 @@ func ReadAccesses(p *profile.Profile, by By) (a *Accesses, ok bool) {
 			cmp.Compare(x.Name, y.Name), cmp.Compare(x.Process, y.Process), cmp.Compare(x.DataSource, y.DataSource))
 	})
 	return a, true
+}
+
+// byTime tells whether a sample has joules, and neither accesses nor a synthetic frame that they could be of.
+func byTime(s *profile.Sample, energy, loads, stores int) bool {
+	_, synthetic := pprofile.IsSynthetic(s)
+	return !synthetic && s.Value[energy] > 0 && s.Value[loads] == 0 && s.Value[stores] == 0
 }
 
 // Text writes the first rows (0 for all) for a terminal of the given width in characters (0 for any).

@@ -111,6 +111,19 @@ func TestAccessesLack(t *testing.T) {
 	}
 }
 
+// The joules of a package are those of CPU time, whose table has its seconds and watts.
+func TestAccessesBesideTime(t *testing.T) {
+	r := memoryRecording()
+	r.Data.Stacks[0].Joules, r.Data.Stacks[2].Joules = r.Data.Stacks[2].Joules, r.Data.Stacks[0].Joules
+	p, err := r.Profile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, ok := ReadAccesses(p, ByFunction); ok {
+		t.Errorf("joules of CPU time are taken for those of accesses: %+v", a)
+	}
+}
+
 // What the controllers counted beyond the loads is no function, and part of what adds up.
 func TestSummaryOfAccesses(t *testing.T) {
 	r := memoryRecording()
