@@ -188,6 +188,7 @@ func (f *checkFlags) compare(args []string, limits []gate.Limit) (*verdict.Repor
 	if len(found.refused) > 0 {
 		return refuse(incomparable(found.refused))
 	}
+	about.Notes = append(about.Notes, found.notes...)
 	about.Warnings = slices.Concat(found.warnings, old.Notes, new.Notes)
 	opt.Energy, opt.Paired = found.energy, matched.Paired
 	about.Options = opt

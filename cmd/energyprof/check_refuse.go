@@ -11,6 +11,7 @@ type judgement struct {
 	energy   bool              // joules can be compared
 	refused  []runs.Difference // why limits on joules are refused, if there are any
 	warnings []string
+	notes    []string // why joules are left out where nobody limits them
 }
 
 // judge decides which differences forbid limits on joules, and which are only told. limited says that there are such
@@ -38,7 +39,7 @@ func (f *checkFlags) judge(found []runs.Difference, limited bool) judgement {
 		case forbidden && (d.Kind == runs.DifferentMachine || d.Kind == runs.Unknown):
 			j.warnings = append(j.warnings, d.String()+": joules are not compared, and seconds are those of different machines as far as anybody knows")
 		case forbidden:
-			j.warnings = append(j.warnings, d.String()+": joules are not compared")
+			j.notes = append(j.notes, d.String()+": joules are not compared")
 		default:
 			j.warnings = append(j.warnings, d.String())
 		}

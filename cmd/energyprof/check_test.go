@@ -57,8 +57,8 @@ func TestCheckRefuses(t *testing.T) {
 		if limited.energy != c.joules || free.energy != c.joules {
 			t.Errorf("%s with %+v: joules are compared: %v and %v, want %v", c.kind, c.allow, limited.energy, free.energy, c.joules)
 		}
-		if told := len(free.warnings) > 0; told != (c.kind != runs.DifferentCommand) {
-			t.Errorf("%s: the warnings are %q", c.kind, free.warnings)
+		if told := len(free.warnings)+len(free.notes) > 0; told != (c.kind != runs.DifferentCommand) {
+			t.Errorf("%s: what is said is %q and %q", c.kind, free.warnings, free.notes)
 		}
 	}
 }
