@@ -106,9 +106,6 @@ func (s *benchSide) text(w io.Writer, set *runs.Set) {
 			fmt.Fprintf(w, "  %-12s %s\n", row.name, row.text())
 		}
 	}
-	if s.empty > 0 {
-		fmt.Fprintf(w, "note: runs without a sample: %d of %d: the command ends too soon for this rate\n", s.empty, set.Len())
-	}
 	for _, note := range slices.Concat(set.Notes, s.notes) {
 		fmt.Fprintf(w, "note: %s\n", printable(note))
 	}

@@ -17,7 +17,6 @@ import (
 	"github.com/energyprof/energyprof/internal/runs"
 	"github.com/energyprof/energyprof/internal/session"
 	"github.com/energyprof/energyprof/report"
-	"github.com/energyprof/energyprof/report/pprofile"
 )
 
 // benchRun is a bench under way.
@@ -40,7 +39,6 @@ type benchSide struct {
 	command []string
 	writer  *runs.Writer
 	notes   []string // of the first run
-	empty   int      // runs without a sample
 }
 
 // newBenchRun creates the directories, so that nothing is run that could not be kept. What it returns is to be closed,
@@ -239,9 +237,6 @@ func (b *benchRun) recorded(side *benchSide, rec *report.Recording) runs.Run {
 			m.Attribution.MeasuredWatts = b.flags.idle.Watts
 		}
 		side.notes = rec.Notes
-	}
-	if !slices.ContainsFunc(rec.Data.Stacks, func(s pprofile.Stack) bool { return s.Samples > 0 }) {
-		side.empty++
 	}
 	run := runs.Run{Start: rec.Data.Start, Elapsed: rec.Data.Duration.Seconds()}
 	if c := rec.Command; c != nil {

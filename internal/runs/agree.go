@@ -28,8 +28,15 @@ func (s *Set) agree() error {
 			return invalidf(r.file, "a run of another command: %s, but %s is of %s", nameCommand(r.command), first.file, nameCommand(first.command))
 		}
 	}
+	empty := 0
 	for i := range s.runs {
 		s.Notes = append(s.Notes, s.runs[i].notes...)
+		if len(s.runs[i].functions) == 0 {
+			empty++
+		}
+	}
+	if empty > 0 {
+		s.note("%s: %d of %d runs have no sample, so that nothing is known of what they took: they end too soon for the rate of the samples", s.Name, empty, len(s.runs))
 	}
 	s.noteMixed("joules were shared out by", func(r *amounts) string { return r.method }, "--attribution chooses one for all")
 	s.noteMixed("static power is", func(r *amounts) string { return r.staticFrom }, "--baseline gives all runs the same")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/energyprof/energyprof/report/gate"
@@ -15,6 +16,7 @@ type Renamed struct{ Old, New string }
 // Matched is two sets ready to be compared.
 type Matched struct {
 	Old, New  []gate.Run
+	Energy    bool      // the joules of all runs are known: gate.Options.Energy
 	Paired    bool      // Old[i] and New[i] ran one after the other, as a pair of bench --ab
 	Libraries []Renamed // brought under the new name
 	Notes     []string
@@ -26,6 +28,7 @@ type Matched struct {
 func Match(old, new *Set, total Total) Matched {
 	m := Matched{Old: old.Gate(total), New: new.Gate(total)}
 	m.pair(old, new)
+	m.Energy = !slices.ContainsFunc(slices.Concat(m.Old, m.New), func(r gate.Run) bool { return math.IsNaN(r.Total.Joules) })
 	if old.Libraries != new.Libraries {
 		m.Notes = append(m.Notes, "functions are matched by name alone: a summary does not tell their libraries")
 		m.Old, m.New = relabel(m.Old, nameAlone), relabel(m.New, nameAlone)
@@ -134,7 +137,7 @@ func renamed(old, new []gate.Run) []Renamed {
 // library is the share of each function in what a library took.
 type library map[string]float64
 
-// libraries sums up what has a library that is a file, over all runs, by CPU time; without any by joules.
+// libraries sums up what has a library that is a file, over all runs, by CPU time.
 func libraries(runs []gate.Run) map[string]library {
 	out := map[string]library{}
 	for i := range runs {
@@ -143,14 +146,10 @@ func libraries(runs []gate.Run) map[string]library {
 			case "", kernel, vdso, jit:
 				continue
 			}
-			amount := a.Seconds
-			if amount != amount {
-				amount = a.Joules
-			}
 			if out[key.Library] == nil {
 				out[key.Library] = library{}
 			}
-			out[key.Library][key.Name] += amount
+			out[key.Library][key.Name] += a.Seconds
 		}
 	}
 	for _, l := range out {

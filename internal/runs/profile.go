@@ -24,9 +24,9 @@ func readProfile(in io.Reader) (*amounts, error) {
 	return fromProfile(p)
 }
 
-// columns are where a profile has what is compared; below zero where it has no such thing.
+// columns are where a profile has what is compared.
 type columns struct {
-	energy, cpu int
+	energy, cpu int // energy: below zero without
 	cycles      []int // of each type of core
 }
 
@@ -83,12 +83,10 @@ type integers struct{ uj, ns, cycles int64 }
 
 func (a *integers) add(b integers) { a.uj, a.ns, a.cycles = a.uj+b.uj, a.ns+b.ns, a.cycles+b.cycles }
 
-func (c columns) of(s *profile.Sample) (a integers) {
+func (c columns) of(s *profile.Sample) integers {
+	a := integers{ns: s.Value[c.cpu]}
 	if c.energy >= 0 {
 		a.uj = s.Value[c.energy]
-	}
-	if c.cpu >= 0 {
-		a.ns = s.Value[c.cpu]
 	}
 	for _, i := range c.cycles {
 		a.cycles += s.Value[i]
@@ -98,12 +96,9 @@ func (c columns) of(s *profile.Sample) (a integers) {
 
 // amount is a in seconds and joules.
 func (c columns) amount(a integers) gate.Amount {
-	out := gate.Amount{Seconds: notKnown, Joules: notKnown, Cycles: notKnown}
+	out := gate.Amount{Seconds: float64(a.ns) / 1e9, Joules: notKnown, Cycles: notKnown}
 	if c.energy >= 0 {
 		out.Joules = float64(a.uj) / 1e6
-	}
-	if c.cpu >= 0 {
-		out.Seconds = float64(a.ns) / 1e9
 	}
 	if len(c.cycles) > 0 {
 		out.Cycles = float64(a.cycles)
@@ -148,8 +143,8 @@ func findColumns(p *profile.Profile) (columns, error) {
 		c.energy = find(p.DefaultSampleType)
 	}
 	c.cycles = cycleColumns(p)
-	if c.energy < 0 && c.cpu < 0 {
-		return c, fmt.Errorf("it has neither joules nor CPU time: there is %s", strings.Join(all, ", "))
+	if c.cpu < 0 {
+		return c, fmt.Errorf("it has no CPU time: there is %s", strings.Join(all, ", "))
 	}
 	return c, nil
 }

@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -9,9 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/pprof/profile"
 	"golang.org/x/sys/unix"
 
 	"github.com/energyprof/energyprof/report"
+	"github.com/energyprof/energyprof/report/pprofile"
 )
 
 // What cannot be compared is refused with the name of the file and the reason.
@@ -138,6 +141,13 @@ func TestRefused(t *testing.T) {
 			put(t, path, []byte("hello\n"))
 			return []string{path}
 		}, "x.txt", "not a pprof profile: "},
+		"joules in another unit": {func(t *testing.T) []string { return []string{typed(t, "cpu/nanoseconds", "energy/millijoules")} }, "p.pb.gz",
+			"energy is in millijoules, and is compared in microjoules alone"},
+		"measured and estimated": {func(t *testing.T) []string {
+			return []string{typed(t, "cpu/nanoseconds", "energy/microjoules", "energy_model/microjoules")}
+		}, "p.pb.gz", "joules of a measurement and of an estimate in one profile"},
+		"no CPU time": {func(t *testing.T) []string { return []string{typed(t, "alloc_space/bytes", "inuse_space/bytes")} }, "p.pb.gz",
+			"it has no CPU time: there is alloc_space/bytes, inuse_space/bytes"},
 		"pipe": {func(t *testing.T) []string {
 			path := filepath.Join(t.TempDir(), "pipe")
 			if err := unix.Mkfifo(path, 0o600); err != nil {
@@ -264,4 +274,21 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("%d runs of a directory without any file of a run", s.Len())
 		}
 	})
+}
+
+// typed writes a profile of these sample types.
+func typed(t *testing.T, types ...string) string {
+	t.Helper()
+	p := &profile.Profile{}
+	for _, name := range types {
+		name, unit, _ := strings.Cut(name, "/")
+		p.SampleType = append(p.SampleType, &profile.ValueType{Type: name, Unit: unit})
+	}
+	var out bytes.Buffer
+	if err := pprofile.Write(&out, p); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "p.pb.gz")
+	put(t, path, out.Bytes())
+	return path
 }

@@ -65,7 +65,8 @@ func (t Total) String() string {
 	return fmt.Sprintf("Total(%d)", int(t))
 }
 
-// Gate is the runs as package gate takes them. The maps of functions are not copied.
+// Gate is the runs as package gate takes them. The total of a run without any sample is not 0 but not known. The maps of
+// functions are not copied.
 func (s *Set) Gate(total Total) []gate.Run {
 	out := make([]gate.Run, 0, len(s.runs))
 	for i := range s.runs {
@@ -73,6 +74,11 @@ func (s *Set) Gate(total Total) []gate.Run {
 		run := gate.Run{Elapsed: r.elapsed, Total: r.total, Functions: r.functions}
 		if total == WithBaseline {
 			run.Total.Joules += r.static
+		}
+		for _, v := range []*float64{&run.Total.Seconds, &run.Total.Joules, &run.Total.Cycles} {
+			if *v == 0 {
+				*v = notKnown
+			}
 		}
 		out = append(out, run)
 	}

@@ -3,6 +3,7 @@ package runs
 import (
 	"math"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -86,5 +87,26 @@ func TestWithoutEnergy(t *testing.T) {
 		if s.Energy != "" || !math.IsNaN(run.Total.Joules) || math.Abs(run.Total.Seconds-0.71) > 1e-9 {
 			t.Errorf("%s: energy %q, %+v: want 0.71 s and no joules", path, s.Energy, run.Total)
 		}
+	}
+}
+
+// A run without samples took something, and nobody knows what.
+func TestWithoutSamples(t *testing.T) {
+	r := recording()
+	r.Data.Stacks, r.Data.LostSamples, r.Data.LostNanoseconds = nil, 0, 0
+	r.Data.Columns[0].Synthetic = pprofile.Synthetic{Baseline: 8, Other: 2}
+	s := read(t, directory(t, manifest(), recording(), r))
+	nan := math.NaN()
+	if diff := cmp.Diff(gate.Amount{Seconds: nan, Joules: nan, Cycles: nan}, s.Gate(Program)[1].Total, exact); diff != "" {
+		t.Errorf("the program (-want +got):\n%s", diff)
+	}
+	if Match(s, s, Program).Energy || !Match(s, s, WithBaseline).Energy {
+		t.Error("joules: want those with static power known of all runs, and the program's not")
+	}
+	if got := s.Gate(WithBaseline)[1].Total.Joules; got != 8 {
+		t.Errorf("with static power: %v J, want 8", got)
+	}
+	if len(s.Notes) != 1 || !strings.Contains(s.Notes[0], "1 of 2 runs have no sample") {
+		t.Errorf("notes %q, want one on the run without samples", s.Notes)
 	}
 }
