@@ -26,7 +26,7 @@ func readProfile(in io.Reader) (*amounts, error) {
 
 // columns are where a profile has what is compared.
 type columns struct {
-	energy, cpu int // energy: below zero without
+	energy, cpu int   // energy: below zero without
 	cycles      []int // of each type of core
 }
 
