@@ -51,8 +51,8 @@ func (b *builder) notes(out *Result) []string {
 		t.pages.shares.out, t.pages.shares.max)
 	note(t.lines.forgotten, "the coldest cache lines were given up %d times to make room for others: a line's numbers can be short by %d samples at most",
 		t.lines.forgotten, t.lines.missing)
-	note(t.lines.nameless, "%d accesses of cache lines came after %d pairs of a place and a stack were known, or %d of one line: their functions and joules are in no line's row",
-		t.lines.nameless, callersOfLines*t.lines.max, callersOfLine)
+	note(t.lines.nameless, "%d accesses of cache lines are by stacks that were given up, the rarest of more than %d of a line or %d of all: their functions and joules are in no line's row",
+		t.lines.nameless, callersOfLine, callersOfLines*t.lines.max)
 	note(t.crowd, "%d samples came after %d combinations of stack, level and node were known: their nodes, and the functions of some, are unknown",
 		t.crowd, t.opt.MaxCells)
 	note(t.latencies.rounded, "%d samples came after %d different latencies were known: in 95th percentiles theirs are rounded up, by 1/16 at most",

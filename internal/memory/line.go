@@ -19,7 +19,7 @@ type lines struct {
 	out       tally // without address, or of lines that were given up
 	forgotten uint64
 	missing   uint64 // samples that a line can have had before, at most
-	nameless  uint64 // accesses of callers that were not kept
+	nameless  uint64 // accesses of callers that were given up
 }
 
 type lineKey struct {
@@ -73,7 +73,7 @@ const (
 	usesOfLine     = 256 // at most; a line of 64 bytes that is fought for has some dozens
 	usesOfLines    = 4   // at most, on average over all lines
 	callersOfLine  = 256
-	callersOfLines = 8
+	callersOfLines = 8 // more than one, since one of each line is always kept
 	// hitMWeight is how many samples one that found the line modified elsewhere counts for when it is
 	// decided which lines are given up: those that are fought for are looked for.
 	hitMWeight = 16
@@ -165,12 +165,28 @@ func (l *lines) called(of *line, a *access) {
 			return
 		}
 	}
-	if len(of.callers) >= callersOfLine || l.callers >= callersOfLines*l.max {
-		l.nameless = plus(l.nameless, a.period)
-		return
+	if len(of.callers) >= callersOfLine {
+		l.forget(of)
+	}
+	if l.callers >= callersOfLines*l.max {
+		for _, of := range l.of {
+			l.forget(of)
+		}
 	}
 	l.callers++
 	of.callers = append(of.callers, caller{key, a.period, a.bytes})
+}
+
+// forget gives up the half of a line's callers that made the fewest accesses, so that those that come later have room.
+func (l *lines) forget(of *line) {
+	slices.Reverse(of.callers) // of equals those that came last stay
+	slices.SortStableFunc(of.callers, func(a, b caller) int { return cmp.Compare(b.accesses, a.accesses) })
+	most := (len(of.callers) + 1) / 2
+	for _, c := range of.callers[most:] {
+		l.nameless = plus(l.nameless, c.accesses)
+	}
+	l.callers -= len(of.callers) - most
+	of.callers = of.callers[:most]
 }
 
 // heat is how much a line is wanted.
