@@ -47,7 +47,7 @@ func (b *builder) notes(out *Result) []string {
 	t := b.t
 	note(t.pages.forgotten, "%d times a page was given up because there were more than %d: those that are shown can have had %d samples more, at most",
 		t.pages.forgotten, t.pages.max, t.pages.missing)
-	note(t.pages.shares.out, "%d accesses of pages came after %d pairs of a page and a stack were known: their joules are in no page's row",
+	note(t.pages.shares.out, "%d accesses of pages are by stacks that were given up, the rarest of more than %d pairs of a page and a stack: their functions and joules are in no page's row",
 		t.pages.shares.out, t.pages.shares.max)
 	note(t.lines.forgotten, "the coldest cache lines were given up %d times to make room for others: a line's numbers can be short by %d samples at most",
 		t.lines.forgotten, t.lines.missing)

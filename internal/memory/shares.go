@@ -1,13 +1,17 @@
 package memory
 
-import "maps"
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
 
 // shares are how the loads of each stack that memory served are spread over places (pages, lines), so that
 // its joules can be spread in the same way. At most max pairs are kept.
 type shares struct {
 	max int
 	of  map[shareKey]share
-	out uint64 // accesses of pairs that are not kept
+	out uint64 // accesses of pairs that were given up
 }
 
 type shareKey struct{ place, stack int32 }
@@ -21,10 +25,21 @@ func (s *shares) add(place int32, a *access) {
 	key := shareKey{place, a.stack}
 	v, known := s.of[key]
 	if !known && len(s.of) >= s.max {
-		s.out = plus(s.out, a.period)
-		return
+		s.forget()
 	}
 	s.of[key] = share{plus(v.bytes, a.bytes), plus(v.accesses, a.period)}
+}
+
+// forget gives up the half of the pairs that has the fewest accesses, so that those that come later have room; of
+// equals the older places.
+func (s *shares) forget() {
+	rare := slices.SortedFunc(maps.Keys(s.of), func(a, b shareKey) int {
+		return cmp.Or(cmp.Compare(s.of[a].accesses, s.of[b].accesses), compareShares(a, b))
+	})
+	for _, key := range rare[:(len(rare)+1)/2] {
+		s.out = plus(s.out, s.of[key].accesses)
+		delete(s.of, key)
+	}
 }
 
 // giveUp forgets places.
