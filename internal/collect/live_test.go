@@ -82,7 +82,8 @@ func share(r *report.Recording, process string, functions ...string) (float64, t
 func check(t *testing.T, r *report.Recording) {
 	t.Helper()
 	got, total := share(r, "burn", "main.burn", "main.outer", "main.main")
-	if got < 0.8 || total < 50*time.Millisecond {
+	// A busy machine gives it a tenth of the time; fewer samples say nothing.
+	if got < 0.8 || total < 10*time.Millisecond {
 		t.Errorf("main.burn, called by main.outer, has %.0f %% of %v CPU time of burn", got*100, total)
 	}
 	p, err := r.Profile()
