@@ -51,7 +51,7 @@ func (f *memFlags) record(args []string) error {
 	}
 	defer out.close()
 	kinds := tableEvents(events.collect, func(event int) uint32 { return events.session[event].BPType })
-	table := memory.New(memory.Options{Events: kinds, Line: memory.LineSize("/sys"), Nodes: nodes, Samples: out.spool()})
+	table := memory.New(memory.Options{Events: kinds, Line: memory.LineSize("/sys"), Page: os.Getpagesize(), Nodes: nodes, Samples: out.spool()})
 	r.remarks = append(r.remarks, nobodys(events.collect, r.energy.info)...)
 	if r.what.Events, r.what.Counters = events.collect, r.counters.events; f.shows() {
 		r.what.Access = table.Add
