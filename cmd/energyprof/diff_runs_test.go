@@ -24,14 +24,15 @@ import (
 type madeRuns struct {
 	n               int
 	program, cpu    string
-	source          string // "model" estimates, "none" has no joules
-	unit            string // of the joules in the profiles; "" is what it should be
+	source          string  // "model" estimates, "none" has no joules
+	unit            string  // of the joules in the profiles; "" is what it should be
+	hertz           float64 // cycles in a second of CPU time; 0: they were not counted
 	functions       []string
 	seconds, watts  []float64
 	noise, baseline float64
 }
 
-// parseRuns understands N [program=NAME] [cpu=NAME] [source=NAME] [unit=UNIT] FUNCTION=SECONDS*WATTS...
+// parseRuns understands N [program=NAME] [cpu=NAME] [source=NAME] [unit=UNIT] [cycles=HERTZ] FUNCTION=SECONDS*WATTS...
 func parseRuns(args []string) (m madeRuns, err error) {
 	m = madeRuns{program: "app", cpu: "Made CPU", source: "perf-power", noise: 0.01, baseline: 10}
 	if m.n, err = strconv.Atoi(args[0]); err != nil {
@@ -50,6 +51,10 @@ func parseRuns(args []string) (m madeRuns, err error) {
 			m.cpu = value
 		case "source":
 			m.source = value
+		case "cycles":
+			if m.hertz, err = strconv.ParseFloat(value, 64); err != nil {
+				return m, err
+			}
 		case "unit":
 			m.unit = value
 		default:
@@ -73,6 +78,9 @@ func (m *madeRuns) one(random *rand.Rand, pid int) (*pprofile.Profile, report.Su
 	p := &pprofile.Profile{Main: program, Measured: m.measured(), Comments: []string{"energyprof: test"}}
 	s := report.Summary{Version: 1, Source: report.Source{Name: m.source, Measured: m.measured(), Domains: []report.Domain{}}, Attribution: report.Attribution{Method: "none"},
 		Command: &report.Command{Args: []string{"./" + m.program}}, Functions: []report.Function{}, Processes: []report.Process{}, Threads: []report.Thread{}}
+	if m.hertz > 0 {
+		p.Events = []pprofile.EventType{{Name: "cycles"}}
+	}
 	column := pprofile.Column{Domain: "package", Sum: true}
 	for i, name := range m.functions {
 		seconds := vary(m.seconds[i])
@@ -82,6 +90,9 @@ func (m *madeRuns) one(random *rand.Rand, pid int) (*pprofile.Profile, report.Su
 		l := &pprofile.Location{Address: uint64(0x401000 + 0x100*i), Mapping: program, Lines: []pprofile.Frame{{Function: name}}}
 		stack := pprofile.Stack{Locations: []*pprofile.Location{l}, Process: m.program, PID: pid, TID: pid, Samples: int64(seconds * 1000), Nanoseconds: int64(seconds * 1e9)}
 		f := report.Function{Name: name, Process: m.program, CPUSeconds: seconds}
+		if m.hertz > 0 {
+			stack.Events = []int64{int64(seconds * vary(m.hertz))}
+		}
 		if m.source != "none" {
 			stack.Joules, f.Joules = []float64{joules}, &joules
 		}
@@ -146,10 +157,10 @@ func (m *madeRuns) write(dir string) error {
 	return nil
 }
 
-// makeRuns is a command of scripts: make-runs DIR N [program=NAME] [cpu=NAME] [source=NAME] [unit=UNIT] FUNCTION=SECONDS*WATTS...
+// makeRuns is a command of scripts: make-runs DIR N [program=NAME] [cpu=NAME] [source=NAME] [unit=UNIT] [cycles=HERTZ] FUNCTION=SECONDS*WATTS...
 func makeRuns(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 2 || neg {
-		ts.Fatalf("usage: make-runs DIR N [program=NAME] [cpu=NAME] [source=NAME] [unit=UNIT] FUNCTION=SECONDS*WATTS...")
+		ts.Fatalf("usage: make-runs DIR N [program=NAME] [cpu=NAME] [source=NAME] [unit=UNIT] [cycles=HERTZ] FUNCTION=SECONDS*WATTS...")
 	}
 	m, err := parseRuns(args[1:])
 	ts.Check(err)

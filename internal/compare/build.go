@@ -12,6 +12,8 @@ type Compared struct {
 	Differences []Difference
 	Notes       []string
 	Options     gate.Options // that the comparison was made with
+	// Cycles are the changes of functions in cycles, without a test; nil if cycles are not known.
+	Cycles map[gate.Key]gate.Change
 }
 
 // New makes a result of a comparison. Joules that either side's source estimates are
@@ -26,7 +28,7 @@ func New(c *gate.Comparison, what Compared) *Result {
 	if min(c.Old, c.New) < gate.MinRuns {
 		r.Tests = 0 // it could not be done
 	}
-	b := builder{energy: what.Options.Energy, model: estimates(what.Old) || estimates(what.New)}
+	b := builder{cycles: what.Cycles, energy: what.Options.Energy, model: estimates(what.Old) || estimates(what.New)}
 	if b.energy {
 		r.MinJoules = &what.Options.MinJoules
 		r.Because = c.Because
@@ -55,6 +57,7 @@ func estimates(s Side) bool { return s.Source != nil && !s.Source.Measured }
 type builder struct {
 	energy bool // there are joules that can be compared
 	model  bool // they are estimates
+	cycles map[gate.Key]gate.Change
 }
 
 func (b *builder) change(c *gate.Change) Change {
@@ -94,11 +97,22 @@ func (b *builder) function(f *gate.FunctionChange) Function {
 		out.TimeJoules, out.PowerJoules = parts(f.TimePart, f.PowerPart)
 		out.Because = f.Because
 	}
+	if b.cycles != nil {
+		c, ok := b.cycles[f.Key]
+		if !ok {
+			c = unknownCycles
+		}
+		changes = append(changes, c)
+	}
 	for i := range changes {
 		out.Quantities = append(out.Quantities, b.change(&changes[i]))
 	}
 	return out
 }
+
+// unknownCycles are those of a function that had none on one side.
+var unknownCycles = gate.Change{Quantity: gate.Cycles, Old: math.NaN(), New: math.NaN(), Ratio: math.NaN(), Low: math.NaN(), High: math.NaN(),
+	P: math.NaN(), Adjusted: math.NaN(), Noise: math.NaN(), Detectable: math.NaN()}
 
 // parts are both there or neither, since they are told by how they add up.
 func parts(time, power float64) (t, p *float64) {

@@ -82,6 +82,10 @@ func cases() map[string]*Result {
 	sides := Compared{Old: Side{Name: "base", Command: []string{"./app", "-n", "5"}, Source: perf()}, New: Side{Name: "head", Command: []string{"./app", "-n", "5"}, Source: perf()}, Options: opt}
 	all := map[string]*Result{"ten": New(ten(), sides)}
 
+	counted := sides
+	counted.Cycles = map[gate.Key]gate.Change{{Name: "multiply", Library: "libblas.so.3"}: untested(gate.Cycles, 3e9, 3.1e9), {Name: "same", Library: "app"}: change(gate.Cycles, 2.4e9, 0.98, math.NaN())}
+	all["cycles"] = New(ten(), counted)
+
 	c, what := ten(), sides
 	c.Paired = true
 	c.Functions[0].Name, c.Functions[5].Name = hostile, hostile

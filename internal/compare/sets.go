@@ -14,7 +14,7 @@ import (
 func Sets(old, new *runs.Set, options gate.Options) (*Result, error) {
 	matched := runs.Match(old, new, runs.Program)
 	options.Paired = matched.Paired
-	options.Energy = old.Energy != "" && old.Energy == new.Energy
+	options.Energy = old.Energy != "" && old.Energy == new.Energy && matched.Energy
 	what := Compared{Old: side(old), New: side(new), Options: options}
 	for _, d := range runs.Differences(old, new) {
 		what.Differences = append(what.Differences, Difference{Kind: string(d.Kind), What: d.What, Old: d.Old, New: d.New, Text: d.String()})
@@ -33,6 +33,9 @@ func Sets(old, new *runs.Set, options gate.Options) (*Result, error) {
 	c, err := gate.Compare(matched.Old, matched.New, options)
 	if err != nil {
 		return nil, fmt.Errorf("%s and %s: %w", old.Name, new.Name, err)
+	}
+	if what.Cycles, err = cycles(matched.Old, matched.New, options); err != nil {
+		return nil, fmt.Errorf("%s and %s: cycles: %w", old.Name, new.Name, err)
 	}
 	return New(c, what), nil
 }
