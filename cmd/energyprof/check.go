@@ -58,8 +58,8 @@ is UNDECIDED, and the report says how many more runs of each side would decide i
 which increase as many runs as there are would have shown. So a limit has to leave room
 for what the runs can tell: with a limit of 0 nothing passes that has not become less.
 "energyprof bench --plan" says before they are made how many runs it takes: at 5 % noise
-about 11 of each side show a change of +10 % of a total to be above a limit of 0, and 38 to
-be above +5 %; of one function of 50 it takes 20 and 64.
+about 12 of each side show a change of +10 % of a total to be above a limit of 0, and 38 to
+be above +5 %; of one function of 50 it takes about 20 and 66.
 
 Limits are percentages: +5%, 5%, -2% (the new runs have to take 2 % less) or 0. Those of
 --function are of each function whose name matches the regular expression
