@@ -19,7 +19,7 @@ const (
 	DifferentAttribution Kind = "attribution" // joules were shared out among functions in different ways
 	Unknown              Kind = "unknown"     // a side does not tell its machine
 	DifferentSetting     Kind = "setting"     // kernel, governor, events, version of energyprof
-	DifferentCommand     Kind = "command"     // as far as the commands are known
+	DifferentCommand     Kind = "command"     // as far as the commands are known, and are not the two of one bench --ab
 )
 
 // Difference is a reason to doubt a comparison: of what the two sides have different values. Old and New are the same
@@ -49,7 +49,9 @@ func Differences(old, new *Set) []Difference {
 	}
 	d.differ(DifferentAttribution, "attribution", prevailing(old, func(r *amounts) string { return r.method }), prevailing(new, func(r *amounts) string { return r.method }))
 	d.differ(DifferentAttribution, "static power", prevailing(old, func(r *amounts) string { return r.staticFrom }), prevailing(new, func(r *amounts) string { return r.staticFrom }))
-	d.differ(DifferentCommand, "command", strings.Join(old.Command(), " "), strings.Join(new.Command(), " "))
+	if !paired(old, new) { // or it is what is compared
+		d.differ(DifferentCommand, "command", strings.Join(old.Command(), " "), strings.Join(new.Command(), " "))
+	}
 	order := []Kind{DifferentSource, Estimate, DifferentMachine, DifferentAttribution, Unknown, DifferentSetting, DifferentCommand}
 	slices.SortStableFunc(d, func(a, b Difference) int { return slices.Index(order, a.Kind) - slices.Index(order, b.Kind) })
 	return d

@@ -74,7 +74,8 @@ type Attribution struct {
 }
 
 // Pair says which of two commands that were run in turn these runs are of. In each pair of runs the two are in random
-// order, drawn from a PCG generator with the seed (math/rand/v2) and 0 as its second word.
+// order, drawn from a PCG generator with the seed (math/rand/v2) and 0 as its second word, one number for each pair, those of
+// the warm-up included.
 type Pair struct {
 	Side  string   `json:"side"` // SideA or SideB
 	Other []string `json:"other_command"`

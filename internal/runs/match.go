@@ -50,16 +50,20 @@ func Match(old, new *Set, total Total) Matched {
 	return m
 }
 
-// pair finds out whether the sets are the two sides of one bench --ab, and leaves out runs whose other one is missing.
-func (m *Matched) pair(old, new *Set) {
+// paired tells whether the sets are the two sides of one bench --ab.
+func paired(old, new *Set) bool {
 	if old.Manifest == nil || new.Manifest == nil || old.Manifest.Pair == nil || new.Manifest.Pair == nil {
-		return
+		return false
 	}
 	a, b := old.Manifest.Pair, new.Manifest.Pair
-	if a.Seed != b.Seed || a.Side == b.Side || !slices.Equal(a.Other, new.Manifest.Command) || !slices.Equal(b.Other, old.Manifest.Command) {
+	return a.Seed == b.Seed && a.Side != b.Side && slices.Equal(a.Other, new.Manifest.Command) && slices.Equal(b.Other, old.Manifest.Command)
+}
+
+// pair leaves out runs of the two sides of one bench --ab whose other one is missing.
+func (m *Matched) pair(old, new *Set) {
+	if m.Paired = paired(old, new); !m.Paired {
 		return
 	}
-	m.Paired = true
 	both := func(s, other *Set, runs []gate.Run) []gate.Run {
 		var kept []gate.Run
 		for i, number := range s.numbers {
@@ -90,7 +94,11 @@ func relabel(runs []gate.Run, label func(gate.Key) gate.Key) []gate.Run {
 	out := slices.Clone(runs)
 	for i := range out {
 		functions := make(map[gate.Key]gate.Amount, len(out[i].Functions))
-		for key, a := range out[i].Functions {
+		keys := slices.SortedFunc(maps.Keys(out[i].Functions), func(p, q gate.Key) int { // in one order, for one sum
+			return cmp.Or(cmp.Compare(p.Name, q.Name), cmp.Compare(p.Library, q.Library))
+		})
+		for _, key := range keys {
+			a := out[i].Functions[key]
 			key = label(key)
 			sum := functions[key] // NaN stays NaN
 			functions[key] = gate.Amount{Seconds: sum.Seconds + a.Seconds, Joules: sum.Joules + a.Joules, Cycles: sum.Cycles + a.Cycles}
@@ -100,10 +108,12 @@ func relabel(runs []gate.Run, label func(gate.Key) gate.Key) []gate.Run {
 	return out
 }
 
-// renamed pairs the libraries of one side alone by what share of their amounts is of functions that both have, the best
-// ones first.
+// renamed pairs the libraries of one side alone by what share of their time is of functions that both have, the best
+// ones first: more than half of it. Of the two in which each side spends most any will do, as a program of one large function
+// has little in common with itself when that is renamed, and code without names in both.
 func renamed(old, new []gate.Run) []Renamed {
 	a, b := libraries(old), libraries(new)
+	largestA, largestB := largest(a), largest(b)
 	type candidate struct {
 		Renamed
 		common float64
@@ -117,7 +127,8 @@ func renamed(old, new []gate.Run) []Renamed {
 			if _, there := a[y]; there {
 				continue
 			}
-			if common := mine.common(others); common > 0.5 {
+			common := mine.common(others)
+			if common > 0.5 || x == largestA && y == largestB && (common > 0 || mine[unnamed] > 0 && others[unnamed] > 0) {
 				all = append(all, candidate{Renamed{x, y}, common})
 			}
 		}
@@ -134,10 +145,10 @@ func renamed(old, new []gate.Run) []Renamed {
 	return out
 }
 
-// library is the share of each function in what a library took.
+// library is what the functions of a library took, in seconds of all runs, by name.
 type library map[string]float64
 
-// libraries sums up what has a library that is a file, over all runs, by CPU time.
+// libraries sums up what has a library that is a file.
 func libraries(runs []gate.Run) map[string]library {
 	out := map[string]library{}
 	for i := range runs {
@@ -152,28 +163,40 @@ func libraries(runs []gate.Run) map[string]library {
 			out[key.Library][key.Name] += a.Seconds
 		}
 	}
-	for _, l := range out {
-		sum := 0.0
-		for _, name := range slices.Sorted(maps.Keys(l)) {
-			sum += l[name]
-		}
-		for name := range l {
-			l[name] /= max(sum, 1e-9)
-		}
-	}
 	return out
 }
 
-// common is what share of both libraries is of functions of the same name: the smaller of the two.
+// largest is the library in which most time is spent, "" of none.
+func largest(all map[string]library) string {
+	best, most := "", 0.0
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if s := all[name].seconds(func(string) bool { return true }); s > most {
+			best, most = name, s
+		}
+	}
+	return best
+}
+
+// seconds are those of some functions.
+func (l library) seconds(some func(name string) bool) float64 {
+	sum := 0.0
+	for _, name := range slices.Sorted(maps.Keys(l)) { // in one order, for one sum
+		if some(name) {
+			sum += l[name]
+		}
+	}
+	return sum
+}
+
+// common is what share of both libraries is of functions of the same name: the smaller of the two. Code without a name
+// has nothing in common.
 func (l library) common(other library) float64 {
 	share := func(a, b library) float64 {
-		sum := 0.0
-		for _, name := range slices.Sorted(maps.Keys(a)) {
-			if _, there := b[name]; there {
-				sum += a[name]
-			}
+		all := a.seconds(func(string) bool { return true })
+		if all == 0 {
+			return 0
 		}
-		return sum
+		return a.seconds(func(name string) bool { _, there := b[name]; return there && name != unnamed }) / all
 	}
 	return min(share(l, other), share(other, l))
 }

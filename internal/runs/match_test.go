@@ -52,6 +52,31 @@ func TestRenamed(t *testing.T) {
 	if m := Match(old, other, Program); len(m.Libraries) != 0 {
 		t.Errorf("another program: %v, want no renamed library", m.Libraries)
 	}
+	changed := read(t, directory(t, manifest(), inFile("/home/u/app-v2", func(name string) string {
+		if name == "work [clone .cold]" {
+			return "work"
+		}
+		return "new_" + name
+	})))
+	if m := Match(old, changed, Program); !cmp.Equal(m.Libraries, []Renamed{{"app", "app-v2"}}) {
+		t.Errorf("a program of which most functions were renamed: %v, want app-v2 for app", m.Libraries)
+	}
+	// Names that are not known are no reason to take a library for another one, unless it is the program.
+	stripped := func(app, library string) *Set {
+		r := inFile(app, func(string) string { return "" })
+		mapping := *libc
+		mapping.File = library
+		for i := range r.Data.Stacks {
+			l := r.Data.Stacks[i].Locations[0]
+			if l.Mapping == libc {
+				r.Data.Stacks[i].Locations[0] = at(&mapping, 0x100)
+			}
+		}
+		return read(t, directory(t, manifest(), r))
+	}
+	if m := Match(stripped("/a/v1", "/lib/x.so"), stripped("/a/v2", "/lib/y.so"), Program); !cmp.Equal(m.Libraries, []Renamed{{"v1", "v2"}}) {
+		t.Errorf("programs without names: %v, want v2 for v1 alone", m.Libraries)
+	}
 	moved := read(t, directory(t, manifest(), inFile("/elsewhere/app", same)))
 	if m := Match(old, moved, Program); len(m.Libraries) != 0 || !cmp.Equal(m.Old, m.New, exact) {
 		t.Errorf("the program at another place: %+v, want equal runs", m)
@@ -78,6 +103,14 @@ func TestPaired(t *testing.T) {
 	other := read(t, directory(t, side(SideB, "b", "a", 8), recording()))
 	if m := Match(a, other, Program); m.Paired || len(m.Old) != 3 {
 		t.Errorf("two benches are paired: %+v", m)
+	}
+	for _, test := range []struct {
+		new  *Set
+		want int
+	}{{b, 0}, {other, 1}} {
+		if d := Differences(a, test.new); len(d) != test.want {
+			t.Errorf("differences %v, want %d", d, test.want)
+		}
 	}
 	if m := Match(a, a, Program); m.Paired {
 		t.Error("a side is paired with itself")
