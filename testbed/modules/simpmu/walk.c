@@ -55,18 +55,15 @@ static DEFINE_HASHTABLE(walks, 6);
 static u64 moved[SIM_PACKAGES];
 
 /*
- * What it moved since it was last asked; the caller holds the lock. The scheduler brings a task's
- * time up to date at each tick and switch: what is told is at most a tick old.
+ * Adds what it moved since the last time to the sums; the caller holds the lock. The scheduler brings
+ * a task's time up to date at each tick and switch: what is added is at most a tick behind.
  */
-static u64 since_then(const struct walk *w)
-{
-	return w->lines * (READ_ONCE(w->task->se.sum_exec_runtime) - w->since);
-}
-
 static void settle(struct walk *w)
 {
-	moved[w->package] += since_then(w);
-	w->since = READ_ONCE(w->task->se.sum_exec_runtime);
+	u64 now = READ_ONCE(w->task->se.sum_exec_runtime);
+
+	moved[w->package] += w->lines * (now - w->since);
+	w->since = now;
 }
 
 u64 sim_walk_lines(int package)
@@ -77,10 +74,9 @@ u64 sim_walk_lines(int package)
 	int i;
 
 	raw_spin_lock_irqsave(&lock, flags);
-	sum = moved[package];
 	hash_for_each(walks, i, w, by_task)
-		if (w->package == package)
-			sum += since_then(w);
+		settle(w);
+	sum = moved[package];
 	raw_spin_unlock_irqrestore(&lock, flags);
 	return div_u64(sum, NSEC_PER_MS);
 }
