@@ -240,6 +240,7 @@ func TestHuge(t *testing.T) {
 		{Time: 1 << 63, Addr: math.MaxUint64, Period: 1 << 63, Weight: math.MaxUint64, DataSrc: uint64(fromDRAM)},
 		{Time: 1, Addr: math.MaxUint64 - 1, PhysAddr: math.MaxUint64, Period: math.MaxUint64, Weight: math.MaxUint64, DataSrc: uint64(fromL1), DataPageSize: 1 << 63},
 		{Time: math.MaxUint64, Addr: 1 << 63, Period: 3, Weight: 1, DataSrc: uint64(fromDRAM), DataPageSize: 1 << 63, CPU: math.MaxUint32},
+		{PID: math.MaxUint32, TID: math.MaxUint32, Addr: 1, Period: 1, DataSrc: uint64(fromL1)}, // of a task that had ended
 	} {
 		table.Add(&s, 0, 0)
 	}
@@ -249,6 +250,9 @@ func TestHuge(t *testing.T) {
 	if total.Loads != math.MaxUint64 || total.MemoryBytes != math.MaxUint64 || *total.P95Latency != math.MaxUint64 || *total.Joules != 5 {
 		t.Errorf("loads %d, bytes %d, 95th percentile %v and joules %v, want the largest numbers that there are and 5 J",
 			total.Loads, total.MemoryBytes, *total.P95Latency, *total.Joules)
+	}
+	if p, l := r.Pages[len(r.Pages)-1], r.Lines[len(r.Lines)-1]; p.PID != -1 || l.PID != -1 || l.Offsets[0].Threads[0] != (Thread{-1, -1}) {
+		t.Errorf("what had ended is process %d of a page, process %d and thread %v of a line, want -1", p.PID, l.PID, l.Offsets[0].Threads)
 	}
 	if err := r.WriteJSON(io.Discard); err != nil {
 		t.Error(err)

@@ -13,7 +13,7 @@ type LineRow struct {
 	Address         string        `json:"address"`                    // hexadecimal, of its first byte
 	PhysicalAddress string        `json:"physical_address,omitempty"` // as of its last sample that had one
 	Process         string        `json:"process"`
-	PID             int           `json:"pid"`            // 0: the kernel's, in all processes
+	PID             int           `json:"pid"`            // 0: the kernel's, in all processes; -1: of one that had ended
 	Also            []LineAddress `json:"also,omitempty"` // the other addresses of the same physical line
 	Node            *int          `json:"node"`           // of the memory, as of its last sample
 	Sharing         Sharing       `json:"sharing"`
@@ -151,7 +151,7 @@ func (b *builder) lineRow(same []*line) LineRow {
 }
 
 func (b *builder) lineAddress(of *line) LineAddress {
-	at := LineAddress{Address: fmt.Sprintf("%#x", of.addr), PID: int(of.pid)}
+	at := LineAddress{Address: fmt.Sprintf("%#x", of.addr), PID: int(int32(of.pid))}
 	if of.pid != 0 {
 		at.Process, _ = b.names.process(of.stack)
 	}
@@ -184,7 +184,7 @@ func (b *builder) offsetRow(uses []use, callers []caller) OffsetRow {
 		u := &uses[i]
 		all.merge(&u.tally)
 		row.Coherence.merge(&u.Coherence)
-		row.Threads = append(row.Threads, Thread{int(u.pid), int(u.tid)})
+		row.Threads = append(row.Threads, Thread{int(int32(u.pid)), int(int32(u.tid))})
 	}
 	slices.SortFunc(row.Threads, func(x, y Thread) int { return cmp.Or(cmp.Compare(x.PID, y.PID), cmp.Compare(x.TID, y.TID)) })
 	row.Threads = slices.Compact(row.Threads)

@@ -29,7 +29,7 @@ func (b *builder) pageRows() ([]PageRow, *Rest) {
 	}
 	for _, page := range slices.SortedFunc(maps.Values(p.of), func(a, b *page) int { return cmp.Compare(a.id, b.id) }) {
 		at := places[page.id]
-		row := PageRow{Address: fmt.Sprintf("%#x", page.addr), Bytes: page.size, PID: int(page.pid), Moved: page.moved,
+		row := PageRow{Address: fmt.Sprintf("%#x", page.addr), Bytes: page.size, PID: int(int32(page.pid)), Moved: page.moved,
 			Levels: map[string]uint64{}, Functions: at.mostOften(), Heat: []uint64{}, Sum: b.sum(&page.tally)}
 		if page.pid != 0 {
 			row.Process, _ = b.names.process(page.stack)

@@ -107,7 +107,7 @@ type PageRow struct {
 	PhysicalAddress string            `json:"physical_address,omitempty"` // as of its last sample that had one
 	Bytes           uint64            `json:"bytes"`                      // its size
 	Process         string            `json:"process"`
-	PID             int               `json:"pid"`             // 0: the kernel's, in all processes
+	PID             int               `json:"pid"`             // 0: the kernel's, in all processes; -1: of one that had ended
 	Node            *int              `json:"node"`            // as of its last sample
 	Moved           uint64            `json:"moved,omitempty"` // how often it was on another node than before
 	Levels          map[string]uint64 `json:"levels"`          // samples by level
