@@ -7,7 +7,9 @@ import (
 
 const (
 	// robustRuns is from how many values on those far off are pulled in: fewer do not show what is far off.
-	robustRuns = 8
+	robustRuns = 16
+	// outlying: at most one in so many values is an outlier.
+	outlying = 10
 	// fence is how far from the centre a value counts in full, in standard deviations. With 2.5 normal noise costs next to
 	// nothing and the tests keep their level; the simulation has what runs that something disturbed cost.
 	fence = 2.5
@@ -33,18 +35,26 @@ type centre struct {
 
 // locate estimates the centre of values, which are not empty: their mean, or, from robustRuns values on, Huber's
 // M-estimate, for which what is beyond the fence stands at the fence, with its asymptotic variance (Huber and Ronchetti,
-// Robust Statistics, 2009, sections 3.2 and 6.4). A run that something disturbed then costs little of the certainty.
-// The variance of a single value is NaN.
+// Robust Statistics, 2009, sections 3.2 and 6.4). A run that something disturbed then costs little of the certainty. More
+// than one in outlying such values are no outliers but the other speed of something that has two, of which chance may give
+// most of the one to the old side and most of the other to the new: then it is the mean. The variance of a single value is
+// NaN.
 func locate(values []float64) centre {
-	n := len(values)
-	c := centre{n: n, at: mean(values)}
-	reach := math.Inf(1)
-	if n >= robustRuns {
+	c := centreOf(values, mean(values), math.Inf(1))
+	if len(values) >= robustRuns {
 		if s := spread(values); s > 0 {
-			reach = fence * s
-			c.at = median(values)
+			if r := centreOf(values, median(values), fence*s); (c.df-r.df)*outlying <= float64(len(values)) {
+				return r
+			}
 		}
 	}
+	return c
+}
+
+// centreOf is the centre for which the deviations of values within reach, and those beyond at reach, add up to 0.
+func centreOf(values []float64, from, reach float64) centre {
+	n := len(values)
+	c := centre{n: n, at: from}
 	for range 100 {
 		sum := 0.0
 		for _, v := range values {

@@ -14,6 +14,7 @@ type Score struct {
 	// Alarms are comparisons in which the total, and Names those in which any function that has not changed, is said to
 	// have; Found those in which what has changed is: the total, or the function.
 	Alarms, Names, Found int
+	Any                  int // with an alarm, a name or, of checks, a failure
 	Named                int // functions named rightly, where all change: of Of * Functions
 	Because              int // found with the right cause
 	Fail, Pass           int // checks; the rest are undecided
@@ -23,6 +24,7 @@ func (s *Score) add(o Score) {
 	s.Of += o.Of
 	s.Alarms += o.Alarms
 	s.Names += o.Names
+	s.Any += o.Any
 	s.Found += o.Found
 	s.Named += o.Named
 	s.Because += o.Because
@@ -43,6 +45,7 @@ func repeat(times, workers int, seed uint64, one func(*rand.Rand) (Score, error)
 			for i := range next {
 				s, err := one(rand.New(rand.NewPCG(seed, i)))
 				s.Of = 1
+				s.Any = min(1, s.Alarms+s.Names+s.Fail)
 				done <- result{s, err}
 			}
 		})
@@ -114,13 +117,12 @@ func (c Case) read(cmp *gate.Comparison) Score {
 	return s
 }
 
-// Check scores checks with a limit on the energy of the total or, where one function changes, of each function. Names are
-// checks that name a function, or fail one, that has not changed.
+// Check scores checks with a limit on the energy of the total or, where one function changes, of each function. Names are checks that name a function, or fail one, that has not changed.
 func (c Case) Check(limit float64, times, workers int, seed uint64) (Score, error) {
 	opt := c.Options()
 	l := gate.Limit{Quantity: gate.Energy, Max: limit}
 	if c.Where == One {
-		l.Function = regexp.MustCompile(".")
+		l.Function = regexp.MustCompile("^f")
 	}
 	opt.Limits = []gate.Limit{l}
 	return repeat(times, workers, seed, func(rng *rand.Rand) (Score, error) {
@@ -130,22 +132,20 @@ func (c Case) Check(limit float64, times, workers int, seed uint64) (Score, erro
 			return Score{}, err
 		}
 		s := c.read(r.Comparison)
+		s.Found, s.Alarms = 0, 0 // of the limit only
 		switch r.Decision() {
 		case gate.Fail:
 			s.Fail = 1
 		case gate.Pass:
 			s.Pass = 1
 		}
-		if c.Where == One {
-			s.Found = 0
-			for _, v := range r.Verdicts {
-				switch {
-				case v.Decision != gate.Fail:
-				case *v.Key == keys[Changed]:
-					s.Found = 1
-				default:
-					s.Names = 1
-				}
+		for _, v := range r.Verdicts {
+			switch {
+			case v.Decision != gate.Fail:
+			case v.Key == nil || *v.Key == keys[Changed]:
+				s.Found = 1
+			default:
+				s.Names = 1
 			}
 		}
 		return s, nil
