@@ -14,7 +14,7 @@ type Kind string
 // The kinds, the gravest first.
 const (
 	DifferentSource      Kind = "source"      // joules are from different sources, or one side has none
-	Estimate             Kind = "estimate"    // joules are from a model: it turns CPU time into joules and sees nothing else
+	Estimate             Kind = "estimate"    // joules of both are from a model: it turns CPU time into joules and sees nothing else
 	DifferentMachine     Kind = "machine"     // another processor, or another number of them, or virtual against real
 	DifferentAttribution Kind = "attribution" // joules were shared out among functions in different ways
 	Unknown              Kind = "unknown"     // a side does not tell its machine
@@ -31,8 +31,8 @@ type Difference struct {
 }
 
 func (d Difference) String() string {
-	if d.Kind == Estimate && d.Old == d.New {
-		return "joules are estimated by a model, not measured: " + d.Old
+	if d.Kind == Estimate {
+		return "joules are estimated by a model, not measured"
 	}
 	return fmt.Sprintf("%s: %s, now %s", d.What, d.Old, d.New)
 }
@@ -74,7 +74,7 @@ func (d *differences) energy(old, new *Set) {
 	if old.Energy != new.Energy {
 		d.add(DifferentSource, "joules", nameEnergy(old.Energy), nameEnergy(new.Energy))
 	}
-	if old.Estimated() || new.Estimated() {
+	if old.Estimated() && new.Estimated() {
 		d.add(Estimate, "joules", nameEnergy(old.Energy), nameEnergy(new.Energy))
 	}
 	d.differ(DifferentSource, "source of energy", old.Source, new.Source)
