@@ -35,11 +35,16 @@ func Read(paths ...string) (*Set, error) {
 		return nil, errors.New("no directory of runs and no file is named")
 	}
 	set := &Set{Name: paths[0]}
+	var files []fs.FileInfo
 	for _, path := range paths {
 		info, err := os.Stat(path)
+		same := slices.IndexFunc(files, func(other fs.FileInfo) bool { return os.SameFile(info, other) })
+		files = append(files, info)
 		switch {
 		case err != nil:
 			return nil, err
+		case same >= 0:
+			return nil, invalidf(path, "named twice (as %s): a run is counted once", paths[same])
 		case !info.IsDir():
 			a, err := readFile(path)
 			if err != nil {

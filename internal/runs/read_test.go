@@ -124,6 +124,11 @@ func TestRefused(t *testing.T) {
 			dir := two(t)
 			return []string{filepath.Join(dir, "run-001.pb.gz"), dir}
 		}, "*", "a directory among several files"},
+		"one file twice": {func(t *testing.T) []string {
+			dir := two(t)
+			path := filepath.Join(dir, "run-001.pb.gz")
+			return []string{path, filepath.Join(dir, "run-002.pb.gz"), filepath.Dir(path) + "/./run-001.pb.gz"}
+		}, "run-001.pb.gz", "named twice (as "},
 		"manifest as a run": {func(t *testing.T) []string { return []string{filepath.Join(two(t), ManifestName)} }, ManifestName,
 			"a manifest of runs: name its directory"},
 		"other JSON": {func(t *testing.T) []string {
