@@ -54,7 +54,7 @@ func (r *Recording) intervals() map[rowID]interval {
 // intervals are those of what was shared out in columns: amounts gives those of a stack, sum which of them
 // are part of a row's.
 func (fit *Fit) intervals(stacks []pprofile.Stack, amounts func(*pprofile.Stack) []float64, sum []bool) map[rowID]interval {
-	if fit == nil || len(fit.Function) != len(stacks) || len(fit.Power) != len(sum) {
+	if fit == nil || len(fit.Function) != len(stacks) || len(fit.Power) != len(sum) || !slices.Contains(sum, true) {
 		return nil
 	}
 	type amount struct {

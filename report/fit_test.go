@@ -89,6 +89,17 @@ func TestIntervalsOfMergedProfiles(t *testing.T) {
 	}
 }
 
+// Joules that are in no sum have no intervals: none is added up of them.
+func TestNoIntervalsWithoutSum(t *testing.T) {
+	r := fitted()
+	for i := range r.Data.Columns {
+		r.Data.Columns[i].Sum = false
+	}
+	if tab := ReadTable(mustProfile(t, r)); tab.Intervals || tab.Joules == 0 {
+		t.Errorf("intervals %v of %v J", tab.Intervals, tab.Joules)
+	}
+}
+
 // By process and by thread the rows add up to the same.
 func TestTableBy(t *testing.T) {
 	p := mustProfile(t, fitted())
