@@ -13,6 +13,7 @@ import (
 	"github.com/energyprof/energyprof/rapl"
 	"github.com/energyprof/energyprof/report"
 	"github.com/energyprof/energyprof/report/attribution"
+	"github.com/energyprof/energyprof/report/pprofile"
 )
 
 // attributionFlags say how energy is shared out: of record and of convert.
@@ -126,10 +127,15 @@ const staticIncluded = "joules of functions include static power: no baseline wa
 // notes says what a reader of the joules must know of how they were shared out in the end.
 func (f *attributionFlags) notes(rec *report.Recording) []string {
 	if len(rec.Data.Columns) == 0 || !rec.Data.Measured || f.baseline != baselineAuto || rec.Attribution.Method != attribution.Proportional ||
-		slices.Contains(rec.Attribution.BaselineFitted, true) {
+		slices.Contains(rec.Attribution.BaselineFitted, true) || !slices.ContainsFunc(rec.Data.Stacks, charged) {
 		return nil
 	}
 	return []string{staticIncluded}
+}
+
+// charged tells whether a stack has joules: all can be static, where nothing that memory served was sampled.
+func charged(s pprofile.Stack) bool {
+	return slices.ContainsFunc(s.Joules, func(j float64) bool { return j > 0 })
 }
 
 // cores tells attribution which CPUs are hardware threads of one core, and on a hybrid machine of which type it is.

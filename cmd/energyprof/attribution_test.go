@@ -13,7 +13,9 @@ import (
 	"github.com/energyprof/energyprof/internal/pmu"
 	"github.com/energyprof/energyprof/perfring"
 	"github.com/energyprof/energyprof/rapl"
+	"github.com/energyprof/energyprof/report"
 	"github.com/energyprof/energyprof/report/attribution"
+	"github.com/energyprof/energyprof/report/pprofile"
 )
 
 // What the flags ask of attribution: nothing that was not given is taken for known.
@@ -142,6 +144,22 @@ func TestSystemWide(t *testing.T) {
 		}
 		if got := systemWide(file); got != tt.want {
 			t.Errorf("%q, enabled on exec %v: %v", tt.cmdline, tt.onExec, got)
+		}
+	}
+}
+
+// Joules of functions are said to include static power where functions have any, and nobody knows it.
+func TestStaticIncluded(t *testing.T) {
+	for _, tt := range []struct {
+		baseline string
+		joules   float64
+		want     int
+	}{{"auto", 1, 1}, {"auto", 0, 0}, {"2", 1, 0}} {
+		rec := &report.Recording{Attribution: report.Attribution{Method: attribution.Proportional}}
+		rec.Data = pprofile.Profile{Measured: true, Columns: []pprofile.Column{{Domain: "dram", Joules: 1}}, Stacks: []pprofile.Stack{{Joules: []float64{tt.joules}}}}
+		f := attributionFlags{baseline: tt.baseline}
+		if got := f.notes(rec); len(got) != tt.want {
+			t.Errorf("baseline %s, functions with %v J: notes %q, want %d", tt.baseline, tt.joules, got, tt.want)
 		}
 	}
 }
