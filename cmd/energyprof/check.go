@@ -2,16 +2,13 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/energyprof/energyprof/internal/runs"
 	"github.com/energyprof/energyprof/internal/verdict"
 	"github.com/energyprof/energyprof/report/gate"
 )
@@ -136,11 +133,8 @@ func (f *checkFlags) check(args []string) error {
 	}
 	defer files.discard()
 	report, refused := f.compare(args, limits)
-	if err := f.publish(report, files); err != nil {
+	if err := errors.Join(refused, f.publish(report, files)); err != nil {
 		return checkFailed(err)
-	}
-	if refused != nil {
-		return checkFailed(refused)
 	}
 	return exitOf[report.Decision]
 }
@@ -151,73 +145,6 @@ func checkFailed(err error) error {
 		return err
 	}
 	return checkError{err}
-}
-
-// compare reads both sides and decides. Of an error, which is why that is not possible, there is a report, too.
-func (f *checkFlags) compare(args []string, limits []gate.Limit) (*verdict.Report, error) {
-	opt := gate.DefaultOptions()
-	opt.MinJoules, opt.MinSeconds, opt.Limits = f.minJoules, f.minSeconds, limits
-	host, err := os.Hostname()
-	if err != nil {
-		host = "" // the JUnit file has a word for that
-	}
-	about := verdict.About{Options: opt, When: f.now(), Host: host,
-		Baseline: verdict.Side{Name: f.baseline[0]}, New: verdict.Side{Name: args[0]}}
-	refuse := func(err error) (*verdict.Report, error) { return verdict.Refuse(message(err), about), err }
-	old, err := runs.Read(f.baseline...)
-	if err != nil {
-		return refuse(err)
-	}
-	new, err := runs.Read(args...)
-	if err != nil {
-		return refuse(err)
-	}
-	matched := runs.Match(old, new, runs.Program)
-	about.Baseline, about.New = checkedSide(old, len(matched.Old)), checkedSide(new, len(matched.New))
-	about.Notes = checkNotes(&matched)
-	limited := func(l gate.Limit) bool { return l.Quantity == gate.Energy || l.Quantity == gate.Power }
-	energy := false
-	for _, l := range limits {
-		energy = energy || limited(l)
-	}
-	differences := runs.Differences(old, new)
-	if old.Energy == "" && new.Energy == "" {
-		differences = append(differences, noJoules)
-	}
-	found := f.judge(differences, energy)
-	if len(found.refused) > 0 {
-		return refuse(incomparable(found.refused))
-	}
-	about.Notes = append(about.Notes, found.notes...)
-	about.Warnings = slices.Concat(found.warnings, old.Notes, new.Notes)
-	opt.Energy, opt.Paired = found.energy, matched.Paired
-	about.Options = opt
-	result, err := gate.Check(matched.Old, matched.New, opt)
-	if err != nil {
-		return refuse(fmt.Errorf("checking %s against %s: %w", new.Name, old.Name, err))
-	}
-	return verdict.New(result, about), nil
-}
-
-// checkedSide describes a set, of which so many runs are compared.
-func checkedSide(s *runs.Set, n int) verdict.Side {
-	out := verdict.Side{Name: s.Name, Runs: n, Command: s.Command()}
-	if s.Energy != "" {
-		out.Source = &verdict.Source{Name: s.Source, Measured: !s.Estimated()}
-		if s.Source == "" {
-			out.Source.Name = "an unknown source"
-		}
-	}
-	return out
-}
-
-// checkNotes are what a reader must know of how the two sets were brought together.
-func checkNotes(matched *runs.Matched) []string {
-	var all []string
-	for _, l := range matched.Libraries {
-		all = append(all, l.Old+" is taken for "+l.New+": most of their functions have the same names")
-	}
-	return append(all, matched.Notes...)
 }
 
 // finite tells whether a flag's number can be an amount.

@@ -48,7 +48,7 @@ func (f *checkFlags) judge(found []runs.Difference, limited bool) judgement {
 	return j
 }
 
-// noJoules is what forbids limits on joules where the two sides differ in nothing: they have none.
+// noJoules is what forbids limits on joules where the two sides differ in nothing: neither has any, or not in all runs.
 var noJoules = runs.Difference{Kind: runs.DifferentSource, What: "joules"}
 
 // incomparable are the differences that forbid limits on joules.
@@ -59,7 +59,7 @@ func (e incomparable) Error() string {
 	for i, d := range e {
 		all[i] = d.String()
 		if d == noJoules {
-			all[i] = "neither side has joules"
+			all[i] = "not all runs have joules"
 		}
 	}
 	return "limits on energy and power are refused: " + strings.Join(all, "; ")
