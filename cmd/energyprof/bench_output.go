@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"golang.org/x/perf/benchfmt"
+	"golang.org/x/sys/unix"
 
 	"github.com/energyprof/energyprof/internal/runs"
 	"github.com/energyprof/energyprof/internal/stat"
@@ -39,6 +40,12 @@ func howItEnded(run *runs.Run) string {
 		return fmt.Sprintf("failed with exit code %d", *run.ExitCode)
 	}
 	return "ended"
+}
+
+// isTerminal tells whether somebody may be watching; a terminal need not know its width.
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
 }
 
 // progress tells each run to someone who waits at a terminal.

@@ -44,7 +44,7 @@ type benchSide struct {
 // newBenchRun creates the directories, so that nothing is run that could not be kept. What it returns is to be closed,
 // with an error, too.
 func newBenchRun(f *benchFlags, commands [][]string) (*benchRun, error) {
-	b := &benchRun{flags: f, signals: make(chan os.Signal, 8), tell: terminalWidth(os.Stderr) > 0 && !f.quiet,
+	b := &benchRun{flags: f, signals: make(chan os.Signal, 8), tell: isTerminal(os.Stderr) && !f.quiet,
 		order: rand.New(rand.NewPCG(f.seed, 0))}
 	if err := b.makeDirectory(f.dir); err != nil {
 		return b, err
