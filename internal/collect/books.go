@@ -16,10 +16,10 @@ type Books struct {
 	NoMapping uint64
 	// NoAccess counts samples of Memory events that are neither a load nor a store, which are not in the profile.
 	NoAccess uint64
-	// LoadBytes is what the sampled loads that memory served stand for, 64 bytes each, LostBytes what those that were
-	// lost are taken to, TrafficBytes what memory controllers counted (Memory.Traffic), BeyondBytes what of that is [prefetch and
-	// write-back]: what they counted while all of them were read, less the loads of that time.
-	LoadBytes, LostBytes, TrafficBytes, BeyondBytes float64
+	// LoadBytes is what the sampled loads that memory served stand for, 64 bytes each, TrafficBytes what memory controllers
+	// counted (Memory.Traffic), BeyondBytes what of that is [prefetch and write-back]: what they counted while all of them were
+	// read, less the loads of that time.
+	LoadBytes, TrafficBytes, BeyondBytes float64
 	// DroppedMappings counts mappings beyond what is kept of one process.
 	DroppedMappings uint64
 	// KernelHidden: functions of the kernel have no names, because its addresses are hidden from this

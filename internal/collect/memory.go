@@ -203,9 +203,8 @@ func (c *Collector) lostLoads(cpu int, from, to int64, n uint64, event int) {
 		return
 	}
 	part := float64(n) / float64(among)
-	bytes, dram := part*of.bytes, part*of.dram
-	c.books.LostBytes += bytes
+	dram := part * of.dram
 	c.memory.lostDRAM += dram
-	c.energy.busy(c.energy.weighed, attribution.KeyLost, cpu, from, to, bytes)
+	c.energy.busy(c.energy.weighed, attribution.KeyLost, cpu, from, to, part*of.bytes)
 	c.traffic.loaded(cpu, from, to, dram)
 }

@@ -126,7 +126,11 @@ func (t *traffic) read(counter, series int, at int64, counts float64) {
 	} else if at > s.last && counts >= s.counts {
 		bytes := lineBytes * (counts - s.counts)
 		t.bytes += bytes
-		s.group.add(s.last, at, func(slot *trafficSlot, part float64) { slot.counted += part * bytes })
+		if at-s.last > busyPatience {
+			s.first = at // the loads of that time are gone
+		} else {
+			s.group.add(s.last, at, func(slot *trafficSlot, part float64) { slot.counted += part * bytes })
+		}
 	}
 	s.last, s.counts = at, counts
 }

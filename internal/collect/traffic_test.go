@@ -51,6 +51,40 @@ func TestTrafficBeyondLoads(t *testing.T) {
 	}
 }
 
+// Controllers that are read so rarely that nobody waits for it have nothing beyond the loads, rather than all of what was
+// counted beyond those of the last moments.
+func TestTrafficReadRarely(t *testing.T) {
+	for _, tt := range []struct{ every, beyond float64 }{{0.1, 1}, {4, 1}, {10, 0}} {
+		tr := traffic{}
+		g, err := tr.group([]int{0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr.give = func(int, int64, int64, float64) {}
+		s := &trafficSeries{group: g}
+		g.series, tr.series = []*trafficSeries{s}, map[[2]int]*trafficSeries{{0, 0}: s}
+		const seconds, lines = 60, 1e6 // a second, of loads and beside them
+		next := 0.0
+		for i := range int64(seconds*100 + 1) {
+			at := i * slotLength
+			if i > 0 {
+				tr.loaded(0, at-slotLength, at, 64*lines/100)
+			}
+			if now := float64(i) / 100; now >= next {
+				tr.read(0, 0, at, math.Round(2*lines*now))
+				next += tt.every
+			}
+			if i%25 == 0 {
+				tr.advance(at)
+			}
+		}
+		tr.finish()
+		if want := tt.beyond * 64 * lines * seconds; math.Abs(tr.beyond-want) > 0.01*64*lines*seconds {
+			t.Errorf("read every %v s: %.3g bytes beyond the loads, want %.3g", tt.every, tr.beyond, want)
+		}
+	}
+}
+
 func TestLessen(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := rapid.SliceOfN(rapid.Float64Range(-100, 100), 1, 40).Draw(t, "v")
