@@ -42,8 +42,12 @@ func newWork(old, new []Run, opt *Options) (*work, error) {
 	return w, nil
 }
 
-// tested says that the runs are enough for statements of confidence.
+// enough says that the runs are enough for statements of confidence.
 func (w *work) enough() bool { return min(w.old, w.new) >= MinRuns }
+
+// reserved is how much less often than Options.FamilyError allows a comparison may name anything by chance, if noise is
+// normal: what is measured is not quite.
+const reserved = 2
 
 // inFamily are the quantities of functions that are tested for themselves; their power explains what is found.
 var inFamily = []Quantity{Energy, Time}
@@ -63,7 +67,7 @@ func (w *work) family() int {
 func (w *work) compare() *Comparison {
 	c := &Comparison{Old: w.old, New: w.new, Paired: w.opt.Paired, Small: w.small, Added: w.added, Removed: w.removed}
 	c.Family = w.family()
-	w.level = w.opt.FamilyError / float64(max(1, c.Family))
+	w.level = w.opt.FamilyError / reserved / float64(max(1, c.Family))
 	for q := Energy; q <= Cycles; q++ {
 		if w.totals[q].old != nil {
 			c.Totals = append(c.Totals, w.change(q, w.totals))
@@ -134,6 +138,7 @@ func (w *work) adjust(c *Comparison) {
 	}
 	holm(p)
 	for _, ch := range family {
+		ch.Adjusted = min(1, reserved*ch.Adjusted)
 		ch.Significant = ch.Adjusted <= w.opt.FamilyError
 	}
 	for i := range c.Functions {

@@ -103,7 +103,8 @@ func mean(values []float64) float64 {
 
 // median of values that are not empty.
 func median(values []float64) float64 {
-	s := slices.Sorted(slices.Values(values))
+	s := slices.Clone(values)
+	slices.Sort(s)
 	n := len(s)
 	return (s[(n-1)/2] + s[n/2]) / 2
 }

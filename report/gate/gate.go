@@ -1,5 +1,31 @@
-// Package gate compares the energy and time of two sets of runs and decides whether a limit is exceeded. It is pure
-// mathematics: no I/O, no clock, no kernel.
+// Package gate compares the energy and time of two sets of runs of a command, before and after a change, and decides
+// whether a limit is exceeded. It is pure mathematics: no I/O, no clock, no kernel.
+//
+// # What is compared
+//
+// The logarithms of the amounts of the runs: differences are relative, and so is noise. Of each quantity of the whole
+// (energy, CPU time, elapsed time, power, cycles) and of the energy and time of each function the difference is tested by
+// Welch's t, since the two sides need not be equally noisy; of pairs of runs that ran one after the other by the t of their
+// ratios, which slow drift does not touch. From 16 runs on single runs that lie far off count for less (Huber). All
+// tests of a comparison share one probability to err (Holm). Bootstrap intervals are not among the methods: of ten
+// runs there is no one in ten thousand to be read off, which is what one of a hundred tests has to be sure of.
+//
+// Where the runs are so few that the sides lie apart altogether by chance more often than a test may err, only the shape
+// of the noise is left to rely on, and a run is taken to vary by 3 % at least: machines have two speeds more often than
+// they have less noise.
+//
+// # What is decided
+//
+// A limit fails if the change is above it with confidence, and passes if it is below it with confidence: these are two
+// tests of two hypotheses, that the limit is kept and that it is exceeded. In between the check is undecided and says how
+// many more runs decide it, if the change is what it seems to be. Fewer than MinRuns runs decide nothing.
+//
+// # What can be found
+//
+// Change.Detectable is found with the probability of Options.Power by as many other runs, although its size comes from noise
+// that is estimated from these. It is for noise like that of these runs: a disturbance that they did not have, it does
+// not know. Plan says the same before there are runs. Package simulate has programs whose change is known, and command
+// simulate/accuracy the tables of how often all this holds.
 package gate
 
 import "errors"
@@ -67,8 +93,8 @@ type Change struct {
 	Ratio    float64 // the estimate; close to New/Old, but runs far off count for less
 	// Low and High bound the ratio with Options.Confidence. NaN with fewer than MinRuns runs on a side.
 	Low, High float64
-	// P is the probability of such a difference or a larger one without a change (two-sided), Adjusted the same for the
-	// whole family (Holm). NaN: not tested.
+	// P is the probability of such a difference or a larger one without a change (two-sided, Welch), Adjusted that of one
+	// such test in the whole family (Holm), doubled as a reserve for noise that is not normal. NaN: not tested.
 	P, Adjusted float64
 	Significant bool // Adjusted is at most Options.FamilyError
 	// Noise is the relative standard deviation of a run (of a pair's ratio, where runs are paired) in this quantity.

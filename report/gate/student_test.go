@@ -47,7 +47,7 @@ func TestDetectable(t *testing.T) {
 		for _, p := range []float64{0.005, 1e-4} {
 			const times = 4000
 			k, good := design{runs, p, 0.95}.detectable(), 0
-			true_, _ := welch([2]float64{1, 1}, runs)
+			exact, _ := welch([2]float64{1, 1}, runs)
 			estimate := func() (se, df float64) {
 				var v [2]float64
 				for i, n := range runs {
@@ -60,7 +60,7 @@ func TestDetectable(t *testing.T) {
 			for range times {
 				first, _ := estimate()
 				se, df := estimate()
-				if k*first+true_*rng.NormFloat64() > se*critical(p, df) {
+				if k*first+exact*rng.NormFloat64() > se*critical(p, df) {
 					good++
 				}
 			}

@@ -6,9 +6,12 @@ import (
 )
 
 func (o *Options) validate() error {
-	for name, p := range map[string]float64{"FamilyError": o.FamilyError, "Confidence": o.Confidence, "Power": o.Power} {
-		if !(p > 0 && p < 1) {
-			return fmt.Errorf("gate: %w: %s of %v, want a probability between 0 and 1", ErrOptions, name, p)
+	for _, p := range []struct {
+		name string
+		of   float64
+	}{{"FamilyError", o.FamilyError}, {"Confidence", o.Confidence}, {"Power", o.Power}} {
+		if !(p.of > 0 && p.of < 1) {
+			return fmt.Errorf("gate: %w: %s of %v, want a probability between 0 and 1", ErrOptions, p.name, p.of)
 		}
 	}
 	if !(o.MinJoules >= 0) || !(o.MinSeconds >= 0) {
@@ -41,10 +44,14 @@ func validate(side string, runs []Run, opt *Options) error {
 		if err := r.Total.validate(opt, true); err != nil {
 			return fmt.Errorf("gate: %s run %d: total: %w", side, i+1, err)
 		}
+		var first *Key // of those that are wrong, so that the message is always the same
 		for k, a := range r.Functions {
-			if err := a.validate(opt, false); err != nil {
-				return fmt.Errorf("gate: %s run %d: function %v: %w", side, i+1, k, err)
+			if a.validate(opt, false) != nil && (first == nil || compareKeys(k, *first) < 0) {
+				first = &k
 			}
+		}
+		if first != nil {
+			return fmt.Errorf("gate: %s run %d: function %v: %w", side, i+1, *first, r.Functions[*first].validate(opt, false))
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"regexp"
 	"sync"
@@ -123,6 +124,9 @@ func (c Case) Check(limit float64, times, workers int, seed uint64) (Score, erro
 	l := gate.Limit{Quantity: gate.Energy, Max: limit}
 	if c.Where == One {
 		l.Function = regexp.MustCompile("^f")
+	} else {
+		// A check names functions only where a limit is exceeded, and for a limit on the total they do not matter.
+		opt.MinSeconds, opt.MinJoules = 1e6, 1e6
 	}
 	opt.Limits = []gate.Limit{l}
 	return repeat(times, workers, seed, func(rng *rand.Rand) (Score, error) {
@@ -152,38 +156,43 @@ func (c Case) Check(limit float64, times, workers int, seed uint64) (Score, erro
 	})
 }
 
-// Detectable scores changes of the size that a comparison without one prints as detectable, of the total or of the
-// function, in as many other runs. Found are those that are found.
+// Detectable scores changes of the size that a comparison without one prints as detectable, of the total and of a
+// function, in as many other runs: Found are those of the total that are found, Named those of the function.
 func (c Case) Detectable(times, workers int, seed uint64) (Score, error) {
 	return repeat(times, workers, seed, func(rng *rand.Rand) (Score, error) {
-		where := c
-		where.Where, where.Change = Nowhere, 0
-		old, new := where.Draw(rng)
-		first, err := gate.Compare(old, new, c.Options())
-		if err != nil {
-			return Score{}, err
-		}
-		c.Change = first.Totals[0].Detectable
-		if c.Where == One {
-			for _, f := range first.Functions {
-				if f.Key == keys[Changed] {
-					c.Change = f.Energy.Detectable
+		var s Score
+		changed := func(where Where, change float64) (*gate.Comparison, *gate.FunctionChange, error) {
+			c := c
+			c.Where, c.Change = where, change
+			old, new := c.Draw(rng)
+			r, err := gate.Compare(old, new, c.Options())
+			if err != nil {
+				return nil, nil, err
+			}
+			for i := range r.Functions {
+				if r.Functions[i].Key == keys[Changed] {
+					return r, &r.Functions[i], nil
 				}
 			}
+			return nil, nil, fmt.Errorf("simulate: %v is not tested", keys[Changed])
 		}
-		old, new = c.Draw(rng)
-		second, err := gate.Compare(old, new, c.Options())
+		first, function, err := changed(Nowhere, 0)
 		if err != nil {
-			return Score{}, err
+			return s, err
 		}
-		s := c.read(second)
-		if c.Where == One { // its energy, not its time
-			s.Found = 0
-			for _, f := range second.Functions {
-				if f.Key == keys[Changed] && f.Energy.Significant {
-					s.Found = 1
-				}
-			}
+		all, _, err := changed(All, first.Totals[0].Detectable)
+		if err != nil {
+			return s, err
+		}
+		if all.Totals[0].Significant {
+			s.Found = 1
+		}
+		_, one, err := changed(One, function.Energy.Detectable)
+		if err != nil {
+			return s, err
+		}
+		if one.Energy.Significant {
+			s.Named = 1
 		}
 		return s, nil
 	})
