@@ -131,7 +131,7 @@ const simpmu = "/dev/simpmu"
 // What a thread walks is its own and goes with it to another CPU, until it says
 // something else or closes the file.
 func TestWalks(t *testing.T) {
-	simulated(t)
+	only(t, "icx-6.1", "spr-6.12")
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	param(t, "simpmu", "mem_base", "0x20000000")
