@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"slices"
+	"time"
 
 	"github.com/energyprof/energyprof/internal/collect"
 	"github.com/energyprof/energyprof/internal/memory"
@@ -95,6 +96,10 @@ func roomFor(events []session.Event, cpus int) int {
 // directories of uncore_imc_* in sysfs).
 var trafficEvents = []string{"cas_count_read", "cas_count_write"}
 
+// longestTraffic is between two readings of memory controllers: what they count is held against the loads of that time,
+// which wait a few seconds (internal/collect).
+const longestTraffic = time.Second
+
 // openTraffic opens the counters of memory controllers, where there are joules to share out by what they count
 // beyond the samples. It returns their places among the counters.
 func (r *run) openTraffic(f *memFlags, fs pmu.FS, memory bool) (traffic []int) {
@@ -124,7 +129,7 @@ func (r *run) openTraffic(f *memFlags, fs pmu.FS, memory bool) (traffic []int) {
 		missing(text)
 		return nil
 	}
-	r.counters = &counters{source: source, events: source.Events, recorder: rapl.NewCountRecorder(source, f.interval)}
+	r.counters = &counters{source: source, events: source.Events, recorder: rapl.NewCountRecorder(source, min(f.interval, longestTraffic))}
 	for i := range source.Events {
 		traffic = append(traffic, i)
 	}
