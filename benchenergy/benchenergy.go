@@ -87,9 +87,11 @@ func (o Options) Start(b *testing.B) *Meter {
 		if !o.Optional {
 			b.Skipf("benchenergy: %v", err)
 		}
-		if last(b) {
-			b.Logf("benchenergy: no J/op: %v", err)
-		}
+		b.Cleanup(func() {
+			if last(b) {
+				b.Logf("benchenergy: no J/op: %v", err)
+			}
+		})
 		return &Meter{}
 	}
 	return start(b, src)

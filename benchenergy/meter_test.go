@@ -5,6 +5,8 @@ import (
 	"flag"
 	"math"
 	"os"
+	"os/exec"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -301,6 +303,54 @@ func TestSkip(t *testing.T) {
 	}
 	if _, err := (Options{Source: "perpetuum"}).open(); !errors.Is(err, rapl.ErrUnknownKind) {
 		t.Errorf("a source of an unknown kind: %v", err)
+	}
+}
+
+// forOutput asks BenchmarkForOutput for something to look at.
+const forOutput = "BENCHENERGY_FOR_OUTPUT"
+
+// BenchmarkForOutput is what TestOutput looks at.
+func BenchmarkForOutput(b *testing.B) {
+	if os.Getenv(forOutput) == "" {
+		b.Skip("this is for TestOutput")
+	}
+	nowhere := Options{Event: "no-such-pmu/energy/", Scale: 1}
+	b.Run("skipped", func(b *testing.B) {
+		nowhere.Start(b)
+		looping(b)
+	})
+	b.Run("optional", func(b *testing.B) {
+		o := nowhere
+		o.Optional = true
+		o.Start(b)
+		looping(b)
+	})
+	b.Run("paused", func(b *testing.B) {
+		start(b, &steps{measured: true, watts: []float64{20}, step: time.Millisecond})
+		pausing(b)
+	})
+}
+
+// TestOutput: the reason why there are no joules is printed, and once: not for the runs by which package testing looks for
+// the number of operations.
+func TestOutput(t *testing.T) {
+	c := exec.Command(os.Args[0], "-test.run=^$", "-test.bench=^BenchmarkForOutput$", "-test.benchtime=20ms", "-test.v")
+	c.Env = append(os.Environ(), forOutput+"=1")
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for pattern, want := range map[string]int{
+		`(?m)^--- SKIP: BenchmarkForOutput/skipped`:                           1,
+		`(?m)^BenchmarkForOutput/optional\S*\s+\d+\s+\S+ ns/op$`:              1,
+		`(?m)^BenchmarkForOutput/paused\S*\s+\d+\s+\S+ ns/op$`:                1,
+		`meter_test.go:\d+: benchenergy: energy from no-such-pmu/energy/: .*`: 1,
+		`benchenergy: no J/op: energy from no-such-pmu/energy/: .*`:           1,
+		`benchenergy: no J/op: the benchmark's timer ran for .*`:              1,
+	} {
+		if got := len(regexp.MustCompile(pattern).FindAll(out, -1)); got != want {
+			t.Errorf("%s is in the output %d times, want %d:\n%s", pattern, got, want, out)
+		}
 	}
 }
 

@@ -40,16 +40,12 @@ func (f *checkFlags) compare(args []string, limits []gate.Limit) (*verdict.Repor
 		}
 		return fmt.Errorf("%w (%s)", err, strings.Join(said, "; "))
 	}
-	limited := func(l gate.Limit) bool { return l.Quantity == gate.Energy || l.Quantity == gate.Power }
-	energy := false
-	for _, l := range limits {
-		energy = energy || limited(l)
-	}
+	limited := slices.ContainsFunc(limits, func(l gate.Limit) bool { return l.Quantity == gate.Energy || l.Quantity == gate.Power })
 	differences := runs.Differences(old, new)
 	if !matched.Energy && old.Energy == new.Energy {
 		differences = append(differences, noJoules)
 	}
-	found := f.judge(differences, energy)
+	found := f.judge(differences, limited)
 	if len(found.refused) > 0 {
 		return refuse(told(incomparable(found.refused)))
 	}
