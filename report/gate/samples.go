@@ -2,6 +2,7 @@ package gate
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 )
@@ -110,7 +111,7 @@ func match(old, new []Run, opt *Options) functions {
 			}
 		}
 	}
-	for _, k := range slices.SortedFunc(mapKeys(keys), compareKeys) {
+	for _, k := range slices.SortedFunc(maps.Keys(keys), compareKeys) {
 		o, n := side(old, k), side(new, k)
 		mo, mn := average(o), average(n)
 		seenOld, seenNew := seen(o), seen(n)
@@ -148,16 +149,6 @@ func match(old, new []Run, opt *Options) functions {
 	sortSingles(f.removed, opt.Energy)
 	rename(f.removed, f.added, opt.Energy)
 	return f
-}
-
-func mapKeys(m map[Key]bool) func(func(Key) bool) {
-	return func(yield func(Key) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 func compareKeys(a, b Key) int {
