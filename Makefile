@@ -6,7 +6,7 @@ FUZZTIME ?= 10s
 # record's own flags for the demo; --energy auto takes the best source there is.
 DEMO_FLAGS ?=
 
-.PHONY: all build demo test bench accuracy lint fuzz man bpf vmtest vmshell clean
+.PHONY: all build demo test bench accuracy gate-accuracy lint fuzz man bpf vmtest vmshell clean
 
 all: build
 
@@ -37,6 +37,10 @@ bench:
 # Machines of known watts per function, 200 recordings of each kind: some ten minutes on two cores.
 accuracy:
 	$(GO) run ./report/attribution/simulate/accuracy -command 'make accuracy' -o docs/accuracy.md
+
+# Simulated histories of changes of known size: what the gate finds, and what it says of programs that did not change.
+gate-accuracy:
+	$(GO) run ./report/gate/simulate/accuracy -command 'make gate-accuracy' -into docs/ci.md
 
 lint:
 	@fmt=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$fmt" ]; then echo "gofmt would change: $$fmt"; exit 1; fi

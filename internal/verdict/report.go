@@ -20,7 +20,7 @@ const (
 )
 
 // Report is what `energyprof check --json` prints: docs/ci.md has the meaning of the fields, docs/check.schema.json
-// their types. Amounts are those of one run: medians over the runs of a side.
+// their types. Amounts are those of one run: the centre of the runs of a side (gate.Change).
 type Report struct {
 	Version  int    `json:"version"` // 1
 	Decision string `json:"decision"`
