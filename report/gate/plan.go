@@ -6,10 +6,11 @@ import (
 	"sort"
 )
 
-// Plan is how many runs on each side find a change with the certainty of DefaultOptions. noise is the relative standard
-// deviation of a run; change, limit are relative: 0.1 is +10 %. functions is among how many tests the error is shared: 1
-// for one metric alone. With a limit of 0 a difference is found as Compare does, whichever way it goes; with another the
-// change is shown to be above it as Check does, or below it if it is. -1: more than MaxRuns.
+// Plan is how many runs on each side a check by DefaultOptions takes to decide about a change with probability
+// Options.Power. noise is the relative standard deviation of a run; change and limit are relative: 0.1 is +10 %. functions is
+// among how many limits the error is shared: 1 for one metric alone. A change above the limit is to fail, one below it to
+// pass; with a limit of 0, which is tested two-sided, a decrease counts like an increase. -1: more than
+// MaxRuns.
 func Plan(noise, change, limit float64, functions int) (int, error) {
 	switch {
 	case !(noise >= 0) || math.IsInf(noise, 1):
