@@ -235,9 +235,11 @@ func looping(b *testing.B) {
 func pausing(b *testing.B) {
 	for range b.N {
 		b.StopTimer()
-		work()
+		time.Sleep(2 * time.Millisecond)
 		b.StartTimer()
-		work()
+		for range 1000 {
+			work()
+		}
 	}
 }
 
