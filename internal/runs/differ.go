@@ -100,8 +100,8 @@ func (d *differences) manifests(old, new *Manifest) {
 	if a.Virtualization != b.Virtualization {
 		d.add(DifferentMachine, "virtualization", cmp.Or(a.Virtualization, "none known"), cmp.Or(b.Virtualization, "none known"))
 	}
-	if a.CPU == "" && b.CPU == "" {
-		d.add(Unknown, "CPU", "unknown", "unknown")
+	if a.CPU == "" || b.CPU == "" {
+		d.add(Unknown, "CPU", cmp.Or(a.CPU, "unknown"), cmp.Or(b.CPU, "unknown"))
 	}
 	d.differ(DifferentSetting, "kernel", a.Kernel, b.Kernel)
 	d.differ(DifferentSetting, "governor", a.Governor, b.Governor)
@@ -116,7 +116,7 @@ func tells(s *Set) string {
 	if s.Manifest == nil {
 		return "unknown (no manifest)"
 	}
-	return s.Manifest.Machine.CPU
+	return cmp.Or(s.Manifest.Machine.CPU, "unknown")
 }
 
 // prevailing is the value that most runs have.

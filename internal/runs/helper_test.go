@@ -6,8 +6,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/pprof/profile"
 
 	"github.com/energyprof/energyprof/report"
 	"github.com/energyprof/energyprof/report/pprofile"
@@ -150,4 +153,36 @@ func edit(t testing.TB, dir string, change func(m map[string]any)) {
 		t.Fatal(err)
 	}
 	put(t, path, data)
+}
+
+// sampled writes a profile of CPU time with a sample of each of these nanoseconds.
+func sampled(t *testing.T, all ...int64) string {
+	t.Helper()
+	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "cpu", Unit: "nanoseconds"}}}
+	for _, ns := range all {
+		p.Sample = append(p.Sample, &profile.Sample{Value: []int64{ns}})
+	}
+	return writeProfile(t, p)
+}
+
+// typed writes a profile of these sample types.
+func typed(t *testing.T, types ...string) string {
+	t.Helper()
+	p := &profile.Profile{}
+	for _, name := range types {
+		name, unit, _ := strings.Cut(name, "/")
+		p.SampleType = append(p.SampleType, &profile.ValueType{Type: name, Unit: unit})
+	}
+	return writeProfile(t, p)
+}
+
+func writeProfile(t *testing.T, p *profile.Profile) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := pprofile.Write(&out, p); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "p.pb.gz")
+	put(t, path, out.Bytes())
+	return path
 }

@@ -23,8 +23,11 @@ const (
 func keyOf(l *profile.Location) gate.Key {
 	key := gate.Key{Name: unnamed, Library: libraryOf(l.Mapping)}
 	for _, line := range l.Line {
-		if line.Function != nil && line.Function.Name != "" {
-			key.Name = withoutCopies(line.Function.Name)
+		if f := line.Function; f != nil && f.Name != "" {
+			key.Name = f.Name
+			if !strings.HasSuffix(f.Filename, ".go") { // or a function named cold in a package
+				key.Name = withoutCopies(f.Name)
+			}
 			break
 		}
 	}
@@ -57,8 +60,8 @@ var perfMap = regexp.MustCompile(`(^|/)(perf|jitted)-\d+(-\d+)?\.(map|so)$`)
 
 // copies is what compilers add to the name of a function when they split it or make a copy of it for some arguments
 // (GCC: .isra, .constprop, .part, .cold, .lto_priv; LLVM: .llvm and a hash, .cold), as it is or as the demangler writes
-// it. It differs from build to build for one and the same source.
-var copies = regexp.MustCompile(`(?:( \[clone )?\.(?:isra|constprop|part|cold|lto_priv|llvm|localalias|specialized)(?:\.\d+)*\]?)+$`)
+// it. It differs from build to build for one and the same source. Most have a number: without one, pkg.part is a name.
+var copies = regexp.MustCompile(`(?:(?: \[clone )?\.(?:(?:isra|constprop|part|lto_priv|llvm|specialized)(?:\.\d+)+|(?:cold|localalias)(?:\.\d+)*)\]?)+$`)
 
 // withoutCopies is the name of the function in the source.
 func withoutCopies(name string) string {

@@ -44,11 +44,22 @@ func TestNames(t *testing.T) {
 		"a::work [clone .isra.0] [clone .cold]": "a::work",
 		"main.main.func1":                       "main.main.func1",
 		"pkg.party":                             "pkg.party",
+		"pkg.part":                              "pkg.part",
 		"runtime.coldstart":                     "runtime.coldstart",
 		".cold":                                 ".cold",
 	} {
 		if got := withoutCopies(name); got != want {
 			t.Errorf("name of %q: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestNamesOfGo: a package is no function, and its functions are no copies of it.
+func TestNamesOfGo(t *testing.T) {
+	for file, want := range map[string]string{"cache/cache.go": "cache.cold", "cache.c": "cache", "": "cache"} {
+		l := &profile.Location{Line: []profile.Line{{Function: &profile.Function{Name: "cache.cold", Filename: file}}}}
+		if got := keyOf(l).Name; got != want {
+			t.Errorf("name of cache.cold in %q: %q, want %q", file, got, want)
 		}
 	}
 }

@@ -140,6 +140,7 @@ func TestDifferences(t *testing.T) {
 		"same": {same, base(), nil},
 		"machine": {same, base(func(m *Manifest) { m.Machine.CPU, m.Machine.CPUs, m.Machine.Virtualization = "Cpu 9001", 8, "kvm" }),
 			[]string{"machine CPU: Cpu 9000, now Cpu 9001", "machine number of CPUs: 4, now 8", "machine virtualization: none known, now kvm"}},
+		"CPU known on one side": {same, base(func(m *Manifest) { m.Machine.CPU = "" }), []string{"unknown CPU: Cpu 9000, now unknown"}},
 		"setting": {same, base(func(m *Manifest) { m.Machine.Kernel, m.Machine.Governor, m.Tool = "6.2", "powersave", "1.1" }),
 			[]string{"setting kernel: 6.1, now 6.2", "setting governor: performance, now powersave", "setting energyprof: 1.0, now 1.1"}},
 		"estimate": {same, read(t, directory(t, manifest(func(m *Manifest) { m.Source = Source{Name: "model", Domains: []string{"package 0"}} }), estimate)),

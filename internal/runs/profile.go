@@ -42,22 +42,28 @@ func fromProfile(p *profile.Profile) (*amounts, error) {
 	a.command = commandOf(p)
 	own := map[gate.Key]*integers{}
 	keys := map[*profile.Location]gate.Key{}
-	var total integers
-	var static int64 // microjoules
+	var total, static integers
 	for _, s := range p.Sample {
-		amount := c.of(s)
-		if name, ok := pprofile.IsSynthetic(s); ok {
+		amount, err := c.of(s)
+		if err != nil {
+			return nil, err
+		}
+		name, synthetic := pprofile.IsSynthetic(s)
+		if synthetic {
 			switch name {
 			case pprofile.Other:
 			case pprofile.Baseline, pprofile.Idle, pprofile.Unattributed:
-				static += amount.uj
+				static.uj += amount.uj
 			default: // [lost], [package active], [prefetch and write-back]
 				total.add(amount)
 			}
-			continue
+		} else {
+			total.add(amount)
 		}
-		total.add(amount)
-		if len(s.Location) == 0 {
+		if !total.valid() || !static.valid() {
+			return nil, errors.New("its amounts add up to more than a profile can have")
+		}
+		if synthetic || len(s.Location) == 0 {
 			continue
 		}
 		leaf := s.Location[0]
@@ -74,7 +80,7 @@ func fromProfile(p *profile.Profile) (*amounts, error) {
 	for key, sum := range own {
 		a.functions[key] = c.amount(*sum)
 	}
-	a.total, a.static = c.amount(total), float64(static)/1e6
+	a.total, a.static = c.amount(total), float64(static.uj)/1e6
 	return a, nil
 }
 
@@ -83,15 +89,26 @@ type integers struct{ uj, ns, cycles int64 }
 
 func (a *integers) add(b integers) { a.uj, a.ns, a.cycles = a.uj+b.uj, a.ns+b.ns, a.cycles+b.cycles }
 
-func (c columns) of(s *profile.Sample) integers {
+// valid is false once a sum of amounts, none of which is negative, became more than an integer holds.
+func (a *integers) valid() bool { return a.uj >= 0 && a.ns >= 0 && a.cycles >= 0 }
+
+// of is what a sample has. Less than nothing is in profiles of a difference, which are no runs.
+func (c columns) of(s *profile.Sample) (integers, error) {
 	a := integers{ns: s.Value[c.cpu]}
 	if c.energy >= 0 {
 		a.uj = s.Value[c.energy]
 	}
 	for _, i := range c.cycles {
 		a.cycles += s.Value[i]
+		if s.Value[i] < 0 {
+			a.cycles = s.Value[i]
+			break
+		}
 	}
-	return a
+	if !a.valid() {
+		return a, fmt.Errorf("no profile of a run: a sample has %d ns, %d uJ and %d cycles", a.ns, a.uj, a.cycles)
+	}
+	return a, nil
 }
 
 // amount is a in seconds and joules.
@@ -120,6 +137,9 @@ func findColumns(p *profile.Profile) (columns, error) {
 		}
 		if want != "" && t.Unit != want {
 			return c, fmt.Errorf("%s is in %s, and is compared in %s alone", t.Type, t.Unit, want)
+		}
+		if _, twice := index[t.Type]; twice && want != "" {
+			return c, fmt.Errorf("%s is there twice", t.Type)
 		}
 		index[t.Type] = i
 	}

@@ -83,6 +83,9 @@ func readFile(path string) (*amounts, error) {
 	} else if a, err = readProfile(in); err != nil {
 		return nil, &Invalid{path, err}
 	}
+	if err := a.finite(); err != nil {
+		return nil, &Invalid{path, err}
+	}
 	a.file = path
 	for i, note := range a.notes {
 		a.notes[i] = path + ": " + note

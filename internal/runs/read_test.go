@@ -1,20 +1,18 @@
 package runs
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/pprof/profile"
 	"golang.org/x/sys/unix"
 
 	"github.com/energyprof/energyprof/report"
-	"github.com/energyprof/energyprof/report/pprofile"
 )
 
 // What cannot be compared is refused with the name of the file and the reason.
@@ -153,6 +151,21 @@ func TestRefused(t *testing.T) {
 		}, "p.pb.gz", "joules of a measurement and of an estimate in one profile"},
 		"no CPU time": {func(t *testing.T) []string { return []string{typed(t, "alloc_space/bytes", "inuse_space/bytes")} }, "p.pb.gz",
 			"it has no CPU time: there is alloc_space/bytes, inuse_space/bytes"},
+		"CPU time twice": {func(t *testing.T) []string {
+			return []string{typed(t, "cpu/nanoseconds", "cpu/nanoseconds")}
+		}, "p.pb.gz", "cpu is there twice"},
+		"a difference":    {func(t *testing.T) []string { return []string{sampled(t, 5, -5)} }, "p.pb.gz", "no profile of a run: a sample has -5 ns"},
+		"beyond integers": {func(t *testing.T) []string { return []string{sampled(t, math.MaxInt64, 3)} }, "p.pb.gz", "its amounts add up to more than a profile can have"},
+		"negative joules": {func(t *testing.T) []string {
+			path := filepath.Join(t.TempDir(), "s.json")
+			put(t, path, []byte(`{"version":1,"source":{"name":"x","measured":true},"baseline_joules":0,"functions":[{"name":"f","cpu_seconds":1,"joules":-2},{"name":"g","cpu_seconds":1,"joules":5}]}`))
+			return []string{path}
+		}, "s.json", "function f has 1 s and -2 J"},
+		"beyond numbers": {func(t *testing.T) []string {
+			path := filepath.Join(t.TempDir(), "s.json")
+			put(t, path, []byte(`{"version":1,"source":{"name":"x","measured":true},"functions":[{"name":"f","cpu_seconds":1e308},{"name":"g","cpu_seconds":1e308}]}`))
+			return []string{path}
+		}, "s.json", "with +Inf s of CPU time"},
 		"pipe": {func(t *testing.T) []string {
 			path := filepath.Join(t.TempDir(), "pipe")
 			if err := unix.Mkfifo(path, 0o600); err != nil {
@@ -272,28 +285,16 @@ func FuzzRead(f *testing.F) {
 		path := filepath.Join(dir, "file")
 		put(t, path, data)
 		if s, err := Read(path); err == nil {
-			Match(s, s, Program)
+			total := Match(s, s, Program).New[0].Total
+			for _, v := range []float64{total.Seconds, total.Joules, total.Cycles} {
+				if v < 0 || math.IsInf(v, 0) {
+					t.Errorf("a total of %+v: no amounts", total)
+				}
+			}
 		}
 		put(t, filepath.Join(dir, ManifestName), data)
 		if s, err := Read(dir); err == nil {
 			t.Errorf("%d runs of a directory without any file of a run", s.Len())
 		}
 	})
-}
-
-// typed writes a profile of these sample types.
-func typed(t *testing.T, types ...string) string {
-	t.Helper()
-	p := &profile.Profile{}
-	for _, name := range types {
-		name, unit, _ := strings.Cut(name, "/")
-		p.SampleType = append(p.SampleType, &profile.ValueType{Type: name, Unit: unit})
-	}
-	var out bytes.Buffer
-	if err := pprofile.Write(&out, p); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "p.pb.gz")
-	put(t, path, out.Bytes())
-	return path
 }

@@ -101,5 +101,20 @@ type amounts struct {
 	notes      []string
 }
 
+// finite refuses amounts below 0 and beyond all numbers, which are none.
+func (a *amounts) finite() error {
+	for _, v := range []float64{a.elapsed, a.static, a.total.Seconds, a.total.Joules} {
+		if v < 0 || math.IsInf(v, 0) {
+			return fmt.Errorf("a run of %v s with %v s of CPU time, %v J and %v J of static power", a.elapsed, a.total.Seconds, a.total.Joules, a.static)
+		}
+	}
+	for key, f := range a.functions {
+		if f.Seconds < 0 || f.Joules < 0 {
+			return fmt.Errorf("function %v has %v s and %v J", key, f.Seconds, f.Joules)
+		}
+	}
+	return nil
+}
+
 // notKnown is an amount that was not measured, as package gate has it.
 var notKnown = math.NaN()
