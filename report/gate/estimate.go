@@ -23,6 +23,8 @@ const (
 	// test may err (few). The test then rests on the noise being normal alone; a machine that has two speeds, each for
 	// half of the runs, is not that, and within each speed its runs may agree to a permille.
 	fewNoise = 0.03
+	// alike is the variance of logarithms below which they differ by what computing them costs.
+	alike = 1e-24
 )
 
 // centre is the estimated centre of a sample.
@@ -137,8 +139,12 @@ func (s sides) estimate(paired bool) shift {
 }
 
 // error is the standard error of the difference and its degrees of freedom, for tests that err with probability level:
-// Welch's, since the two sides need not be as noisy as each other.
+// Welch's, since the two sides need not be as noisy as each other. Few runs that are all alike on each side, to the last
+// digit, are counts of so few samples that they cannot differ: nothing is known of their noise, and the error is +Inf.
 func (s shift) error(level float64) (se, df float64) {
+	if few(s.runs, level) && max(s.variance[0], s.variance[1]) < alike {
+		return math.Inf(1), max(1, s.freedom[0]+s.freedom[1])
+	}
 	least := leastVariance(s.runs, level)
 	var sum, weights float64
 	for i, n := range s.runs {

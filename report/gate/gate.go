@@ -89,8 +89,10 @@ func DefaultOptions() Options {
 // Change is how a quantity differs between the two sides. Ratios are new by old: 1.1 is +10 %.
 type Change struct {
 	Quantity Quantity
-	Old, New float64 // medians, in the quantity's unit
-	Ratio    float64 // the estimate; close to New/Old, but runs far off count for less
+	// Old and New are the centres of the runs, in the quantity's unit: geometric means, for which from 16 runs on those far
+	// off count for less.
+	Old, New float64
+	Ratio    float64 // the estimate: New/Old, or of pairs the centre of their ratios
 	// Low and High bound the ratio with Options.Confidence. NaN with fewer than MinRuns runs on a side.
 	Low, High float64
 	// P is the probability of such a difference or a larger one without a change (two-sided, Welch), Adjusted that of one
@@ -133,7 +135,7 @@ type Comparison struct {
 	Because             string
 	TimePart, PowerPart float64
 	Functions           []FunctionChange // tested ones, the largest difference in joules (without Energy: seconds) first
-	Small               int              // functions below MinJoules and MinSeconds: not tested
+	Small               int              // functions that are not tested: below MinJoules and MinSeconds, or missing in runs of both sides
 	Added, Removed      []Single         // largest first
 	Family              int              // tests among which the error is shared
 }

@@ -26,7 +26,7 @@ func Plan(noise, change, limit float64, functions int) (int, error) {
 	}
 	opt := DefaultOptions()
 	by := math.Log1p(change) - math.Log1p(limit)
-	variance := math.Log1p(noise * noise)
+	variance := max(math.Log1p(noise*noise), leastNoise*leastNoise)
 	level := opt.FamilyError / float64(functions)
 	p := level / sidedness(limit)
 	if limit != 0 && by < 0 {
