@@ -136,15 +136,15 @@ func (r *Result) small() string {
 	if r.Small == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("%d functions take", r.Small)
+	text, missing := fmt.Sprintf("%d functions take", r.Small), "are"
 	if r.Small == 1 {
-		text = "1 function takes"
+		text, missing = "1 function takes", "is"
 	}
 	text += " less than " + si(r.MinSeconds, unitSeconds)
 	if r.MinJoules != nil {
 		text += " and " + si(*r.MinJoules, unitJoules)
 	}
-	return text + " on both sides: not tested, and not shown."
+	return text + " in a run, or " + missing + " missing in runs of both sides: not tested, and not shown."
 }
 
 // title is a function's name for people.

@@ -1,8 +1,8 @@
 package compare
 
 // Result is what `energyprof diff --json` prints: docs/diff.md has the meaning of the
-// fields, docs/diff.schema.json their types. Numbers are those of one run: medians over the
-// runs of a side.
+// fields, docs/diff.schema.json their types. Numbers are those of one run: the centres of
+// the runs of a side (gate.Change).
 type Result struct {
 	Version     int          `json:"version"` // 1
 	Old         Side         `json:"old"`
@@ -25,8 +25,8 @@ type Result struct {
 	Added   []Single   `json:"added"`   // in no run of the old side
 	Removed []Single   `json:"removed"` // in no run of the new side
 	Renamed []Renaming `json:"renamed"` // pairs of the two, which are in neither of them
-	// Small are functions that take too little on both sides to be tested: less than
-	// MinJoules, which is null without joules, and than MinSeconds of CPU time.
+	// Small are functions that are not tested: they take less on average than MinJoules, which is null without joules,
+	// and than MinSeconds of CPU time, or are missing in runs of both sides.
 	Small      int      `json:"small"`
 	MinJoules  *float64 `json:"min_joules"`
 	MinSeconds float64  `json:"min_seconds"`
