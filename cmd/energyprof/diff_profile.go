@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"iter"
 
 	"github.com/google/pprof/profile"
 
@@ -13,16 +14,8 @@ import (
 
 // writeProfile writes the profile of the difference.
 func (d diff) writeProfile(path string) error {
-	old, err := profiles(d.old)
-	if err != nil {
-		return err
-	}
-	new, err := profiles(d.new)
-	if err != nil {
-		return err
-	}
-	p, err := compare.Profile(old, new, []string{
-		fmt.Sprintf("difference: %s (%d runs) minus %s (%d runs), per run", d.new.Name, len(new), d.old.Name, len(old)),
+	p, err := compare.Profile(profiles(d.old), profiles(d.new), []string{
+		fmt.Sprintf("difference: %s (%d runs) minus %s (%d runs), per run", d.new.Name, d.new.Len(), d.old.Name, d.old.Len()),
 		"energyprof " + version(),
 	})
 	if err != nil {
@@ -35,15 +28,17 @@ func (d diff) writeProfile(path string) error {
 	return to.fill(func(w io.Writer) error { return pprofile.Write(w, p) })
 }
 
-// profiles reads those of a side again, in full.
-func profiles(s *runs.Set) ([]*profile.Profile, error) {
-	var all []*profile.Profile
-	for i := range s.Len() {
-		p, err := readProfileFile(s.File(i))
-		if err != nil {
-			return nil, diffError{fmt.Errorf("--pprof takes profiles on both sides: %w", err)}
+// profiles reads those of a side again, in full, one at a time.
+func profiles(s *runs.Set) iter.Seq2[*profile.Profile, error] {
+	return func(yield func(*profile.Profile, error) bool) {
+		for i := range s.Len() {
+			p, err := readProfileFile(s.File(i))
+			if err != nil {
+				err = fmt.Errorf("it takes profiles: %w", err)
+			}
+			if !yield(p, err) {
+				return
+			}
 		}
-		all = append(all, p)
 	}
-	return all, nil
 }

@@ -3,6 +3,7 @@ package compare
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/google/pprof/profile"
@@ -22,24 +23,24 @@ var ErrNothingCommon = errors.New("the profiles have no sample type in common")
 // Sample types are those that all profiles have, in their units; the default is that of the
 // new side if it is among them, else the last. The sum over a side is exact to half a unit.
 // Numbers of processes and threads, which no two runs share, are left out. The profiles
-// are not changed.
-func Profile(old, new []*profile.Profile, comments []string) (*profile.Profile, error) {
-	if len(old) == 0 || len(new) == 0 {
-		return nil, fmt.Errorf("a difference of %d and %d profiles", len(old), len(new))
-	}
-	types := commonTypes(slices.Concat(new, old))
-	if len(types) == 0 {
-		return nil, ErrNothingCommon
-	}
-	base, err := perRun(old, types, -1)
+// of the runs come one by one, since all of them may be gigabytes, and are changed.
+func Profile(old, new iter.Seq2[*profile.Profile, error], comments []string) (*profile.Profile, error) {
+	base, oldRuns, err := sum(old)
 	if err != nil {
 		return nil, fmt.Errorf("old: %w", err)
 	}
-	base.SetLabel(diffBase, []string{"true"})
-	out, err := perRun(new, types, 1)
+	out, newRuns, err := sum(new)
 	if err != nil {
 		return nil, fmt.Errorf("new: %w", err)
 	}
+	if err := alike(out, base); err != nil {
+		return nil, err
+	}
+	for i := range out.SampleType {
+		divide(base.Sample, i, oldRuns, -1)
+		divide(out.Sample, i, newRuns, 1)
+	}
+	base.SetLabel(diffBase, []string{"true"})
 	if out, err = profile.Merge([]*profile.Profile{out, base}); err != nil {
 		return nil, err
 	}
@@ -49,43 +50,52 @@ func Profile(old, new []*profile.Profile, comments []string) (*profile.Profile, 
 	return out, out.CheckValid()
 }
 
-// commonTypes are the sample types that all profiles have, in the order of the first.
-func commonTypes(all []*profile.Profile) []profile.ValueType {
+// sum merges the runs of a side, in the sample types that all of them have.
+func sum(runs iter.Seq2[*profile.Profile, error]) (all *profile.Profile, n int64, err error) {
+	for p, err := range runs {
+		if err != nil {
+			return nil, 0, err
+		}
+		p.RemoveNumLabel("pid")
+		p.RemoveNumLabel("tid")
+		// What a file is compared for is not its clock, by which Merge would refuse it.
+		p.PeriodType, p.Period = &profile.ValueType{}, 0
+		if n++; n == 1 {
+			all = p
+			continue
+		}
+		if err := alike(all, p); err != nil {
+			return nil, 0, err
+		}
+		if all, err = profile.Merge([]*profile.Profile{all, p}); err != nil {
+			return nil, 0, err
+		}
+	}
+	if n == 0 {
+		return nil, 0, errors.New("a difference of no profiles")
+	}
+	return all, n, nil
+}
+
+// alike leaves the sample types that both profiles have, in the order of the first.
+func alike(p, q *profile.Profile) error {
 	var types []profile.ValueType
-	for _, t := range all[0].SampleType {
-		if !slices.ContainsFunc(all, func(p *profile.Profile) bool { return typeIndex(p, *t) < 0 }) {
+	for _, t := range p.SampleType {
+		if typeIndex(q, *t) >= 0 {
 			types = append(types, profile.ValueType{Type: t.Type, Unit: t.Unit})
 		}
 	}
-	return types
+	if len(types) == 0 {
+		return ErrNothingCommon
+	}
+	keepTypes(p, types)
+	keepTypes(q, types)
+	return nil
 }
 
 // typeIndex is where a profile has a sample type of that name and unit, or -1.
 func typeIndex(p *profile.Profile, t profile.ValueType) int {
 	return slices.IndexFunc(p.SampleType, func(have *profile.ValueType) bool { return have.Type == t.Type && have.Unit == t.Unit })
-}
-
-// perRun merges runs into one and divides it by their number and sign.
-func perRun(runs []*profile.Profile, types []profile.ValueType, sign int64) (*profile.Profile, error) {
-	var alike []*profile.Profile
-	for _, run := range runs {
-		p := run.Copy()
-		keepTypes(p, types)
-		p.RemoveNumLabel("pid")
-		p.RemoveNumLabel("tid")
-		// What a file is compared for is not its clock, by which Merge would refuse it.
-		p.PeriodType, p.Period = &profile.ValueType{}, 0
-		alike = append(alike, p)
-	}
-	sum, err := profile.Merge(alike)
-	if err != nil {
-		return nil, err
-	}
-	sum.DefaultSampleType = alike[0].DefaultSampleType
-	for i := range types {
-		divide(sum.Sample, i, int64(len(runs)), sign)
-	}
-	return sum, nil
 }
 
 // keepTypes leaves those sample types of a profile.
