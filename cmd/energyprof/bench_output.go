@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/perf/benchfmt"
 	"golang.org/x/sys/unix"
+	moments "gonum.org/v1/gonum/stat"
 
 	"github.com/energyprof/energyprof/internal/runs"
 	"github.com/energyprof/energyprof/internal/stat"
@@ -183,22 +184,11 @@ func median(values []float64) float64 {
 
 // relativeDeviation is the standard deviation of a run by the mean; NaN of one run, and where all are 0.
 func relativeDeviation(values []float64) float64 {
-	n, m, squares := float64(len(values)), mean(values), 0.0
-	if n < 2 || m == 0 {
+	mean, deviation := moments.MeanStdDev(values, nil)
+	if mean == 0 {
 		return math.NaN()
 	}
-	for _, v := range values {
-		squares += (v - m) * (v - m)
-	}
-	return math.Sqrt(squares/(n-1)) / m
-}
-
-func mean(values []float64) float64 {
-	sum := 0.0
-	for _, v := range values {
-		sum += v
-	}
-	return sum / float64(len(values))
+	return deviation / mean
 }
 
 // writeBenchmarks writes Go's benchmark format (https://golang.org/design/14313-benchmark-format), a line for each run.

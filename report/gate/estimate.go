@@ -3,6 +3,8 @@ package gate
 import (
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 const (
@@ -42,7 +44,7 @@ type centre struct {
 // most of the one to the old side and most of the other to the new: then it is the mean. The variance of a single value is
 // NaN.
 func locate(values []float64) centre {
-	c := centreOf(values, mean(values), math.Inf(1))
+	c := centreOf(values, stat.Mean(values, nil), math.Inf(1))
 	if len(values) >= robustRuns {
 		if s := spread(values); s > 0 {
 			if r := centreOf(values, median(values), fence*s); (c.df-r.df)*outlying <= float64(len(values)) {
@@ -93,14 +95,6 @@ func spread(values []float64) float64 {
 		off[i] = math.Abs(v - m)
 	}
 	return madNormal * median(off)
-}
-
-func mean(values []float64) float64 {
-	sum := 0.0
-	for _, v := range values {
-		sum += v
-	}
-	return sum / float64(len(values))
 }
 
 // median of values that are not empty.
