@@ -107,12 +107,12 @@ func TestOutput(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for pattern, want := range map[string]int{
-		`(?m)^--- SKIP: BenchmarkForOutput/skipped`:                           1,
-		`(?m)^BenchmarkForOutput/optional\S*\s+\d+\s+\S+ ns/op$`:              1,
-		`(?m)^BenchmarkForOutput/paused\S*\s+\d+\s+\S+ ns/op$`:                1,
+		`(?m)^--- SKIP: BenchmarkForOutput/skipped`:                             1,
+		`(?m)^BenchmarkForOutput/optional\S*\s+\d+\s+\S+ ns/op$`:                1,
+		`(?m)^BenchmarkForOutput/paused\S*\s+\d+\s+\S+ ns/op$`:                  1,
 		`options_test.go:\d+: benchenergy: energy from no-such-pmu/energy/: .*`: 1,
-		`benchenergy: no J/op: energy from no-such-pmu/energy/: .*`:           1,
-		`benchenergy: no J/op: the benchmark's timer ran for .*`:              1,
+		`benchenergy: no J/op: energy from no-such-pmu/energy/: .*`:             1,
+		`benchenergy: no J/op: the benchmark's timer ran for .*`:                1,
 	} {
 		if got := len(regexp.MustCompile(pattern).FindAll(out, -1)); got != want {
 			t.Errorf("%s is in the output %d times, want %d:\n%s", pattern, got, want, out)
