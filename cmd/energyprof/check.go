@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -125,6 +126,9 @@ var exitOf = map[string]error{verdict.Pass: nil, verdict.Fail: decided(exitFaile
 func (f *checkFlags) check(args []string) error {
 	limits, err := f.limits(args)
 	if err != nil {
+		return err
+	}
+	if err := spareInputs(slices.Concat(f.baseline, args), []wantedFile{{"--junit", f.junit}, {"--badge", f.badge}}); err != nil {
 		return err
 	}
 	files, err := f.createFiles()

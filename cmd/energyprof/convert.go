@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 
@@ -181,10 +182,19 @@ func (f *convertFlags) spareInputs(path string) error {
 
 // spareInputs refuses outputs that are what is read.
 func spareInputs(inputs []string, outputs []wantedFile) error {
-	for _, in := range inputs {
-		read, err := os.Stat(in)
+	for i := 0; i < len(inputs); i++ {
+		read, err := os.Stat(inputs[i])
 		if err != nil {
 			continue // whatever is wrong with it is said when it is opened
+		}
+		if read.IsDir() { // of runs
+			entries, _ := os.ReadDir(inputs[i])
+			for _, e := range entries {
+				if !e.IsDir() {
+					inputs = append(inputs, filepath.Join(inputs[i], e.Name()))
+				}
+			}
+			continue
 		}
 		for _, out := range outputs {
 			if written, err := os.Stat(out.path); err == nil && os.SameFile(read, written) && !isSpecial(out.path) {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"strconv"
-	"strings"
 )
 
 // The elements of a JUnit file, after the XSD of Ant's JUnitReport (github.com/windyroad/JUnit-Schema), which is the
@@ -69,7 +68,12 @@ func (r *Report) JUnit(w io.Writer, printable func(string) string) error {
 	}
 	s.Properties = []junitProperty{{"baseline", printable(r.Baseline.describe())}, {"new", printable(r.New.describe())}, {"decision", r.Decision}}
 	s.Out = r.text(printable)
-	s.Err = strings.Join(r.Warnings, "\n")
+	for i, text := range r.Warnings {
+		if i > 0 {
+			s.Err += "\n"
+		}
+		s.Err += printable(text)
+	}
 	milliseconds := 0.0 // whole ones, so that the sum is that of what is printed
 	for i := range r.Verdicts {
 		v := &r.Verdicts[i]

@@ -137,14 +137,21 @@ func New(result *gate.Result, about About) *Report {
 	for _, l := range result.Unmatched {
 		r.Unmatched = append(r.Unmatched, r.limit(l))
 	}
+	limited := func(name string, of func(gate.Quantity) bool) bool {
+		return slices.ContainsFunc(about.Options.Limits, func(l gate.Limit) bool {
+			return l.Function != nil && of(l.Quantity) && l.Function.MatchString(name)
+		})
+	}
 	for i := range result.Added {
-		s := &result.Added[i]
-		if slices.ContainsFunc(about.Options.Limits, func(l gate.Limit) bool { return l.Function != nil && l.Function.MatchString(s.Name) }) {
+		if s := &result.Added[i]; limited(s.Name, func(gate.Quantity) bool { return true }) {
 			r.Warnings = append(r.Warnings, r.isNew(s))
 		}
 	}
-	if len(r.Unmatched) > 0 && r.Decision == Pass {
-		r.Decision = Undecided // nothing passes that was not looked at
+	for i := range result.Functions {
+		f := &result.Functions[i]
+		if r.joules && math.IsNaN(f.Energy.Ratio) && limited(f.Name, func(q gate.Quantity) bool { return quantities[q].ofEnergy }) {
+			r.Warnings = append(r.Warnings, r.hasNone(f))
+		}
 	}
 	for i := range result.Functions {
 		f := &result.Functions[i]

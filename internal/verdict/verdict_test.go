@@ -65,7 +65,7 @@ func about() About {
 	return About{Options: opt, When: time.Date(2026, 3, 4, 5, 6, 7, 0, time.FixedZone("", 3600)), Host: "ci-7",
 		Baseline: Side{Name: "base", Runs: 20, Command: []string{"./app", "old"}, Source: &Source{"perf-power", true}},
 		New:      Side{Name: "new", Runs: 21, Command: []string{"./app", "new"}, Source: &Source{"perf-power", true}},
-		Warnings: []string{"kernel: 6.1, now 6.2"}, Notes: []string{"base: 1 run failed and is left out"}}
+		Warnings: []string{"kernel: 6.1, now \x1b6.2"}, Notes: []string{"base: 1 run failed and is left out"}}
 }
 
 func write(t *testing.T, f func(io.Writer) error) string {
@@ -132,6 +132,37 @@ func TestDecision(t *testing.T) {
 		}
 		if got := New(result, about()).Decision; got != c.want {
 			t.Errorf("%s: the decision is %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+// TestNoJoules: a function whose joules nothing can be relative to, as it has none on one side, is not passed over in silence.
+func TestNoJoules(t *testing.T) {
+	side := func(idle float64) []gate.Run {
+		var runs []gate.Run
+		for i := range 20 {
+			noise := 1 + 0.01*float64(i%5)
+			runs = append(runs, gate.Run{Elapsed: noise, Total: gate.Amount{Seconds: 2 * noise, Joules: 20 * noise, Cycles: none},
+				Functions: map[gate.Key]gate.Amount{{Name: "work"}: {Seconds: noise, Joules: 10 * noise, Cycles: none}, {Name: "idle"}: {Seconds: noise, Joules: idle * noise, Cycles: none}}})
+		}
+		return runs
+	}
+	for _, c := range []struct {
+		quantity gate.Quantity
+		pattern  string
+		idle     float64
+		want     int
+	}{{gate.Energy, ".", 10, 1}, {gate.Energy, "work", 10, 0}, {gate.Time, ".", 10, 0}, {gate.Energy, ".", 0, 1}} {
+		a := about()
+		a.Warnings = nil
+		a.Options.Limits = []gate.Limit{{Quantity: c.quantity, Max: 0.1, Function: regexp.MustCompile(c.pattern)}}
+		result, err := gate.Check(side(0), side(c.idle), a.Options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := New(result, a)
+		if len(r.Warnings) != c.want || c.want == 1 && !strings.Contains(r.Warnings[0], "idle has no joules in any run of a side") {
+			t.Errorf("limit on %v of %q, idle takes 0 and %v J: warnings %q, want %d", c.quantity, c.pattern, c.idle, r.Warnings, c.want)
 		}
 	}
 }

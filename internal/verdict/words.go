@@ -135,6 +135,13 @@ func (r *Report) isNew(s *gate.Single) string {
 	return fmt.Sprintf("%s is new, so that no limit applies to it: it takes %s in a run", f.title(), took)
 }
 
+// hasNone says that no limit on joules can be held against a function that has none on one side or both.
+func (r *Report) hasNone(c *gate.FunctionChange) string {
+	f := Function{Name: c.Name, Library: c.Library}
+	return fmt.Sprintf("%s has no joules in any run of a side, so that no limit on energy applies to it: it takes %s of CPU time in a run, and took %s",
+		f.title(), amount(known(c.Time.New), "s"), amount(known(c.Time.Old), "s"))
+}
+
 func (f *Function) title() string {
 	if f.Library == "" {
 		return f.Name
