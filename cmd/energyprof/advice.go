@@ -131,6 +131,8 @@ func adviceOpen(e *perfring.OpenError) string {
 		return "the kernel refuses this combination; an event outside the cores can only be counted"
 	case unix.EBUSY:
 		return "another tool holds the counter (`sudo lsof | grep perf_event`), or the NMI watchdog does: `sudo sysctl kernel.nmi_watchdog=0`"
+	case unix.ENOSPC: // of perf events only breakpoints run out of places (reserve_bp_slot)
+		return "the processor's breakpoints are all in use, x86 has four: watch fewer addresses at once, or end the debugger that has the others"
 	case unix.EMFILE:
 		return "raise the limit of open files with `ulimit -n`"
 	case unix.ENOSYS:

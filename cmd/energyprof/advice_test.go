@@ -49,6 +49,14 @@ func TestAdviceOnRefusedCounters(t *testing.T) {
 	}
 }
 
+// A breakpoint too many is no full disk.
+func TestAdviceOnBreakpoints(t *testing.T) {
+	err := fmt.Errorf("opening mem:0x1/8:w: %w", &perfring.OpenError{PID: 1, Errno: unix.ENOSPC})
+	if got := advice(err); !strings.Contains(got, "breakpoints are all in use") {
+		t.Errorf("%v: %q, want that breakpoints are all in use", err, got)
+	}
+}
+
 // Where no PMU samples accesses to memory, there is advice if the operator can change that, and for
 // the whole machine what is there in its place.
 func TestAdviceOnMemorySamples(t *testing.T) {
