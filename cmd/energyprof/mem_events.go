@@ -106,7 +106,7 @@ func (f *memFlags) samplers() (samplers []pebs.Sampler, remarks []string, err er
 	opt.Period, opt.Frequency = 1, 0
 	samplers, err = machine.Try("page-faults", opt)
 	if err != nil {
-		return nil, nil, errors.Join(none, err)
+		return nil, nil, fmt.Errorf("%w; %w", none, err) // an error has one line
 	}
 	remarks = append(remarks, pebs.ErrNone.Error()+": recorded are page faults, with the addresses that were touched; "+
 		"they tell nothing of levels, latencies and joules (-e mem:ADDRESS:rw records accesses to a variable)")

@@ -76,6 +76,13 @@ func (f *reportFlags) show(c *cobra.Command, path string) error {
 		return f.print(c, accesses)
 	}
 	table := report.ReadTableBy(p, report.By(f.by))
+	if table.CPU && table.Seconds == 0 && table.Joules == 0 { // of a few writes to a variable, say
+		for _, st := range p.SampleType[1:] {
+			if st.Unit == "count" {
+				table.Missing = append(table.Missing, "no CPU time was sampled; --counter "+st.Type+" shows what was counted")
+			}
+		}
+	}
 	if f.sort != "" {
 		if err := table.Sort(f.sort); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
