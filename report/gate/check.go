@@ -29,9 +29,11 @@ type Verdict struct {
 	Key    *Key   // nil: the total
 	Change Change // as in the Comparison
 	Decision
-	// P is the probability of such data, or worse, if the limit were kept, adjusted for all verdicts (Holm), and PassP of
-	// such data, or better, if it were not kept: not adjusted, since a check passes only if all of its limits do. NaN: too
-	// few runs.
+	// P is the probability of such data, or worse, if the limit were kept (of a limit of 0: of such a difference to either
+	// side), adjusted for all verdicts (Holm), and PassP of such data, or better, if it were not kept: not adjusted, since a
+	// check passes only if all of its limits do. What fails or passes by them has the limit outside of Change.Low and High,
+	// unless Options.Confidence is above 0.99. What is undecided may have it there too: to decide takes more certainty. NaN:
+	// too few runs.
 	P, PassP float64
 	// MoreRuns is how many more runs on each side would decide it with probability Options.Power if the change is what it
 	// seems to be. 0: decided; -1: more than MaxRuns.
@@ -130,30 +132,33 @@ func (w *work) decide(r *Result, samples []sides) {
 		}
 		s := sample.estimate(w.opt.Paired)
 		limit := math.Log1p(v.Limit.Max)
-		se, df := s.error(level)
 		sided := sidedness(v.Limit.Max)
-		v.P = min(1, sided*tail((s.by-limit)/se, df))
+		v.P, v.PassP = s.probability(s.by-limit, sided), s.probability(limit-s.by, 1)
+		se, _ := s.error(level)
 		v.Detectable = math.Expm1(limit + se*design{s.runs, level / sided, w.opt.Power}.detectable())
-		se, df = s.error(passError(alpha))
-		v.PassP = tail((limit-s.by)/se, df)
 	}
 	if w.enough() {
 		holm(p)
 	}
-	failed := false
+	failed := 0
 	for i, sample := range samples {
 		v := &r.Verdicts[i]
 		switch {
 		case v.P <= alpha:
-			v.Decision, failed = Fail, true
-			w.cause(r, v)
+			v.Decision = Fail
+			failed++
 		case v.PassP <= passError(alpha):
 			v.Decision = Pass
 		default:
 			v.MoreRuns = w.more(sample.estimate(w.opt.Paired), v.Limit, level)
 		}
 	}
-	if failed {
+	for i := range r.Verdicts {
+		if v := &r.Verdicts[i]; v.Decision == Fail {
+			r.cause(v, alpha/float64(failed))
+		}
+	}
+	if failed > 0 {
 		return
 	}
 	for i := range r.Functions {
@@ -195,22 +200,20 @@ func sidedness(limit float64) float64 {
 // error that what fails may have.
 func passError(familyError float64) float64 { return familyError / 2 }
 
-// cause says of an energy that exceeds its limit what moved it.
-func (w *work) cause(r *Result, v *Verdict) {
+// cause says of an energy that exceeds its limit what moved it, at an error of alpha: what fails shares that of the check.
+func (r *Result) cause(v *Verdict, alpha float64) {
 	if v.Limit.Quantity != Energy {
 		return
 	}
 	if v.Key == nil {
-		if time := r.total(Elapsed); time != nil {
-			v.Because = because(time.P, r.total(Power).P, w.opt.FamilyError)
-		} else if time := r.total(Time); time != nil {
-			v.Because = because(time.P, r.total(Power).P, w.opt.FamilyError)
+		if time := r.clock(); time != nil {
+			v.Because = because(time.P, r.total(Power).P, alpha)
 		}
 		return
 	}
 	for _, f := range r.Functions {
 		if f.Key == *v.Key {
-			v.Because = because(f.Time.P, f.Power.P, w.opt.FamilyError)
+			v.Because = because(f.Time.P, f.Power.P, alpha)
 		}
 	}
 }

@@ -29,7 +29,7 @@ func TestAlike(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f := got.Functions[0]; f.Named != c.named || math.Abs(f.Time.Ratio-3) > 1e-9 || !c.named && (f.Time.P != 1 || !math.IsInf(f.Time.Detectable, 1)) {
+		if f := got.Functions[0]; f.Named != c.named || math.Abs(f.Time.Ratio-3) > 1e-9 || !c.named && (f.Time.P < 0.02 || !math.IsInf(f.Time.Detectable, 1)) {
 			t.Errorf("%d runs, paired %v: named %v, ratio %v, p %v, detectable %v; want named %v, ratio 3", c.runs, c.paired, f.Named, f.Time.Ratio, f.Time.P, f.Time.Detectable, c.named)
 		}
 	}

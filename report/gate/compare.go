@@ -106,11 +106,13 @@ func (w *work) change(q Quantity, of quantities) Change {
 	if !w.enough() {
 		return c
 	}
-	se, df := s.error(w.level)
-	c.P = min(1, 2*tail(math.Abs(s.by)/se, df))
+	c.P = s.probability(math.Abs(s.by), 2)
 	c.Adjusted = c.P
+	// At its own error, not at the family's: what is decided with more certainty then lies beyond the interval.
+	se, df := s.error(1 - w.opt.Confidence)
 	half := se * critical((1-w.opt.Confidence)/2, df)
 	c.Low, c.High = math.Exp(s.by-half), math.Exp(s.by+half)
+	se, _ = s.error(w.level)
 	c.Detectable = math.Expm1(se * design{s.runs, w.level / 2, w.opt.Power}.detectable())
 	return c
 }
@@ -164,19 +166,22 @@ func (w *work) explain(c *Comparison) {
 		}
 		f.Power.Adjusted = math.NaN()
 	}
-	energy, power := c.total(Energy), c.total(Power)
-	time := c.total(Elapsed)
-	if time == nil {
-		time = c.total(Time)
-	}
+	energy := c.total(Energy)
 	c.TimePart, c.PowerPart = math.NaN(), math.NaN()
-	if energy == nil || time == nil || power == nil {
-		return
+	if time := c.clock(); energy != nil && time != nil {
+		c.TimePart, c.PowerPart = parts(*energy, *time)
+		if energy.Significant {
+			c.Because = because(time.P, c.total(Power).P, w.opt.FamilyError)
+		}
 	}
-	c.TimePart, c.PowerPart = parts(*energy, *time)
-	if energy.Significant {
-		c.Because = because(time.P, power.P, w.opt.FamilyError)
+}
+
+// clock is the change of the seconds that watts of the runs are by: elapsed ones, else of CPU time. nil: neither is known.
+func (c *Comparison) clock() *Change {
+	if time := c.total(Elapsed); time != nil {
+		return time
 	}
+	return c.total(Time)
 }
 
 // total is the change of a quantity of the runs, nil if it is not known.

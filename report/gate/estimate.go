@@ -132,6 +132,20 @@ func (s sides) estimate(paired bool) shift {
 	return shift{o.at, n.at, n.at - o.at, [2]float64{o.variance, n.variance}, [2]float64{o.df, n.df}, [2]int{o.n, n.n}}
 }
 
+// probability is that of a difference of by or more on so many sides (1 or 2), by chance alone. What is rarer than two sides
+// that lie apart altogether rests on the shape of the noise (fewNoise), and only as far as it is rarer.
+func (s shift) probability(by, sides float64) float64 {
+	at := func(level float64) float64 {
+		se, df := s.error(level)
+		return min(1, sides*tail(by/se, df))
+	}
+	p := at(1)
+	if least := apart(s.runs); p < least {
+		p = min(least, at(0))
+	}
+	return p
+}
+
 // error is the standard error of the difference and its degrees of freedom, for tests that err with probability level:
 // Welch's, since the two sides need not be as noisy as each other. Few runs that are all alike on each side, to the last
 // digit, are counts of so few samples that they cannot differ: nothing is known of their noise, and the error is +Inf.
@@ -171,9 +185,12 @@ func leastVariance(runs [2]int, level float64) float64 {
 	return leastNoise * leastNoise
 }
 
-// few says that two sides without a difference lie apart altogether more often than level: in 2 of as many cases as there
-// are ways to choose the one side's runs from all. n pairs are taken for n runs a side.
-func few(runs [2]int, level float64) bool {
+// few says that two sides without a difference lie apart altogether more often than level.
+func few(runs [2]int, level float64) bool { return apart(runs) > level }
+
+// apart is the probability that two sides without a difference lie apart altogether: 2 by as many as there are ways to
+// choose the one side's runs from all. n pairs are taken for n runs a side.
+func apart(runs [2]int) float64 {
 	a, b := float64(runs[0]), float64(runs[1])
 	if runs[1] == 0 {
 		b = a
@@ -181,5 +198,5 @@ func few(runs [2]int, level float64) bool {
 	all, _ := math.Lgamma(a + b + 1)
 	one, _ := math.Lgamma(a + 1)
 	other, _ := math.Lgamma(b + 1)
-	return math.Ln2-(all-one-other) > math.Log(level)
+	return 2 * math.Exp(one+other-all)
 }

@@ -57,7 +57,7 @@ const (
 	Energy  Quantity = iota // J
 	Time                    // s of CPU time
 	Elapsed                 // s by the wall clock, of a run only
-	Power                   // W: of a run joules by elapsed seconds, of a function joules by its CPU seconds
+	Power                   // W: of a run joules by elapsed seconds (by CPU seconds where those are not known), of a function by its CPU seconds
 	Cycles                  // CPU cycles
 )
 
@@ -95,8 +95,9 @@ type Change struct {
 	Ratio    float64 // the estimate: New/Old, or of pairs the centre of their ratios
 	// Low and High bound the ratio with Options.Confidence. NaN with fewer than MinRuns runs on a side.
 	Low, High float64
-	// P is the probability of such a difference or a larger one without a change (two-sided, Welch), Adjusted that of one
-	// such test in the whole family (Holm), doubled as a reserve for noise that is not normal. NaN: not tested.
+	// P is the probability of such a difference or a larger one without a change (two-sided, Welch): below that of two sides
+	// which lie apart altogether only if it is for noise of 3 %, too. Adjusted is that of one such test in the whole family
+	// (Holm), doubled as a reserve for noise that is not normal. NaN: not tested.
 	P, Adjusted float64
 	Significant bool // Adjusted is at most Options.FamilyError
 	// Noise is the relative standard deviation of a run (of a pair's ratio, where runs are paired) in this quantity.

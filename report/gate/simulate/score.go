@@ -19,6 +19,7 @@ type Score struct {
 	Named                int // functions named rightly, where all change: of Of * Functions
 	Because              int // found with the right cause
 	Fail, Pass           int // checks; the rest are undecided
+	Covered              int // comparisons whose interval of the total's energy has the true change; none where one function changes
 }
 
 func (s *Score) add(o Score) {
@@ -31,6 +32,7 @@ func (s *Score) add(o Score) {
 	s.Because += o.Because
 	s.Fail += o.Fail
 	s.Pass += o.Pass
+	s.Covered += o.Covered
 }
 
 // repeat adds up what one does, each with a generator of its own.
@@ -98,6 +100,13 @@ func (c Case) read(cmp *gate.Comparison) Score {
 		if cmp.Because == cause {
 			s.Because = 1
 		}
+	}
+	truth := 1.0
+	if c.Where == All {
+		truth += c.Change
+	}
+	if c.Where != One && total.Low <= truth && truth <= total.High {
+		s.Covered = 1
 	}
 	for _, f := range cmp.Functions {
 		if !f.Named {

@@ -22,15 +22,20 @@ func must(t *testing.T) func(Score, error) Score {
 	}
 }
 
-// A short form of the command accuracy: no change, no names.
+// A short form of the command accuracy: no change, no names, and intervals that have it.
 func TestNoChange(t *testing.T) {
+	covered := int(times * (0.95 - 4*math.Sqrt(0.95*0.05/times)))
 	for kind := Normal; kind <= Speeds; kind++ {
 		for _, c := range []Case{{Kind: kind, Noise: 0.01, Runs: 3}, {Kind: kind, Noise: 0.05, Runs: 5}, {Kind: kind, Noise: 0.3, Runs: 10}} {
 			if s := must(t)(c.Check(0, times, runtime.NumCPU(), 1)); s.Any > most {
 				t.Errorf("%v: %d of %d checks fail or name a function, want at most %d", c, s.Any, s.Of, most)
 			}
-			if s := must(t)(c.Compare(times, runtime.NumCPU(), 2)); s.Any > most {
+			s := must(t)(c.Compare(times, runtime.NumCPU(), 2))
+			if s.Any > most {
 				t.Errorf("%v: %d of %d comparisons name something, want at most %d", c, s.Any, s.Of, most)
+			}
+			if s.Covered < covered {
+				t.Errorf("%v: %d of %d intervals of the total's energy have 0, want %d", c, s.Covered, s.Of, covered)
 			}
 		}
 	}
