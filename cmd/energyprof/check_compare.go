@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -49,6 +51,9 @@ func (f *checkFlags) compare(args []string, limits []gate.Limit) (*verdict.Repor
 	if len(found.refused) > 0 {
 		return refuse(told(incomparable(found.refused)))
 	}
+	if err := limitable(limits, slices.Concat(matched.Old, matched.New)); err != nil {
+		return refuse(told(err))
+	}
 	about.Notes = append(about.Notes, found.notes...)
 	about.Warnings = slices.Concat(found.warnings, said)
 	opt.Energy, opt.Paired = found.energy, matched.Paired
@@ -58,6 +63,21 @@ func (f *checkFlags) compare(args []string, limits []gate.Limit) (*verdict.Repor
 		return refuse(told(fmt.Errorf("checking %s against %s: %w", new.Name, old.Name, err)))
 	}
 	return verdict.New(result, about), nil
+}
+
+// limitable refuses limits on what not all runs tell: runs without a sample have no CPU time, and not all files a wall time.
+func limitable(limits []gate.Limit, all []gate.Run) error {
+	for _, l := range limits {
+		for _, run := range all {
+			switch {
+			case l.Quantity == gate.Time && l.Function == nil && math.IsNaN(run.Total.Seconds):
+				return errors.New("a limit on CPU time: not all runs have any")
+			case (l.Quantity == gate.Elapsed || l.Quantity == gate.Power && l.Function == nil) && !(run.Elapsed > 0):
+				return errors.New("a limit on elapsed time, or on power, which is joules by it: not all runs tell theirs")
+			}
+		}
+	}
+	return nil
 }
 
 // checkedSide describes a set, of which so many runs are compared.
