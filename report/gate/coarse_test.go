@@ -53,7 +53,7 @@ func TestRarelySampled(t *testing.T) {
 		}
 		return runs
 	}
-	const comparisons = 200
+	const comparisons = 100
 	named := 0
 	for range comparisons {
 		c, err := Compare(side(), side(), opt)
