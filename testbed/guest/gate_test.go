@@ -10,17 +10,17 @@ import (
 
 // The gate holds two builds against each other, of which one draws 30 % more watts in a function in the same seconds:
 // the joules of that function and of all are above their limits, no seconds are, and what is said of it is that it is
-// power. Six runs of each decide it up to a noise of 5 %, which is twice as much as there is here.
+// power. Seven runs of each decide it up to a noise of 8 %; there is less.
 func TestGatePowerNotTime(t *testing.T) {
 	only(t, "icx-6.1")
 	quiet(t)
 	param(t, "simrapl", "dram_mw", "0")
 	build := func(milliwatts int) string {
-		const each = "workload -threads 1 -realtime -seconds 0.3 -burst 5ms -naps 0 -functions "
+		const each = "workload -threads 1 -realtime -seconds 0.4 -burst 5ms -naps 0 -functions "
 		return fmt.Sprintf(each+"parse=4000; "+each+"encode=%d", milliwatts)
 	}
 	dir := filepath.Join(scratch(t), "runs")
-	bench := []string{"bench", "-q", "-r", "6", "-F", "499", "-g", "none", "--user", "--energy", "perf", "--attribution", "proportional",
+	bench := []string{"bench", "-q", "-r", "7", "-F", "499", "-g", "none", "--user", "--energy", "perf", "--attribution", "proportional",
 		"-o", dir, "--ab", build(10000), build(13000)}
 	if _, stderr, code := run(t, "energyprof", bench...); code != 0 {
 		t.Fatalf("energyprof %s: exit code %d\n%s", strings.Join(bench, " "), code, stderr)
