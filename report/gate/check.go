@@ -35,8 +35,8 @@ type Verdict struct {
 	// unless Options.Confidence is above 0.99. What is undecided may have it there too: to decide takes more certainty. NaN:
 	// too few runs.
 	P, PassP float64
-	// MoreRuns is how many more runs on each side would decide it with probability Options.Power if the change is what it
-	// seems to be. 0: decided; -1: more than MaxRuns.
+	// MoreRuns is how many more runs on each side would decide it with probability Options.Power if the change and the noise
+	// are what they seem to be, which few runs tell badly. 0: decided; -1: more than MaxRuns.
 	MoreRuns int
 	// Detectable is the smallest relative increase that as many runs show to be above the limit with probability
 	// Options.Power. +Inf: none.
@@ -74,7 +74,7 @@ func Check(old, new []Run, opt Options) (*Result, error) {
 	for _, f := range w.tested {
 		of[f.Key] = f.quantities
 	}
-	var samples []sides
+	var shifts []shift
 	for _, l := range opt.Limits {
 		if l.Function == nil {
 			c := r.total(l.Quantity)
@@ -82,7 +82,7 @@ func Check(old, new []Run, opt Options) (*Result, error) {
 				return nil, fmt.Errorf("gate: %w: a limit on %v, which is not known of all runs", ErrOptions, l.Quantity)
 			}
 			r.Verdicts = append(r.Verdicts, Verdict{Limit: l, Change: *c})
-			samples = append(samples, w.totals[l.Quantity])
+			shifts = append(shifts, w.totals.estimate(l.Quantity, opt.Paired))
 			continue
 		}
 		matched := false
@@ -93,13 +93,13 @@ func Check(old, new []Run, opt Options) (*Result, error) {
 			}
 			matched = true
 			r.Verdicts = append(r.Verdicts, Verdict{Limit: l, Key: &f.Key, Change: w.changeOf(f, l.Quantity, of[f.Key])})
-			samples = append(samples, of[f.Key][l.Quantity])
+			shifts = append(shifts, of[f.Key].estimate(l.Quantity, opt.Paired))
 		}
 		if !matched {
 			r.Unmatched = append(r.Unmatched, l)
 		}
 	}
-	w.decide(r, samples)
+	w.decide(r, shifts)
 	return r, nil
 }
 
@@ -118,19 +118,18 @@ func (w *work) changeOf(f *FunctionChange, q Quantity, of quantities) Change {
 	return c
 }
 
-// decide fills in the verdicts, of samples in their order.
-func (w *work) decide(r *Result, samples []sides) {
+// decide fills in the verdicts, of shifts in their order.
+func (w *work) decide(r *Result, shifts []shift) {
 	alpha := w.opt.FamilyError
-	level := alpha / float64(max(1, len(samples)))
-	p := make([]*float64, len(samples))
-	for i, sample := range samples {
+	level := alpha / float64(max(1, len(shifts)))
+	p := make([]*float64, len(shifts))
+	for i, s := range shifts {
 		v := &r.Verdicts[i]
 		p[i] = &v.P
 		v.P, v.PassP, v.Detectable = math.NaN(), math.NaN(), math.Inf(1)
 		if !w.enough() {
 			continue
 		}
-		s := sample.estimate(w.opt.Paired)
 		limit := math.Log1p(v.Limit.Max)
 		sided := sidedness(v.Limit.Max)
 		v.P, v.PassP = s.probability(s.by-limit, sided), s.probability(limit-s.by, 1)
@@ -141,7 +140,7 @@ func (w *work) decide(r *Result, samples []sides) {
 		holm(p)
 	}
 	failed := 0
-	for i, sample := range samples {
+	for i, s := range shifts {
 		v := &r.Verdicts[i]
 		switch {
 		case v.P <= alpha:
@@ -150,7 +149,7 @@ func (w *work) decide(r *Result, samples []sides) {
 		case v.PassP <= passError(alpha):
 			v.Decision = Pass
 		default:
-			v.MoreRuns = w.more(sample.estimate(w.opt.Paired), v.Limit, level)
+			v.MoreRuns = w.more(s, v.Limit, level)
 		}
 	}
 	for i := range r.Verdicts {

@@ -35,19 +35,20 @@ func TestAlike(t *testing.T) {
 	}
 }
 
-// TestRarelySampled: functions that have two samples in a run are not named by chance.
+// TestRarelySampled: functions that have two samples in a run are not named by chance, neither for their time nor for joules
+// that vary at equal times.
 func TestRarelySampled(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 2))
 	samples := distuv.Poisson{Lambda: 2, Src: random}
 	opt := DefaultOptions()
-	opt.MinSeconds, opt.Energy = 0.001, false
+	opt.MinSeconds = 0.001
 	side := func() []Run {
 		runs := make([]Run, MinRuns)
 		for i := range runs {
-			runs[i] = Run{Total: Amount{1 + 0.01*random.NormFloat64(), math.NaN(), math.NaN()}, Functions: map[Key]Amount{}}
+			runs[i] = Run{Total: Amount{1 + 0.01*random.NormFloat64(), 10 + 0.1*random.NormFloat64(), math.NaN()}, Functions: map[Key]Amount{}}
 			for f := range 50 {
 				if n := samples.Rand(); n > 0 {
-					runs[i].Functions[Key{string(rune('A' + f)), "l"}] = Amount{0.001 * n, math.NaN(), math.NaN()}
+					runs[i].Functions[Key{string(rune('A' + f)), "l"}] = Amount{0.001 * n, 0.01 * n * (1 + 0.02*random.NormFloat64()), math.NaN()}
 				}
 			}
 		}

@@ -97,11 +97,10 @@ func (f *FunctionChange) size() float64 {
 func (w *work) change(q Quantity, of quantities) Change {
 	nan := math.NaN()
 	c := Change{Quantity: q, Old: nan, New: nan, Ratio: nan, Low: nan, High: nan, P: nan, Adjusted: nan, Noise: nan, Detectable: math.Inf(1)}
-	sample, ok := of[q]
-	if !ok {
+	if _, ok := of[q]; !ok {
 		return c
 	}
-	s := sample.estimate(w.opt.Paired)
+	s := of.estimate(q, w.opt.Paired)
 	c.Old, c.New, c.Ratio, c.Noise = math.Exp(s.old), math.Exp(s.new), math.Exp(s.by), s.noise()
 	if !w.enough() {
 		return c

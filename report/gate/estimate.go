@@ -116,6 +116,18 @@ type shift struct {
 	variance [2]float64
 	freedom  [2]float64
 	runs     [2]int // of the two sides; of pairs the second is 0
+	alike    bool   // the runs do not differ but for rounding, or are of samples whose number does not
+}
+
+// estimate is the difference of a quantity that is known. Joules and cycles are shared out by samples: where all runs have
+// as many, chance has dealt evenly, and how much those runs agree says nothing of others.
+func (q quantities) estimate(of Quantity, paired bool) shift {
+	s := q[of].estimate(paired)
+	if time, ok := q[Time]; ok && of != Elapsed {
+		t := time.estimate(paired)
+		s.alike = s.alike || t.alike
+	}
+	return s
 }
 
 // estimate is the difference of two sides, or of pairs of runs.
@@ -127,9 +139,9 @@ func (s sides) estimate(paired bool) shift {
 			by[i] = s.new[i] - s.old[i]
 		}
 		d := locate(by)
-		return shift{o.at, n.at, d.at, [2]float64{d.variance}, [2]float64{d.df}, [2]int{d.n, 0}}
+		return shift{o.at, n.at, d.at, [2]float64{d.variance}, [2]float64{d.df}, [2]int{d.n, 0}, d.variance < alike}
 	}
-	return shift{o.at, n.at, n.at - o.at, [2]float64{o.variance, n.variance}, [2]float64{o.df, n.df}, [2]int{o.n, n.n}}
+	return shift{o.at, n.at, n.at - o.at, [2]float64{o.variance, n.variance}, [2]float64{o.df, n.df}, [2]int{o.n, n.n}, max(o.variance, n.variance) < alike}
 }
 
 // probability is that of a difference of by or more on so many sides (1 or 2), by chance alone. What is rarer than two sides
@@ -147,10 +159,10 @@ func (s shift) probability(by, sides float64) float64 {
 }
 
 // error is the standard error of the difference and its degrees of freedom, for tests that err with probability level:
-// Welch's, since the two sides need not be as noisy as each other. Few runs that are all alike on each side, to the last
-// digit, are counts of so few samples that they cannot differ: nothing is known of their noise, and the error is +Inf.
+// Welch's, since the two sides need not be as noisy as each other. Few runs that are alike are counts of so few samples that
+// they cannot differ by less than one: nothing is known of their noise, and the error is +Inf.
 func (s shift) error(level float64) (se, df float64) {
-	if few(s.runs, level) && max(s.variance[0], s.variance[1]) < alike {
+	if s.alike && few(s.runs, level) {
 		return math.Inf(1), max(1, s.freedom[0]+s.freedom[1])
 	}
 	least := leastVariance(s.runs, level)
