@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/energyprof/energyprof/internal/tabular"
 )
 
 // Text writes a result for people.
@@ -63,22 +65,22 @@ func (t Text) paragraph(b *strings.Builder, text, indent string) {
 // changes has the totals and the functions that changed, which are the same kind of rows.
 func (t Text) changes(b *strings.Builder, r *Result, more int) {
 	heads := r.heads()
-	out := table{columns: make([]column, len(heads)-1)}
-	for i := range out.columns {
-		out.columns[i] = column{head: heads[i], left: i == 0}
+	out := tabular.Table{Columns: make([]tabular.Column, len(heads)-1)}
+	for i := range out.Columns {
+		out.Columns[i] = tabular.Column{Head: heads[i], Left: i == 0}
 	}
-	out.columns[columnSignificant].left = true
+	out.Columns[columnSignificant].Left = true
 	add := func(changes []Change) {
 		for i := range changes {
-			out.rows = append(out.rows, changes[i].cells()[:len(out.columns)])
+			out.Rows = append(out.Rows, changes[i].cells()[:len(out.Columns)])
 		}
 	}
 	add(r.Totals)
 	if r.Because != "" {
-		out.rows = append(out.rows, []string{wrap("energy: "+r.reason(), t.Width, "  ")})
+		out.Rows = append(out.Rows, []string{wrap("energy: "+r.reason(), t.Width, "  ")})
 	}
 	if len(r.Changed) > 0 {
-		out.rows = append(out.rows, []string{""}, []string{changedHead})
+		out.Rows = append(out.Rows, []string{""}, []string{changedHead})
 	}
 	for i := range r.Changed {
 		f := &r.Changed[i]
@@ -87,16 +89,16 @@ func (t Text) changes(b *strings.Builder, r *Result, more int) {
 			reason = ": " + reason
 		}
 		if t.Width > 0 {
-			name = shorten(name, max(t.Width-len(reason), minName))
+			name = tabular.Shorten(name, max(t.Width-len(reason), tabular.MinName))
 		}
-		out.rows = append(out.rows, []string{wrap(name+reason, t.Width, "  ")})
+		out.Rows = append(out.Rows, []string{wrap(name+reason, t.Width, "  ")})
 		add(f.Quantities)
 	}
 	if more > 0 {
-		out.rows = append(out.rows, []string{fmt.Sprintf("(%d more that changed)", more)})
+		out.Rows = append(out.Rows, []string{fmt.Sprintf("(%d more that changed)", more)})
 	}
-	if len(out.rows) > 0 {
-		out.write(b, t.Width)
+	if len(out.Rows) > 0 {
+		out.Write(b, t.Width)
 		b.WriteString("\n")
 	}
 	if len(r.Changed) == 0 && r.Tests > 0 {
@@ -119,17 +121,17 @@ func (r *Result) detectables() string {
 }
 
 func (t Text) others(b *strings.Builder, r *Result, more int) {
-	var out table
+	var out tabular.Table
 	for _, head := range r.otherHeads() {
-		out.columns = append(out.columns, column{head: head})
+		out.Columns = append(out.Columns, tabular.Column{Head: head})
 	}
-	out.columns = append(out.columns, column{"function", true})
+	out.Columns = append(out.Columns, tabular.Column{Head: "function", Left: true})
 	for i := range r.Others {
 		f := &r.Others[i]
-		out.rows = append(out.rows, append(f.otherCells(), t.Printable(title(f.Name, f.Library))))
+		out.Rows = append(out.Rows, append(f.otherCells(), t.Printable(title(f.Name, f.Library))))
 	}
-	out.close(more)
-	out.write(b, t.Width)
+	leftOut(&out, more)
+	out.Write(b, t.Width)
 }
 
 // singles lists functions of one side.
@@ -138,30 +140,30 @@ func (t Text) singles(b *strings.Builder, head string, all []Single, more int) {
 		return
 	}
 	b.WriteString("\n" + head + "\n")
-	out := table{columns: []column{{head: "per run"}, {"function", true}}}
+	out := tabular.Table{Columns: []tabular.Column{{Head: "per run"}, {Head: "function", Left: true}}}
 	for i := range all {
-		out.rows = append(out.rows, []string{all[i].amounts(), t.Printable(title(all[i].Name, all[i].Library))})
+		out.Rows = append(out.Rows, []string{all[i].amounts(), t.Printable(title(all[i].Name, all[i].Library))})
 	}
-	out.close(more)
-	out.write(b, t.Width)
+	leftOut(&out, more)
+	out.Write(b, t.Width)
 }
 
 func (t Text) renamed(b *strings.Builder, r *Result, more int) {
-	out := table{columns: []column{{head: "old"}, {head: "new"}, {"functions", true}}}
+	out := tabular.Table{Columns: []tabular.Column{{Head: "old"}, {Head: "new"}, {Head: "functions", Left: true}}}
 	for i := range r.Renamed {
 		p := &r.Renamed[i]
-		out.rows = append(out.rows, []string{p.Old.amounts(), p.New.amounts(),
+		out.Rows = append(out.Rows, []string{p.Old.amounts(), p.New.amounts(),
 			t.Printable(title(p.Old.Name, p.Old.Library) + " -> " + title(p.New.Name, p.New.Library))})
 	}
-	out.close(more)
-	out.write(b, t.Width)
+	leftOut(&out, more)
+	out.Write(b, t.Width)
 }
 
-// close says how many rows are left out.
-func (t *table) close(more int) {
+// leftOut says how many rows are left out.
+func leftOut(t *tabular.Table, more int) {
 	if more > 0 {
-		row := make([]string, len(t.columns))
+		row := make([]string, len(t.Columns))
 		row[len(row)-1] = fmt.Sprintf("(%d more)", more)
-		t.rows = append(t.rows, row)
+		t.Rows = append(t.Rows, row)
 	}
 }

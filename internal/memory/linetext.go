@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/energyprof/energyprof/internal/tabular"
 )
 
 // lineTable has a row for each cache line, and below a shared one a row for each of its offsets.
-func (t Text) lineTable(r *Result) table {
-	out := table{columns: append([]column{{head: "HITM"}, {head: "remote HITM"}, {head: "peer"}, {head: "L1 store misses"}, {head: "locked"}},
-		append(r.sumColumns(false), column{"level", true}, column{head: "node"}, column{"line", true})...)}
+func (t Text) lineTable(r *Result) tabular.Table {
+	out := tabular.Table{Columns: append([]tabular.Column{{Head: "HITM"}, {Head: "remote HITM"}, {Head: "peer"}, {Head: "L1 store misses"}, {Head: "locked"}},
+		append(r.sumColumns(false), tabular.Column{Head: "level", Left: true}, tabular.Column{Head: "node"}, tabular.Column{Head: "line", Left: true})...)}
 	count := func(n uint64) string {
 		if n == 0 {
 			return ""
@@ -27,20 +29,20 @@ func (t Text) lineTable(r *Result) table {
 		if row.Node != nil {
 			node = strconv.Itoa(*row.Node)
 		}
-		out.rows = append(out.rows, append(cells(&row.Coherence, &row.Sum), mostly(row.Levels), node, t.Printable(row.text())))
+		out.Rows = append(out.Rows, append(cells(&row.Coherence, &row.Sum), mostly(row.Levels), node, t.Printable(row.text())))
 		if row.Sharing == NotShared {
 			continue
 		}
 		for j := range row.Offsets {
 			o := &row.Offsets[j]
-			out.rows = append(out.rows, append(cells(&o.Coherence, &o.Sum), "", "", t.Printable(o.text())))
+			out.Rows = append(out.Rows, append(cells(&o.Coherence, &o.Sum), "", "", t.Printable(o.text())))
 		}
 	}
 	// The columns of coherence stand before those that the closing rows have.
-	closing := table{columns: out.columns[5:]}
+	closing := tabular.Table{Columns: out.Columns[5:]}
 	r.close(&closing, r.OtherLines, "lines", false)
-	for _, row := range closing.rows {
-		out.rows = append(out.rows, append([]string{"", "", "", "", ""}, row...))
+	for _, row := range closing.Rows {
+		out.Rows = append(out.Rows, append([]string{"", "", "", "", ""}, row...))
 	}
 	return out
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/energyprof/energyprof/internal/tabular"
 )
 
 // By is what the rows of the text are.
@@ -40,7 +42,7 @@ const estimated = "ESTIMATED"
 func (t Text) Write(w io.Writer, r *Result) error {
 	kept := *r
 	kept.Keep(t.Rows)
-	rows, ok := map[By]func(*Result) table{ByFunction: t.functionTable, ByPage: t.pageTable, ByLine: t.lineTable, ByNode: t.nodeTable}[t.By]
+	rows, ok := map[By]func(*Result) tabular.Table{ByFunction: t.functionTable, ByPage: t.pageTable, ByLine: t.lineTable, ByNode: t.nodeTable}[t.By]
 	if !ok {
 		return fmt.Errorf("no table of memory samples is by %q", t.By)
 	}
@@ -48,13 +50,13 @@ func (t Text) Write(w io.Writer, r *Result) error {
 	b.WriteString(t.Printable(r.title()) + "\n\n")
 	if r.Total.Samples > 0 || r.Total.Joules != nil {
 		main := rows(&kept)
-		main.write(&b, t.Width)
+		main.Write(&b, t.Width)
 	} else {
 		b.WriteString("no samples\n")
 	}
 	b.WriteString("\n")
 	books := t.bookTable(r)
-	books.write(&b, t.Width)
+	books.Write(&b, t.Width)
 	for i, note := range r.Notes {
 		if i == 0 {
 			b.WriteString("\n")
@@ -86,16 +88,16 @@ func (r *Result) title() string {
 }
 
 // sumColumns are the columns of a Sum; percentiles says that rows have 95th percentiles.
-func (r *Result) sumColumns(percentiles bool) []column {
-	columns := []column{{head: "joules"}, {left: true}, {head: "share"}, {head: "samples"}, {head: "loads"}, {head: "stores"}}
+func (r *Result) sumColumns(percentiles bool) []tabular.Column {
+	columns := []tabular.Column{{Head: "joules"}, {Left: true}, {Head: "share"}, {Head: "samples"}, {Head: "loads"}, {Head: "stores"}}
 	for _, event := range r.counted {
-		columns = append(columns, column{head: event})
+		columns = append(columns, tabular.Column{Head: event})
 	}
-	columns = append(columns, column{head: "mean cyc"})
+	columns = append(columns, tabular.Column{Head: "mean cyc"})
 	if percentiles {
-		columns = append(columns, column{head: "p95 cyc"})
+		columns = append(columns, tabular.Column{Head: "p95 cyc"})
 	}
-	return append(columns, column{head: "latency"}, column{head: "memory"})
+	return append(columns, tabular.Column{Head: "latency"}, tabular.Column{Head: "memory"})
 }
 
 // sumCells are its cells.
@@ -131,12 +133,12 @@ func (r *Result) sumCells(s *Sum, percentiles bool) []string {
 }
 
 // close appends the rows that are not of the table's own kind: what is left out, joules of nothing in particular, the total.
-func (r *Result) close(t *table, rest *Rest, what string, percentiles bool) {
+func (r *Result) close(t *tabular.Table, rest *Rest, what string, percentiles bool) {
 	line := func(cells []string, name string) {
-		for len(cells) < len(t.columns)-1 {
+		for len(cells) < len(t.Columns)-1 {
 			cells = append(cells, "")
 		}
-		t.rows = append(t.rows, append(cells, name))
+		t.Rows = append(t.Rows, append(cells, name))
 	}
 	if rest != nil {
 		name := "(other " + what + ")"
@@ -156,8 +158,8 @@ func (r *Result) close(t *table, rest *Rest, what string, percentiles bool) {
 }
 
 // functionTable has a row for each function and level.
-func (t Text) functionTable(r *Result) table {
-	out := table{columns: append(r.sumColumns(true), column{"level", true}, column{"function", true})}
+func (t Text) functionTable(r *Result) tabular.Table {
+	out := tabular.Table{Columns: append(r.sumColumns(true), tabular.Column{Head: "level", Left: true}, tabular.Column{Head: "function", Left: true})}
 	processes := map[string]bool{}
 	for i := range r.Functions {
 		processes[r.Functions[i].Process] = true
@@ -168,20 +170,20 @@ func (t Text) functionTable(r *Result) table {
 		if len(processes) > 1 {
 			name += " (" + cmp.Or(row.Process, "?") + ")"
 		}
-		out.rows = append(out.rows, append(r.sumCells(&row.Sum, true), row.Level, t.Printable(name)))
+		out.Rows = append(out.Rows, append(r.sumCells(&row.Sum, true), row.Level, t.Printable(name)))
 	}
 	r.close(&out, r.OtherFunctions, "functions", true)
 	return out
 }
 
 // pageTable has a row for each page.
-func (t Text) pageTable(r *Result) table {
+func (t Text) pageTable(r *Result) tabular.Table {
 	heat := "heat"
 	if r.Heat != nil {
 		heat += " per " + si(r.Heat.SlotSeconds, "s")
 	}
-	out := table{columns: append(r.sumColumns(false), column{"level", true}, column{head: "node"}, column{heat, true},
-		column{head: "size"}, column{head: "page"}, column{"process", true}, column{"functions", true})}
+	out := tabular.Table{Columns: append(r.sumColumns(false), tabular.Column{Head: "level", Left: true}, tabular.Column{Head: "node"}, tabular.Column{Head: heat, Left: true},
+		tabular.Column{Head: "size"}, tabular.Column{Head: "page"}, tabular.Column{Head: "process", Left: true}, tabular.Column{Head: "functions", Left: true})}
 	for i := range r.Pages {
 		row := &r.Pages[i]
 		process := "kernel"
@@ -192,7 +194,7 @@ func (t Text) pageTable(r *Result) table {
 		if row.Node != nil {
 			node = strconv.Itoa(*row.Node)
 		}
-		out.rows = append(out.rows, append(r.sumCells(&row.Sum, false), mostly(row.Levels), node, spark(row.Heat), size(row.Bytes),
+		out.Rows = append(out.Rows, append(r.sumCells(&row.Sum, false), mostly(row.Levels), node, spark(row.Heat), size(row.Bytes),
 			row.Address, process, t.Printable(strings.Join(row.Functions, ", "))))
 	}
 	r.close(&out, r.OtherPages, "pages", false)
@@ -216,8 +218,8 @@ func mostly(levels map[string]uint64) string {
 }
 
 // nodeTable has a row for each NUMA node.
-func (t Text) nodeTable(r *Result) table {
-	out := table{columns: append(r.sumColumns(true), column{head: "remote"}, column{"CPUs", true}, column{"node", true})}
+func (t Text) nodeTable(r *Result) tabular.Table {
+	out := tabular.Table{Columns: append(r.sumColumns(true), tabular.Column{Head: "remote"}, tabular.Column{Head: "CPUs", Left: true}, tabular.Column{Head: "node", Left: true})}
 	for i := range r.Nodes {
 		row := &r.Nodes[i]
 		remote, cpus, name := "", "", "unknown"
@@ -227,16 +229,16 @@ func (t Text) nodeTable(r *Result) table {
 		if all := row.activity(); row.Remote != nil && all > 0 {
 			remote = percent(float64(*row.Remote) / float64(all))
 		}
-		out.rows = append(out.rows, append(r.sumCells(&row.Sum, true), remote, cpus, name))
+		out.Rows = append(out.Rows, append(r.sumCells(&row.Sum, true), remote, cpus, name))
 	}
 	r.close(&out, nil, "", true)
 	return out
 }
 
 // bookTable is what became of each event.
-func (t Text) bookTable(r *Result) table {
-	out := table{columns: []column{{head: "counted"}, {head: "samples"}, {head: "used"}, {head: "stand for"}, {head: "lost"},
-		{head: "dropped"}, {head: "throttled"}, {"event", true}}}
+func (t Text) bookTable(r *Result) tabular.Table {
+	out := tabular.Table{Columns: []tabular.Column{{Head: "counted"}, {Head: "samples"}, {Head: "used"}, {Head: "stand for"}, {Head: "lost"},
+		{Head: "dropped"}, {Head: "throttled"}, {Head: "event", Left: true}}}
 	for i := range r.Events {
 		e := &r.Events[i]
 		known := func(p *uint64, otherwise string) string {
@@ -245,7 +247,7 @@ func (t Text) bookTable(r *Result) table {
 			}
 			return whole(*p)
 		}
-		out.rows = append(out.rows, []string{known(e.Counted, "unknown"), whole(e.Samples), known(e.Used, "-"), whole(e.StandsFor), known(e.Lost, "unknown"),
+		out.Rows = append(out.Rows, []string{known(e.Counted, "unknown"), whole(e.Samples), known(e.Used, "-"), whole(e.StandsFor), known(e.Lost, "unknown"),
 			whole(e.LostSamples), whole(e.Throttles), t.Printable(e.Event)})
 	}
 	return out
