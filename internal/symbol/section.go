@@ -1,0 +1,96 @@
+package symbol
+
+import (
+	"bytes"
+	"debug/elf"
+	"io"
+)
+
+// Section is a section of a binary, as far as its contents are asked for.
+type Section struct {
+	// Addr is where it lies in the file's own numbering of addresses, 0 for one that is not loaded.
+	Addr, Size uint64
+	// Data has Size bytes, decompressed. It is valid until the Resolver is closed.
+	Data io.ReaderAt
+}
+
+// Section finds a section of the binary itself by name, plain or compressed
+// (".debug_frame" is found as ".zdebug_frame", too). It reads nothing of a plain one; a
+// compressed one is decompressed now, within [Limits].Decompressed, each time.
+// One without contents, or that cannot be read, is not there: [Binary.Err] says why.
+//
+// Separate debug files are not looked at: how a stack is unwound must not
+// depend on them, nor wait for them.
+func (b *Binary) Section(name string) (Section, bool) {
+	if b.image == nil {
+		return Section{}, false
+	}
+	defer b.file.rest()
+	var out Section
+	err := guard(func() error {
+		// Sections that are loaded are read once, by who asks for them: the work is theirs to bound.
+		budget := b.lim.Decompressed
+		d, err := b.image.openDebug(name, new(int64), &budget)
+		if err != nil || d == nil {
+			return err
+		}
+		if s := b.image.section(name); s != nil {
+			out.Addr = s.addr
+		}
+		out.Size = d.size
+		if d.r == nil {
+			out.Data = bytes.NewReader(d.mem)
+		} else {
+			out.Data = restingReader{io.NewSectionReader(d.r, int64(d.off), int64(d.size)), b.file}
+		}
+		return nil
+	})
+	b.note(err)
+	return out, out.Data != nil
+}
+
+// restingReader closes a file that is beyond the limit of open files after each read.
+type restingReader struct {
+	section *io.SectionReader
+	file    *source // nil for what is in memory
+}
+
+func (r restingReader) ReadAt(p []byte, off int64) (int, error) {
+	defer r.file.rest()
+	return r.section.ReadAt(p, off)
+}
+
+// Code gives the addresses of the executable segments, which rise, in the file's own numbering.
+func (b *Binary) Code() []Range {
+	if b.image == nil {
+		return nil
+	}
+	var out []Range
+	for _, s := range b.image.code {
+		if s.memsize > 0 && s.vaddr+s.memsize > s.vaddr {
+			out = append(out, Range{s.vaddr, s.vaddr + s.memsize})
+		}
+	}
+	return out
+}
+
+// Address gives the address in the file's own numbering of the byte at file
+// offset off, as mappings tell it; false if no segment has it. What is named by
+// address (the kernel, perf maps) has no other numbering.
+func (b *Binary) Address(off uint64) (uint64, bool) {
+	if b.absolute {
+		return off, true
+	}
+	if b.image == nil {
+		return 0, false
+	}
+	return b.image.vaddr(off)
+}
+
+// Machine says what processor the code is for; EM_NONE if it is not from an ELF file.
+func (b *Binary) Machine() elf.Machine {
+	if b.image == nil {
+		return elf.EM_NONE
+	}
+	return b.image.machine
+}

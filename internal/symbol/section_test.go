@@ -1,0 +1,83 @@
+package symbol
+
+import (
+	"bytes"
+	"debug/elf"
+	"io"
+	"path/filepath"
+	"testing"
+)
+
+// TestSection: sections, code and addresses are those that debug/elf reads.
+func TestSection(t *testing.T) {
+	need(t, "gcc")
+	src := write(t, filepath.Join(t.TempDir(), "prog.c"), cSource)
+	for _, flags := range [][]string{{}, {"-gz=zlib"}, {"-gz=zlib-gnu"}, {"-static", "-no-pie"}} {
+		bin := filepath.Join(t.TempDir(), "prog")
+		run(t, append(append([]string{"gcc", "-g", "-O2"}, flags...), "-o", bin, src)...)
+		f, err := elf.Open(bin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		r := New(Options{Limits: Limits{OpenFiles: -1}}) // every file rests closed
+		defer r.Close()
+		b, err := r.Open(mapped(t, bin))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{".eh_frame", ".eh_frame_hdr", ".text", ".debug_info"} {
+			theirs := f.Section(name)
+			if theirs == nil {
+				theirs = f.Section(".z" + name[1:])
+			}
+			if theirs == nil && name == ".eh_frame_hdr" {
+				continue // a static program does without
+			}
+			want, err := theirs.Data()
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, ok := b.Section(name)
+			if !ok {
+				t.Fatalf("%v: no %s (%v)", flags, name, b.Err())
+			}
+			if b.file.f != nil {
+				t.Errorf("%v: the file is open", flags)
+			}
+			got := make([]byte, s.Size)
+			if _, err := s.Data.ReadAt(got, 0); err != nil && err != io.EOF {
+				t.Fatal(err)
+			}
+			if s.Addr != theirs.Addr || !bytes.Equal(got, want) {
+				t.Errorf("%v: %s at %#x of %d bytes, want at %#x of %d bytes, the same", flags, name, s.Addr, len(got), theirs.Addr, len(want))
+			}
+			if b.file.f != nil {
+				t.Errorf("%v: the file is open after a read", flags)
+			}
+		}
+		for _, name := range []string{".bss", ".none"} {
+			if s, ok := b.Section(name); ok {
+				t.Errorf("%v: %s is %+v, want none", flags, name, s)
+			}
+		}
+		if err := b.Err(); err != nil {
+			t.Errorf("%v: %v", flags, err)
+		}
+		text := f.Section(".text")
+		if v, ok := b.Address(text.Offset + 1); !ok || v != text.Addr+1 {
+			t.Errorf("%v: offset %#x is at %#x %v, want %#x", flags, text.Offset+1, v, ok, text.Addr+1)
+		}
+		if v, ok := b.Address(1 << 40); ok {
+			t.Errorf("%v: an offset beyond the file is at %#x", flags, v)
+		}
+		code := b.Code()
+		if len(code) != 1 || text.Addr < code[0].Start || text.Addr+text.Size > code[0].Limit || b.Machine() != f.Machine {
+			t.Errorf("%v: code of %v at %x, want one range around %#x+%#x", flags, b.Machine(), code, text.Addr, text.Size)
+		}
+	}
+	var none Binary
+	if _, ok := none.Section(".text"); ok || none.Code() != nil || none.Machine() != elf.EM_NONE {
+		t.Error("what is no ELF file has sections, code or a machine")
+	}
+}
