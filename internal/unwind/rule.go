@@ -28,12 +28,22 @@ const (
 	AtCFA
 	// AtSP: in memory at the stack pointer of this frame + offset: frames of signals.
 	AtSP
+	// AtFP: in memory at the frame pointer of this frame + offset: gcc's functions that realign their stack, whose
+	// canonical frame address is CFADeref.
+	AtFP
+	// InRegister: in the register of this frame whose DWARF number is the offset: libc's vfork.
+	InRegister
 	// Lost: it was not saved.
 	Lost
 )
 
-// FlagSignal marks the frame of a signal: its caller was interrupted, its address is no return address.
-const FlagSignal uint8 = 1
+// Flags of a rule.
+const (
+	// FlagSignal marks the frame of a signal: its caller was interrupted, its address is no return address.
+	FlagSignal uint8 = 1 << iota
+	// FlagSwitch: the caller may be on another stack, below or above this one (Go's systemstack, mcall, asmcgocall).
+	FlagSwitch
+)
 
 // Rule tells how to get from a frame to its caller. Of the registers three are followed: the stack pointer, which
 // becomes the canonical frame address, the frame pointer (rbp, x29), and X: rbx on amd64, the link register on arm64. All
@@ -47,7 +57,7 @@ type Rule struct {
 	Flags  uint8
 	_      [2]uint8
 
-	CFAOffset, CFAAdd            int32
+	CFAOffset, CFAAdd           int32
 	RAOffset, FPOffset, XOffset int32
 }
 
@@ -63,9 +73,44 @@ const ChunkShift = 16
 // Chunk is the rows of one piece of a binary, in order of address. The first one is at 0, whatever is there.
 type Chunk []Row
 
-// Rules numbers the different rules of all tables, so that a row names its rule in 16 bits. Number 0 is
-// CFANone, number 1 CFAUnsupported, which also stands for those for which there was no number left, number 2 CFAFramePointer.
+// Numbers of rules that are the same in all sessions.
+const (
+	RuleNone         uint16 = iota // CFANone
+	RuleUnsupported                // CFAUnsupported, also in place of rules for which there was no number left
+	RuleFramePointer               // CFAFramePointer
+)
+
+// Rules numbers the different rules of all tables, so that a row names its rule in 16 bits.
 type Rules struct {
 	list  []Rule
 	index map[Rule]uint16
+}
+
+// maxRules is how many rules there can be: what a row's 16 bits can name.
+const maxRules = 1 << 16
+
+// NewRules returns the rules that all sessions have.
+func NewRules() *Rules {
+	r := &Rules{index: map[Rule]uint16{}}
+	for _, cfa := range []uint8{CFANone, CFAUnsupported, CFAFramePointer} {
+		r.number(Rule{CFA: cfa})
+	}
+	return r
+}
+
+// List is the rules by number. It grows while chunks are compiled and must not be changed.
+func (r *Rules) List() []Rule { return r.list }
+
+// number returns the number of a rule, a new one if it has none yet.
+func (r *Rules) number(rule Rule) uint16 {
+	if n, ok := r.index[rule]; ok {
+		return n
+	}
+	if len(r.list) == maxRules {
+		return RuleUnsupported
+	}
+	n := uint16(len(r.list))
+	r.list = append(r.list, rule)
+	r.index[rule] = n
+	return n
 }

@@ -1,0 +1,85 @@
+package unwind
+
+import "io"
+
+// Arch is an instruction set.
+type Arch uint8
+
+const (
+	AMD64 Arch = iota
+	ARM64
+)
+
+// DWARF numbers of registers: System V ABI for AMD64, figure 3.36; DWARF for the Arm 64-bit Architecture, table 1.
+const (
+	amd64RBX, amd64RBP, amd64RSP, amd64RIP = 3, 6, 7, 16
+	arm64FP, arm64LR, arm64SP              = 29, 30, 31
+)
+
+// stackPointer is the DWARF number of the stack pointer.
+func (a Arch) stackPointer() uint8 {
+	if a == ARM64 {
+		return arm64SP
+	}
+	return amd64RSP
+}
+
+// framePointer is the DWARF number of the frame pointer.
+func (a Arch) framePointer() uint8 {
+	if a == ARM64 {
+		return arm64FP
+	}
+	return amd64RBP
+}
+
+// x is the DWARF number of the third register that is followed (see Rule).
+func (a Arch) x() uint8 {
+	if a == ARM64 {
+		return arm64LR
+	}
+	return amd64RBX
+}
+
+// Range is the addresses from Start to below Limit.
+type Range struct{ Start, Limit uint64 }
+
+// Section is one section of a binary: Size bytes at Addr, in the binary's own numbering. Offset 0 of Data is the
+// section's first byte. Data is nil if the binary does not have it.
+type Section struct {
+	Addr, Size uint64
+	Data       io.ReaderAt
+}
+
+// Image is what is needed of a binary.
+type Image struct {
+	Name string // for errors
+	Arch Arch
+	Text []Range // code, in the binary's own numbering
+
+	// PLT is .plt, Stubs are .plt.sec, .plt.got and .iplt: what is known of them is used where no table covers them
+	// (lld writes none, linkers for arm64 neither). Zero if there are none.
+	PLT   Range
+	Stubs []Range
+
+	EHFrame, EHFrameHdr, DebugFrame, GoPCLN Section
+}
+
+// Module is the tables of one binary. It may not be used by several goroutines at once, nor modules that share Rules.
+type Module struct {
+	ID    uint32
+	image Image
+	rules *Rules
+	err   error
+	// chunks are those compiled so far.
+	chunks map[uint64]Chunk
+}
+
+// NewModule returns the tables of a binary, of which nothing is read yet. The rules of its rows are numbered in rules.
+// The id is the caller's.
+func NewModule(img Image, rules *Rules, id uint32) *Module {
+	return &Module{ID: id, image: img, rules: rules, chunks: map[uint64]Chunk{}}
+}
+
+// Err is the first fault found in the binary's tables so far: a read that failed, or contents that are no tables. What
+// it touches has rule 0.
+func (m *Module) Err() error { return m.err }
