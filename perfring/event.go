@@ -135,6 +135,13 @@ func (e *Event) SetFilter(filter string) error {
 	return e.control("set filter", unix.PERF_EVENT_IOC_SET_FILTER, uintptr(unsafe.Pointer(p)))
 }
 
+// SetBPF lets the BPF program with that file descriptor, of type BPF_PROG_TYPE_PERF_EVENT, run at each overflow of e
+// and of the copies of it that children inherit from then on. Where it returns 0 there is no sample. The kernel
+// refuses it for events of tracepoints (EINVAL), and a second program (EEXIST).
+func (e *Event) SetBPF(program int) error {
+	return e.control("set BPF program", unix.PERF_EVENT_IOC_SET_BPF, uintptr(program))
+}
+
 // Close closes the event. A ring that was mapped from it stays readable.
 func (e *Event) Close() error {
 	fd := e.fd
