@@ -22,6 +22,9 @@ func (s Summary) Text(w io.Writer, width int) error {
 	line := func(format string, args ...any) { fmt.Fprintln(&b, terminal(fmt.Sprintf(format, args...))) }
 	line("recorded %s: %d samples, %d lost, %d throttled, %d bad records",
 		seconds(s.Seconds), s.Samples, s.Lost, s.Throttled, s.BadRecords)
+	if s.Stacks != nil {
+		line("%s", s.Stacks.text())
+	}
 	if c := s.Command; c != nil {
 		switch {
 		case c.Signal != "":

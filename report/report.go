@@ -33,6 +33,8 @@ type Recording struct {
 	// Counters are the events of Data.Counters, each once.
 	Counters []Counter
 
+	Stacks *Stacks // how many are whole; nil if nobody asked for callers
+
 	Throttled  int64 // times the kernel throttled an event
 	BadRecords int64 // records or stretches of ring that could not be decoded
 
@@ -148,6 +150,9 @@ func (r *Recording) comments() []string {
 		}
 	}
 	add("samples: %d, lost: %d, throttled: %d, bad records: %d", r.samples(), r.Data.LostSamples, r.Throttled, r.BadRecords)
+	if r.Stacks != nil {
+		add("%s", r.Stacks.text())
+	}
 	for _, note := range r.Notes {
 		add("note: %s", note)
 	}

@@ -39,6 +39,8 @@ type Summary struct {
 	// LostSeconds is CPU time of no function: of lost samples, and what the clock
 	// did not sample while it was throttled.
 	LostSeconds float64 `json:"lost_seconds"`
+	// Stacks says how many stacks are whole, absent if no callers were recorded.
+	Stacks *Stacks `json:"stacks,omitempty"`
 
 	BaselineJoules     *float64 `json:"baseline_joules,omitempty"`     // static power
 	ActiveJoules       *float64 `json:"active_joules,omitempty"`       // what any running CPU costs
@@ -137,6 +139,7 @@ func (r *Recording) Summary() Summary {
 		Version: 1, Source: r.source(), Attribution: Attribution{Method: none}, Command: r.Command, Error: r.Error,
 		Seconds: r.Data.Duration.Seconds(), Samples: r.samples(), Lost: r.Data.LostSamples,
 		Throttled: r.Throttled, BadRecords: r.BadRecords, LostSeconds: float64(r.Data.LostNanoseconds) / 1e9,
+		Stacks:    r.Stacks,
 		Functions: []Function{}, Processes: []Process{}, Threads: []Thread{}, Notes: r.Notes,
 	}
 	for _, c := range r.Data.Columns {

@@ -11,7 +11,11 @@ type Books struct {
 	LostNanoseconds int64
 	Stacks          int    // that are told apart
 	Folded          uint64 // samples whose stacks were shortened because there were too many
-	Truncated       uint64 // samples whose stacks the kernel cut
+	Truncated       uint64 // samples whose stacks were cut at a number of frames (Options.MaxDepth)
+	// NoWalk counts samples without the walk that BPF should have made, BadWalks what it wrote that could not be read.
+	NoWalk, BadWalks uint64
+	// Ended counts samples by how the user's part of their stacks ended, where that is known.
+	Ended [endings]uint64
 	// NoMapping counts samples whose leaf lies in no known mapping.
 	NoMapping uint64
 	// NoAccess counts samples of Memory events that are neither a load nor a store, which are not in the profile.

@@ -3,6 +3,7 @@ package collect
 import (
 	"slices"
 
+	"github.com/energyprof/energyprof/internal/unwind"
 	"github.com/energyprof/energyprof/perfring"
 )
 
@@ -46,13 +47,14 @@ func modeAfter(marker uint64, now mode) mode {
 
 // resolve fills c.scratch with the locations of a callchain, leaf first. The first address of the kernel's
 // part and that of the user's part are where the instruction pointer was: at the interrupt, and
-// at the entry into the kernel. All others are return addresses, and the call is before them. It
-// reports whether the leaf lies in no mapping, and whether the kernel cut the stack.
-func (c *Collector) resolve(p *process, chain []uint64, leaf mode) (unmapped, truncated bool) {
+// at the entry into the kernel. All others are return addresses, and the call is before them. One that
+// was walked by tables ends in the way in which the walk did.
+func (c *Collector) resolve(p *process, chain []uint64, leaf mode) fate {
 	locations := &c.stacks.locations
 	frames := c.scratch[:0]
 	part, first := leaf, true
-	depth := 0
+	depth, root := 0, uint64(0)
+	end := ending(unwind.Complete)
 	locations.frozen = c.stacks.full(2)
 	for i := 0; i < len(chain); i++ {
 		addr := chain[i]
@@ -64,7 +66,14 @@ func (c *Collector) resolve(p *process, chain []uint64, leaf mode) (unmapped, tr
 			part, first = modeAfter(addr, part), true
 			continue
 		}
+		if o, ok := unwind.OutcomeOf(addr); ok {
+			end = ending(o)
+			continue
+		}
 		depth++
+		if part == modeUser {
+			root = addr
+		}
 		if !first && addr > 0 {
 			addr--
 		}
@@ -89,15 +98,19 @@ func (c *Collector) resolve(p *process, chain []uint64, leaf mode) (unmapped, tr
 		frames = append(frames, id)
 	}
 	locations.frozen = false
-	if len(frames) > 0 && frames[0] != none {
-		unmapped = locations.list[frames[0]].name == frameUnknown
+	unmapped := len(frames) > 0 && frames[0] != none && locations.list[frames[0]].name == frameUnknown
+	switch walked := root != 0 && c.opt.Stacks.walked(); {
+	case end != ending(unwind.Complete):
+	case depth >= c.opt.MaxDepth && !walked:
+		end = ending(unwind.Deep)
+	case root != 0 && !walked:
+		end = c.endAt(p, root, depth == 1)
 	}
-	if depth >= c.opt.MaxDepth {
-		truncated = true
-		frames = append(frames, locations.frame(frameTruncated))
+	if name := end.frame(); name != "" {
+		frames = append(frames, locations.frame(name))
 	}
 	c.scratch = frames
-	return unmapped, truncated
+	return fate{unmapped, end}
 }
 
 // leafOf returns the instruction pointer of a sample as its callchain has it.

@@ -47,6 +47,9 @@ type Event struct {
 	Memory bool
 	// Address says that its samples carry the address of data: page faults, breakpoints. Those of Memory do.
 	Address bool
+	// UserRegs is the mask of the registers of user code that its samples bring (PERF_SAMPLE_REGS_USER), with a copy of the
+	// stack, to be unwound by.
+	UserRegs uint64
 }
 
 // Options says what is recorded.
@@ -78,6 +81,9 @@ type Options struct {
 	PerfMapsOf *uint32
 	// Resolver gives names to addresses; nil leaves user addresses without, and the kernel one frame.
 	Resolver *symbol.Resolver
+
+	// Stacks says where callers are from.
+	Stacks Stacks
 
 	// Memory says what is to be made of memory accesses.
 	Memory Memory
@@ -112,6 +118,8 @@ type Collector struct {
 	idle   idleTime
 	books  Books
 
+	unwinder unwinder
+
 	functions functions
 	weighing  weighing
 	accesses  accesses
@@ -140,7 +148,7 @@ func New(opt Options) (*Collector, error) {
 		return nil, fmt.Errorf("collect: at most %d stacks: not in 1-%d", opt.MaxStacks, maxMaxStacks)
 	}
 	opt.MaxDepth = cmp.Or(opt.MaxDepth, maxDepth(opt.Proc))
-	c := &Collector{opt: opt, clock: -1, functions: newFunctions(), weighing: weighing{event: -1}}
+	c := &Collector{opt: opt, clock: -1, functions: newFunctions(), unwinder: newUnwinder(), weighing: weighing{event: -1}}
 	if c.hasMemory() {
 		c.extras = accessColumns
 	}
@@ -198,7 +206,11 @@ func (c *Collector) Record(rec perfring.Record, cpu, event int) {
 	state := c.cpu(cpu)
 	switch r := rec.(type) {
 	case *perfring.Sample:
-		c.sample(state, r, cpu, event)
+		if event == WalkEvent {
+			c.walked(state, r)
+		} else {
+			c.sample(state, r, cpu, event)
+		}
 		state.seen(int64(r.Time))
 	case *perfring.Mmap:
 		if r.Misc&perfring.MiscMmapData == 0 {
@@ -212,6 +224,9 @@ func (c *Collector) Record(rec perfring.Record, cpu, event int) {
 		}
 		state.seen(int64(r.SampleID.Time))
 	case *perfring.Comm:
+		if old := c.table.processes[r.PID]; r.Exec && old != nil {
+			c.unload(old)
+		}
 		c.table.comm(r.PID, r.TID, string(r.Name), r.Exec)
 		state.seen(int64(r.SampleID.Time))
 	case *perfring.Fork:
@@ -245,6 +260,7 @@ func (c *Collector) mmap(pid uint32, start, size, offset uint64, i image) {
 		i.buildID = c.opt.BuildIDs[i.file]
 	}
 	c.table.mmap(pid, &mapping{start: start, limit: start + min(size, math.MaxUint64-start), offset: offset, image: intern(i)})
+	c.unwinder.loader.remapped(c.table.processes[pid])
 }
 
 // alone tells whether whatever runs is either sampled or unknown.
@@ -252,6 +268,7 @@ func (c *Collector) alone() bool { return c.opt.SystemWide || c.opt.NoOthers }
 
 // Advance says that all that happened before t has been delivered.
 func (c *Collector) Advance(t int64) {
+	c.refresh()
 	c.table.forget(t)
 	c.energy.advance(c.traffic.advance(t), c.alone())
 }

@@ -7,8 +7,9 @@ const maxCPU = 1 << 16
 
 // cpuState is what is kept of one CPU.
 type cpuState struct {
-	last int64 // time of its last record, ns
-	ran  ranTime
+	last  int64 // time of its last record, ns
+	ran   ranTime
+	walks *walks // nil without any
 }
 
 func (s *cpuState) seen(t int64) { s.last = max(s.last, t) }

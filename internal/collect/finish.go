@@ -40,6 +40,7 @@ func (c *Collector) Finish() *report.Recording {
 	}
 	c.stacks.release()
 	p.Main = c.mainMapping()
+	r.Stacks = c.wholeStacks()
 	r.Notes = append(r.Notes, c.notes(c.Books())...)
 	return r
 }

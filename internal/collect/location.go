@@ -119,17 +119,24 @@ func (c *Collector) segment(p *process, m *mapping) *segment {
 		c.stacks.locations.segments[key] = s
 	}
 	if s.binary == nil && s.owner == nil && c.opt.Resolver != nil {
-		pid := int(p.pid)
-		if c.opt.Proc == "" {
-			pid = 0 // somebody else has this number now
-		}
-		s.binary, s.err = c.opt.Resolver.Open(symbol.Mapping{PID: pid, Start: m.start, Limit: m.limit, Offset: m.offset,
-			File: s.image.file, BuildID: s.image.buildID, Major: s.image.major, Minor: s.image.minor, Inode: s.image.inode})
-		if s.image.file == vdso && c.opt.Proc == "" && s.binary != nil && c.kernel.foreign && s.binary.BuildID != s.image.buildID {
-			s.binary, s.err = nil, symbol.ErrReplaced // of another kernel
-		}
+		s.binary, s.err = c.openBinary(p, m)
 	}
 	return s
+}
+
+// openBinary opens the file behind a mapping.
+func (c *Collector) openBinary(p *process, m *mapping) (*symbol.Binary, error) {
+	pid := int(p.pid)
+	if c.opt.Proc == "" {
+		pid = 0 // somebody else has this number now
+	}
+	i := m.image.Value()
+	b, err := c.opt.Resolver.Open(symbol.Mapping{PID: pid, Start: m.start, Limit: m.limit, Offset: m.offset,
+		File: i.file, BuildID: i.buildID, Major: i.major, Minor: i.minor, Inode: i.inode})
+	if i.file == vdso && c.opt.Proc == "" && b != nil && c.kernel.foreign && b.BuildID != i.buildID {
+		return nil, symbol.ErrReplaced // of another kernel
+	}
+	return b, err
 }
 
 // vdso is the code that the kernel maps into each process: the same for all.

@@ -14,6 +14,7 @@ func (c *Collector) sample(state *cpuState, s *perfring.Sample, cpu, event int) 
 		return // of no event that is recorded here
 	}
 	e := &c.opt.Events[event]
+	c.complete(state, s, e)
 	chain := c.chainOf(s)
 	clock, main := event == c.clock, c.isMain(event)
 	period := cmp.Or(s.Period, e.Period)
@@ -52,7 +53,7 @@ func (c *Collector) sample(state *cpuState, s *perfring.Sample, cpu, event int) 
 	if e.Memory || e.Address {
 		access, room = c.accessOf(s, e)
 	}
-	id := c.stackOf(s, chain, access, room)
+	id, how := c.stackOf(s, chain, access, room)
 	st := &c.stacks.list[id]
 	switch {
 	case e.Memory:
@@ -74,12 +75,7 @@ func (c *Collector) sample(state *cpuState, s *perfring.Sample, cpu, event int) 
 	if st.folded {
 		c.books.Folded++
 	}
-	if st.cut {
-		c.books.Truncated++
-	}
-	if st.unknown {
-		c.books.NoMapping++
-	}
+	c.books.ended(how)
 	if clock {
 		st.ns += int64(period)
 		c.ran(state, id, cpu, int64(s.Time), period)
@@ -92,7 +88,7 @@ func (c *Collector) isMain(event int) bool {
 }
 
 // stackOf returns the stack of a sample; without room for its access, that of everybody.
-func (c *Collector) stackOf(s *perfring.Sample, chain []uint64, access int32, room bool) int32 {
+func (c *Collector) stackOf(s *perfring.Sample, chain []uint64, access int32, room bool) (int32, fate) {
 	th := c.table.thread(s.PID, s.TID)
 	p := th.process
 	c.table.load(p)
@@ -103,16 +99,12 @@ func (c *Collector) stackOf(s *perfring.Sample, chain []uint64, access int32, ro
 	leaf := modeOf(s.Misc)
 	slot := c.stacks.slot(p.space.generation, of, chain)
 	if slot.is(p.space.generation, of, leaf, chain) {
-		return slot.id
+		return slot.id, slot.fate
 	}
-	unmapped, truncated := c.resolve(p, chain, leaf)
-	known := len(c.stacks.list)
+	how := c.resolve(p, chain, leaf)
 	id := c.stacks.intern(of, c.scratch)
-	if int(id) >= known {
-		c.stacks.list[id].cut, c.stacks.list[id].unknown = truncated, unmapped
-	}
-	slot.put(p.space.generation, of, leaf, chain, id)
-	return id
+	slot.put(p.space.generation, of, leaf, chain, id, how)
+	return id, how
 }
 
 // exit ends a thread. The perf map of a process that has ended is read once more, in case
@@ -120,5 +112,6 @@ func (c *Collector) stackOf(s *perfring.Sample, chain []uint64, access int32, ro
 func (c *Collector) exit(r *perfring.Exit) {
 	if p := c.table.exit(r.PID, r.TID, int64(r.Time)); p != nil {
 		c.refreshPerfMap(p)
+		c.unload(p)
 	}
 }

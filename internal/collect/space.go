@@ -5,6 +5,8 @@ import (
 	"sort"
 	"strings"
 	"unique"
+
+	"github.com/energyprof/energyprof/internal/unwind"
 )
 
 // maxMappings bounds the mappings of one process. The kernel's own limit, vm.max_map_count, is 65530 by
@@ -56,6 +58,7 @@ type mapping struct {
 	image                unique.Handle[image]
 	owner                *process // who mapped it: the perf map of its code is theirs
 	segment              *segment // nil until the first sample in it
+	code                 *code    // nil until a stack is unwound in its process
 }
 
 // within tells whether m is a part of o, at the same place of the same file.
@@ -72,14 +75,15 @@ func (m *mapping) within(o *mapping) bool {
 
 // part returns the piece of m that is [start, limit).
 func (m *mapping) part(start, limit uint64) *mapping {
-	return &mapping{start: start, limit: limit, offset: m.offset + (start - m.start), image: m.image, owner: m.owner}
+	return &mapping{start: start, limit: limit, offset: m.offset + (start - m.start), image: m.image, owner: m.owner, code: m.code}
 }
 
 // space is the address space of a process: disjoint mappings in order of address.
 type space struct {
 	mappings   []*mapping
-	shared     bool   // with the space of a forked process: copy before a change
-	generation uint64 // changes with every change, unique among all spaces
+	shared     bool          // with the space of a forked process: copy before a change
+	generation uint64        // changes with every change, unique among all spaces
+	walk       *unwind.Space // of the mappings as they are, nil until a stack is unwound in it
 }
 
 // find returns the mapping that holds addr, or nil.
@@ -123,12 +127,12 @@ func (s *space) insert(m *mapping) (changed, dropped bool) {
 	if s.shared {
 		s.mappings, s.shared = slices.Clone(s.mappings), false
 	}
-	s.mappings = slices.Replace(s.mappings, from, to, replacement...)
+	s.mappings, s.walk = slices.Replace(s.mappings, from, to, replacement...), nil
 	return true, false
 }
 
 // fork returns a copy, which costs nothing until one of the two changes.
 func (s *space) fork() *space {
 	s.shared = true
-	return &space{mappings: s.mappings, shared: true}
+	return &space{mappings: s.mappings, shared: true, walk: s.walk}
 }

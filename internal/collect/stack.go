@@ -25,8 +25,6 @@ type stack struct {
 	frames  uint32
 	depth   uint16
 	folded  bool
-	cut     bool // the kernel truncated it
-	unknown bool // the leaf lies in no mapping
 	samples int64
 	ns      int64
 }
@@ -54,6 +52,7 @@ type cached struct {
 	generation uint64 // of the address space; 0 is none
 	whose
 	id    int32
+	fate  fate
 	leaf  mode
 	chain []uint64
 }
@@ -115,8 +114,8 @@ func (e *cached) is(generation uint64, of whose, leaf mode, chain []uint64) bool
 }
 
 // put remembers what a callchain is.
-func (e *cached) put(generation uint64, of whose, leaf mode, chain []uint64, id int32) {
-	e.generation, e.whose, e.leaf, e.id = generation, of, leaf, id
+func (e *cached) put(generation uint64, of whose, leaf mode, chain []uint64, id int32, how fate) {
+	e.generation, e.whose, e.leaf, e.id, e.fate = generation, of, leaf, id, how
 	e.chain = append(e.chain[:0], chain...)
 }
 

@@ -1,0 +1,291 @@
+package collect
+
+import (
+	"debug/elf"
+	"runtime"
+
+	"github.com/energyprof/energyprof/internal/bpf"
+	"github.com/energyprof/energyprof/internal/symbol"
+	"github.com/energyprof/energyprof/internal/unwind"
+	"github.com/energyprof/energyprof/perfring"
+)
+
+// Stacks says where the callers of user code are from. The kernel's own part of a callchain is always the kernel's.
+type Stacks struct {
+	// Method is what the summary calls it: "fp", "dwarf", "bpf" or "lbr"; "" if there are none. Samples with registers
+	// (Event.UserRegs) are unwound whatever it is.
+	Method string
+	// BPF walks stacks in the kernel, and gets from the Collector the tables that it lacks. What it writes comes before
+	// the sample that it is of, as a sample of WalkEvent with RawData.
+	BPF *bpf.Stacks
+}
+
+// WalkEvent is what Record gets as the event of what Stacks.BPF wrote.
+const WalkEvent = -2
+
+// The methods of Stacks that make a difference to what is done with samples.
+const (
+	methodDWARF = "dwarf"
+	methodBPF   = "bpf"
+	methodLBR   = "lbr"
+)
+
+// unwinder completes the user's part of callchains by the tables of binaries.
+type unwinder struct {
+	rules   *unwind.Rules
+	walkers [2]*unwind.Walker                 // by architecture, nil until one is needed
+	modules map[*symbol.Binary]*unwind.Module // nil: for another processor
+	byID    []*unwind.Module                  // with ID 1 first
+	loader  loader
+	chain   []uint64 // of the sample, until the next one
+	// interrupted is the kernel's part of a sample without a callchain.
+	interrupted [2]uint64
+}
+
+func newUnwinder() unwinder {
+	return unwinder{rules: unwind.NewRules(), modules: map[*symbol.Binary]*unwind.Module{}, loader: newLoader()}
+}
+
+// walker returns the walker for an architecture.
+func (u *unwinder) walker(a unwind.Arch) *unwind.Walker {
+	if u.walkers[a] == nil {
+		u.walkers[a] = unwind.NewWalker(a, u.rules)
+	}
+	return u.walkers[a]
+}
+
+// native is the architecture of this machine.
+func native() unwind.Arch {
+	if runtime.GOARCH == "arm64" {
+		return unwind.ARM64
+	}
+	return unwind.AMD64
+}
+
+// archOf tells the architecture from a mask of PERF_SAMPLE_REGS_USER: those of arm64 begin with x0 to x30
+// (arch/arm64/include/uapi/asm/perf_regs.h), of which amd64 leaves bits 24 to 31 free (arch/x86/include/uapi/asm/perf_regs.h).
+func archOf(mask uint64) unwind.Arch {
+	if mask>>24&0xff != 0 {
+		return unwind.ARM64
+	}
+	return unwind.AMD64
+}
+
+// The answers of PERF_SAMPLE_REGS_ABI_*.
+const (
+	abiNone = 0
+	abi32   = 1
+)
+
+// complete puts the whole callchain into a sample for which there is a walk by BPF, or that brings registers and a copy of the
+// stack, which it loses. The chain is valid until the next sample.
+func (c *Collector) complete(state *cpuState, s *perfring.Sample, e *Event) {
+	switch {
+	case c.opt.Stacks.BPF != nil:
+		c.fromWalk(state, s)
+	case e.UserRegs != 0:
+		c.fromRegisters(s, e)
+	}
+}
+
+// fromRegisters unwinds a sample by its registers and its copy of the stack.
+func (c *Collector) fromRegisters(s *perfring.Sample, e *Event) {
+	user := s.CPUMode() == perfring.MiscUser
+	kernels, callers := c.parts(s)
+	switch {
+	case s.UserRegsABI == abiNone && !user:
+		// A thread of the kernel has no other part.
+	case s.UserRegsABI == abiNone:
+		c.ended(s, kernels, []uint64{s.IP}, unwind.NoStack)
+	case s.UserRegsABI == abi32:
+		c.ended(s, kernels, c.innermost(s, callers), unwind.OtherWidth)
+	default:
+		arch := archOf(e.UserRegs)
+		r := unwind.FromPerf(arch, e.UserRegs, s.UserRegs)
+		p := c.processOf(s)
+		chain := append(c.startOf(kernels), perfring.ContextUser)
+		chain, outcome := c.unwinder.walker(arch).Walk(chain, c.walkSpace(p), &r, s.UserStack, stackPointer(arch, &r), c.room(kernels))
+		c.put(s, chain, outcome)
+	}
+	s.UserRegs, s.UserRegsABI, s.UserStack = nil, 0, nil
+}
+
+// stackPointer is where a copy of the stack begins (perf_user_stack_pointer, by the numbers of unwind.Registers).
+func stackPointer(a unwind.Arch, r *unwind.Registers) uint64 {
+	if a == unwind.ARM64 {
+		return r.R[31]
+	}
+	return r.R[7]
+}
+
+// innermost is what there is of the user's part where nobody can walk it.
+func (c *Collector) innermost(s *perfring.Sample, callers []uint64) []uint64 {
+	if len(callers) == 0 && s.CPUMode() == perfring.MiscUser {
+		return []uint64{s.IP}
+	}
+	return callers
+}
+
+// ended puts a callchain into a sample that ends before its entry point.
+func (c *Collector) ended(s *perfring.Sample, kernels, callers []uint64, why unwind.Outcome) {
+	chain := append(c.startOf(kernels), perfring.ContextUser)
+	c.put(s, append(chain, callers...), why)
+}
+
+// startOf begins a chain with the kernel's part.
+func (c *Collector) startOf(kernels []uint64) []uint64 {
+	return append(c.unwinder.chain[:0], kernels...)
+}
+
+// put puts a chain into a sample, with how it ended.
+func (c *Collector) put(s *perfring.Sample, chain []uint64, outcome unwind.Outcome) {
+	if outcome != unwind.Complete {
+		chain = append(chain, outcome.Address())
+	}
+	s.Callchain, c.unwinder.chain = chain, chain
+}
+
+// parts splits a callchain into what comes before the user's part, markers included, and the user's addresses. Without
+// a chain the kernel's part is where it was interrupted.
+func (c *Collector) parts(s *perfring.Sample) (kernels, callers []uint64) {
+	for i, addr := range s.Callchain {
+		if addr == perfring.ContextUser {
+			return s.Callchain[:i], s.Callchain[i+1:]
+		}
+		if addr == perfring.ContextUserDeferred {
+			return s.Callchain[:i], nil
+		}
+	}
+	if len(s.Callchain) == 0 && s.CPUMode() == perfring.MiscKernel {
+		c.unwinder.interrupted = [2]uint64{perfring.ContextKernel, s.IP}
+		return c.unwinder.interrupted[:], nil
+	}
+	return s.Callchain, nil
+}
+
+// room is how many frames the user's part may have, so that the chain is no longer than the kernel's would be.
+func (c *Collector) room(kernels []uint64) int {
+	n := c.opt.MaxDepth
+	for _, addr := range kernels {
+		if addr < perfring.ContextMax {
+			n--
+		}
+	}
+	return max(1, n)
+}
+
+// processOf returns the process of a sample, with its mappings.
+func (c *Collector) processOf(s *perfring.Sample) *process {
+	p := c.table.thread(s.PID, s.TID).process
+	c.table.load(p)
+	return p
+}
+
+// walkSpace is the code of a process with its tables.
+func (c *Collector) walkSpace(p *process) *unwind.Space {
+	s := p.space
+	if s.walk == nil {
+		list := make([]unwind.Mapping, 0, len(s.mappings))
+		for _, m := range s.mappings {
+			code := c.code(p, m)
+			list = append(list, unwind.Mapping{Start: m.start, Limit: m.limit, Bias: code.bias, Module: code.module, Err: code.failed})
+		}
+		s.walk = unwind.NewSpace(list)
+	}
+	return s.walk
+}
+
+// code is what is known of a mapping to unwind by.
+type code struct {
+	bias   uint64
+	arch   unwind.Arch    // of module
+	module *unwind.Module // nil for code without a file
+	failed bool           // there is a file, and it cannot be used
+}
+
+// code finds the tables of a mapping, once.
+func (c *Collector) code(p *process, m *mapping) *code {
+	if m.code == nil {
+		m.code = c.findCode(p, m)
+	}
+	return m.code
+}
+
+func (c *Collector) findCode(p *process, m *mapping) *code {
+	i := m.image.Value()
+	if !i.hasFile() && i.file != vdso {
+		return &code{}
+	}
+	if c.opt.Resolver == nil {
+		return &code{failed: true}
+	}
+	b, err := c.openBinary(p, m)
+	if err != nil || b == nil {
+		return &code{failed: true}
+	}
+	bias, ok := bias(b, m)
+	arch, _ := machine(b)
+	module := c.unwinder.module(b)
+	return &code{bias: bias, arch: arch, module: module, failed: !ok || module == nil}
+}
+
+// bias is how much higher a mapping lies than in its file's numbering. It may begin before the segment that it is
+// mapped for, at the page's start, so that it is the first byte of it that tells.
+func bias(b *symbol.Binary, m *mapping) (uint64, bool) {
+	const page = 4096
+	for _, off := range []uint64{m.offset, m.offset + page - 1, m.offset + (m.limit - m.start) - 1} {
+		if v, ok := b.Address(off); ok {
+			return m.start + (off - m.offset) - v, true
+		}
+	}
+	return 0, false
+}
+
+// module returns the tables of a binary, nil if it is for another processor than those that are known.
+func (u *unwinder) module(b *symbol.Binary) *unwind.Module {
+	if m, ok := u.modules[b]; ok {
+		return m
+	}
+	var m *unwind.Module
+	if a, ok := machine(b); ok {
+		m = u.newModule(imageOf(b, a))
+	}
+	u.modules[b] = m
+	return m
+}
+
+// machine is the architecture of a binary.
+func machine(b *symbol.Binary) (unwind.Arch, bool) {
+	switch b.Machine() {
+	case elf.EM_X86_64:
+		return unwind.AMD64, true
+	case elf.EM_AARCH64:
+		return unwind.ARM64, true
+	}
+	return 0, false
+}
+
+// imageOf is what of a binary tells how to unwind it.
+func imageOf(b *symbol.Binary, a unwind.Arch) unwind.Image {
+	img := unwind.Image{Name: b.Path, Arch: a}
+	for _, r := range b.Code() {
+		img.Text = append(img.Text, unwind.Range{Start: r.Start, Limit: r.Limit})
+	}
+	section := func(name string) unwind.Section {
+		s, _ := b.Section(name)
+		return unwind.Section{Addr: s.Addr, Size: s.Size, Data: s.Data}
+	}
+	span := func(name string) unwind.Range {
+		s, _ := b.Section(name)
+		return unwind.Range{Start: s.Addr, Limit: s.Addr + s.Size}
+	}
+	img.EHFrame, img.EHFrameHdr = section(".eh_frame"), section(".eh_frame_hdr")
+	img.DebugFrame, img.GoPCLN = section(".debug_frame"), section(".gopclntab")
+	img.PLT = span(".plt")
+	for _, name := range []string{".plt.sec", ".plt.got", ".iplt"} {
+		if r := span(name); r.Limit > r.Start {
+			img.Stubs = append(img.Stubs, r)
+		}
+	}
+	return img
+}
