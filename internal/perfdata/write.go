@@ -27,8 +27,9 @@ type Writer struct {
 	spill   *os.File
 	tokens  tokenWriter
 
-	raw         []byte // of the record that Record is about to get
-	now         uint64 // time of the sample that is being delivered, 0 before the first
+	whole       []perfring.SampleFormat // see Whole
+	raw         []byte                  // of the record that Record is about to get
+	now         uint64                  // time of the sample that is being delivered, 0 before the first
 	cpu         uint32
 	first, last uint64 // times of samples
 	round       bool   // records were written since the last finished round
@@ -67,15 +68,23 @@ func (w *Writer) Close() {
 	}
 }
 
+// Whole lets the samples of event i be written with the fields formats[i], from what the sink leaves in them, and not as
+// the bytes that came: for a sink that completes their callchains. The events of Finish have the same fields. There
+// may be none of values of counters, of branches or of registers among them.
+func (w *Writer) Whole(formats []perfring.SampleFormat) { w.whole = formats }
+
 // Tap takes the bytes of the record that Record gets next.
 func (w *Writer) Tap(record []byte) { w.raw = record }
 
-// Record writes the record and passes it on.
+// Record writes the record and passes it on. A sample of no event of Finish is passed on alone.
 func (w *Writer) Record(rec perfring.Record, cpu, event int) {
 	raw := w.raw
 	w.raw = nil
-	if s, ok := rec.(*perfring.Sample); ok {
+	s, isSample := rec.(*perfring.Sample)
+	if isSample {
 		w.now, w.cpu = s.Time, uint32(cpu)
+	}
+	if isSample && event >= 0 {
 		if w.first == 0 {
 			w.first = s.Time
 		}
@@ -86,6 +95,13 @@ func (w *Writer) Record(rec perfring.Record, cpu, event int) {
 	}
 	// What the sink looks up because of this record is told before it.
 	w.sink.Record(rec, cpu, event)
+	switch {
+	case isSample && event < 0:
+		return
+	case isSample && w.whole != nil:
+		w.write(tokRecords, w.sample(s, w.whole[event]))
+		return
+	}
 	if raw == nil && w.err == nil {
 		w.err = fmt.Errorf("a record of type %v without its bytes", rec.Head().Type)
 		return

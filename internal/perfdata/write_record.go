@@ -91,3 +91,17 @@ func (w *Writer) lost(r *perfring.Lost, cpu int) []byte {
 	r.Size = uint16(len(b))
 	return b
 }
+
+// sample is a sample with the fields of format.
+func (w *Writer) sample(s *perfring.Sample, format perfring.SampleFormat) []byte {
+	a := perfring.Attr{SampleFormat: format}
+	b, err := a.AppendSample(w.buf[:0], s)
+	if err != nil {
+		if w.err == nil {
+			w.err = err
+		}
+		return nil
+	}
+	w.buf = b
+	return b
+}

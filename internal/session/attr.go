@@ -14,15 +14,18 @@ const sideband = perfring.FlagMmap | perfring.FlagMmap2 | perfring.FlagComm | pe
 // exists while a delay keeps the sampling events off.
 const sidebandEvent = -1
 
+// sampleFormat is what all samples have.
+const sampleFormat = perfring.SampleIdentifier | perfring.SampleIP | perfring.SampleTID |
+	perfring.SampleTime | perfring.SampleCPU | perfring.SamplePeriod
+
 // attr builds the attributes of event index for pid (-1 for every process).
 func (r *recording) attr(index, pid int) perfring.Attr {
 	a := perfring.Attr{
-		SampleFormat: perfring.SampleIdentifier | perfring.SampleIP | perfring.SampleTID |
-			perfring.SampleTime | perfring.SampleCPU | perfring.SamplePeriod,
-		ReadFormat: perfring.ReadTotalTimeEnabled | perfring.ReadTotalTimeRunning | perfring.ReadID,
-		Flags:      r.flags(index, pid) | perfring.FlagWatermark,
-		ClockID:    unix.CLOCK_MONOTONIC,
-		Wakeup:     uint32(r.opt.Pages * pageSize * watermarkPercent / 100),
+		SampleFormat: sampleFormat,
+		ReadFormat:   perfring.ReadTotalTimeEnabled | perfring.ReadTotalTimeRunning | perfring.ReadID,
+		Flags:        r.flags(index, pid) | perfring.FlagWatermark,
+		ClockID:      unix.CLOCK_MONOTONIC,
+		Wakeup:       uint32(r.opt.Pages * pageSize * watermarkPercent / 100),
 	}
 	if r.features.readLost {
 		a.ReadFormat |= perfring.ReadLost
@@ -41,9 +44,7 @@ func (r *recording) attr(index, pid int) perfring.Attr {
 			a.Flags |= perfring.FlagFreq
 		}
 		a.SampleFormat |= e.SampleFormat
-		if r.opt.Callchains {
-			a.SampleFormat |= perfring.SampleCallchain
-		}
+		r.opt.stacks(&a, e)
 		a.Flags |= perfring.Flags(e.Flags())
 		if e.Leader != nil {
 			a.Flags &^= ofLeader

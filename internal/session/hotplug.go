@@ -31,11 +31,19 @@ func (r *recording) followCPUs() error {
 		for _, cpu := range went {
 			if c := r.rings[cpu]; c != nil {
 				r.drainRing(c)
+				r.addWalk(c, c.walks.heldAt)
 				r.closeCPU(c)
 			}
 		}
 		for _, cpu := range came {
 			if err := r.openCPU(cpu); err != nil {
+				return err
+			}
+		}
+	}
+	if !r.systemWide() {
+		for _, cpu := range came {
+			if err := r.reopenWalks(cpu); err != nil {
 				return err
 			}
 		}
@@ -112,6 +120,7 @@ func (r *recording) closeCPU(c *cpuRing) {
 		e.Close()
 		return true
 	})
+	c.walks.close()
 	c.ring.Close()
 	delete(r.rings, c.cpu)
 }

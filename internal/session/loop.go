@@ -11,7 +11,8 @@ import (
 // goroutine.
 func (r *recording) loop() error {
 	begin := monotonic()
-	nextTick := begin + int64(tick)
+	programs := r.opt.Stacks.BPF != nil
+	nextTick := begin + int64(r.pace.next(programs))
 	sampleFrom := begin + int64(r.opt.Delay)
 	for {
 		now := monotonic()
@@ -47,7 +48,7 @@ func (r *recording) loop() error {
 			if err := r.followCPUs(); err != nil {
 				r.note(NoteHotplug, "a CPU that came online is not sampled: %v", err)
 			}
-			nextTick = now + int64(tick)
+			nextTick = now + int64(r.pace.next(programs))
 		}
 	}
 }

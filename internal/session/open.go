@@ -81,8 +81,8 @@ func (r *recording) checkOpened() error {
 }
 
 // opened lists what was opened. The ids of a leader are among those of its member, in
-// whose name a reader of the records takes what they say. Those of energy stamps, which are
-// no records of the recording, are the clock's: a LOST record is in the name of whichever event
+// whose name a reader of the records takes what they say. Those of energy stamps and of walks of stacks,
+// which are no records of the events, are the clock's: a LOST record is in the name of whichever event
 // finds the room, and perf refuses a file with an id that it does not know.
 func (r *recording) opened() []Opened {
 	all := make([]Opened, len(r.opt.Events), len(r.opt.Events)+1)
@@ -94,10 +94,14 @@ func (r *recording) opened() []Opened {
 	}
 	for id, of := range r.byID {
 		i := of.event
-		if i == sidebandEvent {
+		switch i {
+		case StackEvent:
+			all[0].IDs = append(all[0].IDs, id)
+			continue
+		case sidebandEvent:
 			i = len(r.opt.Events)
 		}
-		if all[i].IDs == nil {
+		if all[i].Attr.Flags == 0 {
 			all[i].Attr = r.attr(of.event, of.pid)
 		}
 		all[i].IDs = append(all[i].IDs, id)
@@ -125,6 +129,7 @@ func (r *recording) openOn(pid, cpu int) error {
 	var opened []openEvent
 	fail := func(index int, err error) error {
 		if ring != nil && r.rings[cpu] == nil {
+			ring.walks.close()
 			ring.ring.Close()
 		}
 		for _, o := range opened {
@@ -136,18 +141,22 @@ func (r *recording) openOn(pid, cpu int) error {
 		return &OpenError{Event: r.eventName(index), PID: pid, CPU: cpu, Err: err}
 	}
 	for _, index := range r.indices(cpu) {
-		o, err := r.openEvent(index, pid, cpu)
+		var o openEvent
+		var err error
+		if ring == nil {
+			o, ring, err = r.openRing(index, pid, cpu)
+		} else {
+			o, err = r.openEvent(index, pid, cpu)
+		}
 		if err != nil {
 			return fail(index, err)
 		}
 		opened = append(opened, o)
-		if ring == nil {
-			if ring, err = r.mapRing(o.Event, cpu); err != nil {
-				return fail(index, err)
-			}
-		}
 		if err := o.writeTo(ring.owner); err != nil {
 			return fail(index, fmt.Errorf("sharing the ring: %w", err))
+		}
+		if err := r.runProgram(o); err != nil {
+			return fail(index, err)
 		}
 	}
 	for _, o := range opened {
@@ -156,6 +165,11 @@ func (r *recording) openOn(pid, cpu int) error {
 				return fail(o.index, fmt.Errorf("decoding its records: %w", err))
 			}
 			r.byID[e.ID] = identity{event: o.index, pid: pid}
+		}
+	}
+	if r.rings[cpu] == nil {
+		if err := r.openWalks(ring); err != nil {
+			return fail(sidebandEvent, err)
 		}
 	}
 	r.rings[cpu] = ring
@@ -174,7 +188,7 @@ func (r *recording) openAlone(index, pid, cpu int, leader *perfring.Event) (*per
 			r.probed = true
 			return e, nil
 		}
-		switch {
+		switch err = noLBR(&a, err); {
 		case r.probed:
 			return nil, err
 		case errors.Is(err, unix.EINVAL) && r.features.readLost:

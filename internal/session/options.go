@@ -28,7 +28,7 @@ type Sink interface {
 	// Existing announces a process that ran before the recording began.
 	Existing(pid int) error
 	// Record takes a record in time order: from the ring of cpu, of the event with
-	// that index in Options.Events, or -1. It is valid during the call only.
+	// that index in Options.Events, or -1, or StackEvent. It is valid during the call only.
 	Record(rec perfring.Record, cpu, event int)
 	// Busy is the kernel's own account: the CPU was busy for ns nanoseconds of
 	// (from, to], whoever used it. Only when the recording is not system-wide.
@@ -59,10 +59,11 @@ type Options struct {
 
 	Events []Event // Events[0] is a clock
 
-	Callchains    bool
+	Callchains    bool   // the kernel's: of its own code and, by frame pointers, of user code
+	Stacks        Stacks // of user code, by other means
 	ExcludeUser   bool
 	ExcludeKernel bool
-	Pages         int // data pages per ring, a power of two
+	Pages         int // data pages per ring, a power of two; 0 for what the samples need
 
 	Energy   *rapl.Recorder // nil without a source of energy
 	Counters *rapl.Recorder // of counts, nil without any
@@ -70,7 +71,7 @@ type Options struct {
 
 	FS         pmu.FS
 	Proc       string // root of procfs, "/proc"
-	MaxPending int    // bytes of records held back for time order
+	MaxPending int    // bytes of records held back for time order; 0 for what the rings need
 
 	// Tap, if set, is given the bytes of each record just before Sink.Record is
 	// given the record. They are valid during the call only.
@@ -123,8 +124,10 @@ const (
 	// MaxPages makes a ring of 256 MiB per CPU, many seconds of the fastest clock:
 	// more would only take memory from what is measured.
 	MaxPages = 1 << 16
-	// DefaultMaxPending bounds the records held back for time order.
+	// DefaultMaxPending bounds the records held back for time order; with large rings, as
+	// copies of stacks want them, three times their size does, up to MostPending.
 	DefaultMaxPending = 64 << 20
+	MostPending       = 1 << 30
 	// /proc/stat counts in ticks of 10 ms, so a shorter window has no meaning.
 	busyWindow = time.Second
 	// A command that was told to end gets this long before the profile is
@@ -153,11 +156,14 @@ func (o *Options) check() error {
 	if len(o.Events) == 0 || !o.Events[0].Clock {
 		return errors.New("the first event must be a clock")
 	}
-	if o.Pages <= 0 || o.Pages&(o.Pages-1) != 0 {
+	if o.Pages < 0 || o.Pages&(o.Pages-1) != 0 {
 		return fmt.Errorf("%d pages: a ring has a power of two of them", o.Pages)
 	}
 	if o.Pages > MaxPages {
 		return fmt.Errorf("%d pages: a ring has %d at most", o.Pages, MaxPages)
+	}
+	if err := o.Stacks.check(); err != nil {
+		return err
 	}
 	for _, e := range o.Events {
 		if (e.Period == 0) == (e.Frequency == 0) {

@@ -29,6 +29,8 @@ const (
 	NoteNothing   NoteKind = "nothing"    // there is no sample
 	NoteIdentity  NoteKind = "identity"   // the command became another user
 	NoteExcluded  NoteKind = "excluded"   // time of the target outside what was to be sampled
+	NoteNoStacks  NoteKind = "no-stacks"  // samples without a user stack
+	NoteCopied    NoteKind = "copied"     // samples of an event whose stacks are not walked in the kernel
 	NoteEnded     NoteKind = "ended"      // the command still runs after the recording
 )
 

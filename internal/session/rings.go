@@ -20,6 +20,7 @@ type cpuRing struct {
 	ring   *perfring.Ring
 	owner  *perfring.Event // the event whose mapping it is
 	hungUp bool            // poll(2) would return at once for ever
+	walks  walks           // of user stacks, by a program
 	last   uint64          // time of the last record, for records that carry none
 
 	looked  uint64 // last, when followCPUs looked
@@ -42,25 +43,37 @@ func (r *recording) identity(id uint64) identity {
 	return nobody
 }
 
-// mapRing maps a ring for cpu on e. The memory is accounted to the user, over
-// all of their profilers: when the allowance is used up a smaller ring is taken
-// and that is said.
-func (r *recording) mapRing(e *perfring.Event, cpu int) (*cpuRing, error) {
-	for pages := r.opt.Pages; ; pages /= 2 {
-		ring, err := perfring.MapRing(e, pages)
+// openRing opens the event index for pid on cpu, with a ring for the CPU. The memory is accounted to the user, over
+// all of their profilers: when the allowance is used up smaller rings are taken from there on. That is said, unless
+// the ring is as large as one of ordinary samples and nobody asked for more. The event is opened again
+// for a smaller ring, since it says how full that may get before the loop wakes up.
+func (r *recording) openRing(index, pid, cpu int) (openEvent, *cpuRing, error) {
+	want := r.asked
+	if want == 0 {
+		want = min(r.opt.Pages, DefaultPages)
+	}
+	for {
+		o, err := r.openEvent(index, pid, cpu)
+		if err != nil {
+			return o, nil, err
+		}
+		pages := r.opt.Pages
+		ring, err := perfring.MapRing(o.Event, pages)
 		if err == nil {
-			if pages < r.opt.Pages {
-				r.note(NoteSmallRing, "the ring of CPU %d has %d pages instead of %d: the user's allowance of locked memory is used up", cpu, pages, r.opt.Pages)
+			if pages < want {
+				r.note(NoteSmallRing, "the ring of CPU %d has %d pages instead of %d: the user's allowance of locked memory is used up", cpu, pages, want)
 			}
 			r.streams = append(r.streams, cpu)
-			return &cpuRing{cpu: cpu, stream: len(r.streams) - 1, ring: ring, owner: e}, nil
+			return o, &cpuRing{cpu: cpu, stream: len(r.streams) - 1, ring: ring, owner: o.Event}, nil
 		}
+		o.Close()
 		if !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOMEM) {
-			return nil, fmt.Errorf("mapping a ring of %d pages: %w", pages, err)
+			return o, nil, fmt.Errorf("mapping a ring of %d pages: %w", pages, err)
 		}
 		if pages == 1 {
-			return nil, fmt.Errorf("mapping a ring of one page: %w: %w", ErrNoMemory, err)
+			return o, nil, fmt.Errorf("mapping a ring of one page: %w: %w", ErrNoMemory, err)
 		}
+		r.opt.Pages = pages / 2
 	}
 }
 
@@ -83,19 +96,41 @@ func (r *recording) drain() {
 
 // drainRing moves what one ring holds into the merge.
 func (r *recording) drainRing(c *cpuRing) {
-	bad := c.ring.Bad
+	bad, lost := c.ring.Bad, false
 	c.ring.Drain(func(record []byte) {
 		t, ok := r.decoder.Time(record)
 		if !ok {
 			t = c.last
 		}
 		c.last = t
-		r.merge.Add(c.stream, t, record)
-		if r.merge.Full() {
-			r.merge.Relieve(r.deliverOne)
+		r.addWalk(c, t)
+		if c.walks.has(record) {
+			c.walks.hold(record, t)
+			r.pace.news = r.pace.news || c.walks.stuck(record, &r.walked)
+			return
 		}
+		r.pace.news = r.pace.news || newCode(record)
+		lost = lost || kindOf(record) == perfring.RecordLost
+		r.add(c, t, record)
 	})
+	if lost {
+		c.walks.read()
+	}
 	r.books.CountBad(c.cpu, c.ring.Bad-bad)
+}
+
+// addWalk puts a walk that is held before a record of time next.
+func (r *recording) addWalk(c *cpuRing, next uint64) {
+	if record, t := c.walks.take(next); len(record) > 0 {
+		r.add(c, t, record)
+	}
+}
+
+func (r *recording) add(c *cpuRing, t uint64, record []byte) {
+	r.merge.Add(c.stream, t, record)
+	if r.merge.Full() {
+		r.merge.Relieve(r.deliverOne)
+	}
 }
 
 // deliver hands over all records before until, then the readings of the same
@@ -120,6 +155,14 @@ func (r *recording) deliver(until int64) {
 // deliverOne decodes one record and hands it on.
 func (r *recording) deliverOne(stream int, record []byte) {
 	cpu := r.streams[stream]
+	if c := r.rings[cpu]; c != nil && c.walks.event != nil && kindOf(record) == perfring.RecordLost && len(record) >= lostAt+8 {
+		told := c.walks.told
+		left := c.walks.takeOff(record, r.features.readLost)
+		r.stackBooks.lost += c.walks.told - told
+		if left == 0 {
+			return
+		}
+	}
 	rec, err := r.decoder.Decode(record)
 	if err != nil {
 		r.books.CountBad(cpu, 1)
@@ -136,6 +179,13 @@ func (r *recording) deliverOne(stream int, record []byte) {
 		var known bool
 		if id, known = r.byID[rec.ID]; !known {
 			r.books.CountBad(cpu, 1)
+			return
+		}
+		if id.event == StackEvent {
+			if r.targets.process(rec.PID) {
+				r.stackBooks.walks++
+				r.sink.Record(rec, cpu, StackEvent)
+			}
 			return
 		}
 		keep, booked = r.targets.sample(rec, id, cpu), id.event
@@ -174,8 +224,11 @@ func (r *recording) deliverOne(stream int, record []byte) {
 		r.missed.count(r, rec, cpu)
 	}
 	r.books.Count(rec, cpu)
-	if booked != sidebandEvent {
+	if booked >= 0 {
 		r.account.events[booked].Count(rec)
+		if _, sample := rec.(*perfring.Sample); sample && r.opt.Stacks.BPF != nil && r.opt.Events[booked].runsPrograms() {
+			r.stackBooks.samples++
+		}
 	}
 	if r.opt.Tap != nil {
 		r.opt.Tap(record)

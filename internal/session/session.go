@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/energyprof/energyprof/internal/bpf"
 	"github.com/energyprof/energyprof/internal/launch"
 	"github.com/energyprof/energyprof/internal/order"
 	"github.com/energyprof/energyprof/perfring"
@@ -46,6 +47,11 @@ type recording struct {
 	busy    busyTimes
 	online  []int
 
+	asked      int // pages of a ring that were asked for, 0 if none were
+	pace       pace
+	walked     bpf.Walked // a walk that is looked at
+	stackBooks stackBooks
+
 	signalled bool     // a signal ended the recording
 	polled    []polled // that are running
 	sampling  bool
@@ -68,12 +74,15 @@ func Run(opt Options, sink Sink) (result *Result, err error) {
 	if err := opt.check(); err != nil {
 		return nil, err
 	}
-	if opt.MaxPending == 0 {
-		opt.MaxPending = DefaultMaxPending
+	online, err := opt.FS.OnlineCPUs()
+	if err != nil {
+		return nil, err
 	}
+	asked := opt.Pages
+	opt.Pages, opt.MaxPending = opt.rings(len(online))
 	opt.Events = slices.Clone(opt.Events) // CPUs may be added
 	r := &recording{
-		opt: opt, sink: sink,
+		opt: opt, sink: sink, asked: asked, online: online,
 		features: features{buildID: true, readLost: true},
 		rings:    make(map[int]*cpuRing),
 		byID:     make(map[uint64]identity),
@@ -117,11 +126,6 @@ func Run(opt Options, sink Sink) (result *Result, err error) {
 
 // open prepares everything that can fail, before the command runs.
 func (r *recording) open() error {
-	online, err := r.opt.FS.OnlineCPUs()
-	if err != nil {
-		return err
-	}
-	r.online = online
 	// The events of a task may be opened on CPUs that are offline, and work when
 	// they come.
 	present, err := r.opt.FS.PresentCPUs()
@@ -152,11 +156,11 @@ func (r *recording) open() error {
 			r.pidfds = append(r.pidfds, fd)
 		}
 		r.followBusy(r.opt.PIDs...)
-		if err := r.attach(r.opt.PIDs, present, online); err != nil {
+		if err := r.attach(r.opt.PIDs, present, r.online); err != nil {
 			return err
 		}
 	default:
-		if err := r.openEverywhere(-1, online); err != nil {
+		if err := r.openEverywhere(-1, r.online); err != nil {
 			return err
 		}
 	}
@@ -279,6 +283,7 @@ func (r *recording) stop() {
 	r.pollBusy(monotonic(), true)
 	for _, c := range r.rings {
 		r.drainRing(c)
+		r.addWalk(c, c.walks.heldAt)
 	}
 	if ran == nil && !r.systemWide() {
 		ran = r.ranNow()
@@ -288,6 +293,7 @@ func (r *recording) stop() {
 	r.settleLosses()
 	r.noteMissed()
 	r.noteBusy()
+	r.noteWalks()
 	r.noteNothing()
 	r.result.Books = r.books
 	r.result.Events = r.booked()
@@ -333,6 +339,7 @@ func (r *recording) closeAll() {
 		e.Close()
 	}
 	for _, c := range r.rings {
+		c.walks.close()
 		c.ring.Close()
 	}
 	for _, fd := range r.pidfds {
