@@ -1,6 +1,9 @@
 package unwind
 
-import "io"
+import (
+	"fmt"
+	"io"
+)
 
 // Arch is an instruction set.
 type Arch uint8
@@ -61,25 +64,48 @@ type Image struct {
 	PLT   Range
 	Stubs []Range
 
+	// Entry is where the program starts (e_entry), 0 if that is not known: the dynamic linker's start has no table, but
+	// is the outermost frame of all that it does.
+	Entry uint64
+
+	// Trampoline is the code of a vdso for arm64, where the kernel's signal trampoline is looked for: since Linux 5.9 it
+	// has no table.
+	Trampoline Section
+
 	EHFrame, EHFrameHdr, DebugFrame, GoPCLN Section
 }
 
-// Module is the tables of one binary. It may not be used by several goroutines at once, nor modules that share Rules.
+// Module is the tables of one binary. It may not be used by several goroutines at once, nor may modules that share Rules.
 type Module struct {
 	ID    uint32
 	image Image
 	rules *Rules
 	err   error
-	// chunks are those compiled so far.
-	chunks map[uint64]Chunk
+
+	chunks    map[uint64]Chunk // those compiled so far
+	eh, debug *frames          // nil if the binary has no such section
 }
 
 // NewModule returns the tables of a binary, of which nothing is read yet. The rules of its rows are numbered in rules.
 // The id is the caller's.
 func NewModule(img Image, rules *Rules, id uint32) *Module {
-	return &Module{ID: id, image: img, rules: rules, chunks: map[uint64]Chunk{}}
+	m := &Module{ID: id, image: img, rules: rules, chunks: map[uint64]Chunk{}}
+	if img.EHFrame.Data != nil {
+		m.eh = newFrames(".eh_frame", &m.image, img.EHFrame, img.EHFrameHdr)
+	}
+	if img.DebugFrame.Data != nil {
+		m.debug = newFrames(".debug_frame", &m.image, img.DebugFrame, Section{})
+	}
+	return m
 }
 
 // Err is the first fault found in the binary's tables so far: a read that failed, or contents that are no tables. What
-// it touches has rule 0.
+// it touches has no rule.
 func (m *Module) Err() error { return m.err }
+
+// fault keeps the first error.
+func (m *Module) fault(err error) {
+	if m.err == nil && err != nil {
+		m.err = fmt.Errorf("unwind information of %s: %w", m.image.Name, err)
+	}
+}

@@ -1,0 +1,315 @@
+package unwind
+
+import (
+	"fmt"
+	"sort"
+)
+
+// Limits on what a binary may ask for.
+const (
+	// maxEntry is the bytes of one entry of a table; the largest of libLLVM has 5 KB.
+	maxEntry = 1 << 20
+	// maxChunkEntries and maxChunkBytes are of those entries that concern one chunk: no more functions start in it than it
+	// has bytes, and those of libLLVM's have 20 KB.
+	maxChunkEntries = 1 << ChunkShift
+	maxChunkBytes   = 4 << 20
+	// maxCIEs are kept at once.
+	maxCIEs = 4096
+	// maxScan is the bytes of a table that has to be read whole, maxScanned the functions that it tells of: four times
+	// those of a web browser.
+	maxScan    = 256 << 20
+	maxScanned = 4 << 20
+	// backwards is how many functions before a chunk are looked at: the one that reaches into it, and empty ones between.
+	backwards = 4
+)
+
+// frames is one section of call frame information: a list of entries, which are of functions (FDE) and of what is common to
+// functions (CIE).
+type frames struct {
+	name    string
+	image   *Image
+	section Section
+	eh      bool // .eh_frame, which differs from .debug_frame in details
+	cies    map[uint64]*cie
+	hdr     *searchTable // nil: there is none
+	index   []located    // without a search table, by start
+	opened  bool
+}
+
+// located is the address of a function and the offset of its entry.
+type located struct{ start, entry uint64 }
+
+// cie is a common information entry.
+type cie struct {
+	codeAlign uint64
+	dataAlign int64
+	ra        uint64 // column of the return address
+	enc       uint8  // of pointers
+	augmented bool   // functions have augmentation data, too
+	signal    bool   // frames of signals
+	initial   state
+}
+
+func newFrames(name string, img *Image, s, hdr Section) *frames {
+	f := &frames{name: name, image: img, section: s, eh: name == ".eh_frame", cies: map[uint64]*cie{}}
+	if f.eh && hdr.Data != nil {
+		f.hdr = &searchTable{section: hdr}
+	}
+	return f
+}
+
+func (f *frames) damaged(off uint64, what string) error {
+	return fmt.Errorf("%s: %w: %s at %#x", f.name, errFormat, what, off)
+}
+
+// An entry is the frame of a CIE or an FDE.
+type entry struct {
+	off, body, limit uint64 // offsets in the section: of the entry, after its id, of its end
+	cie              bool
+	of               uint64 // offset of an FDE's CIE
+}
+
+// entry reads the head of an entry. The end of the list is an entry with limit 0.
+func (f *frames) entry(w *window, off uint64) (e entry, err error) {
+	c := cursor{b: w.bytes(off, 20)}
+	length, word := uint64(c.u32()), uint64(4)
+	if c.bad || length == 0 {
+		return entry{}, w.err
+	}
+	if length == 0xffffffff {
+		length = c.u64()
+		if !f.eh { // where the id has 4 bytes all the same
+			word = 8
+		}
+	}
+	start := off + uint64(c.pos)
+	id := uint64(c.u32())
+	all := uint64(0xffffffff)
+	if word == 8 {
+		id |= uint64(c.u32()) << 32
+		all = 0xffffffffffffffff
+	}
+	if c.bad || start > f.section.Size || length < word || length > f.section.Size-start {
+		return entry{}, f.damaged(off, "entry longer than the section")
+	}
+	e = entry{off: off, body: start + word, limit: start + length}
+	switch {
+	case f.eh && id == 0 || !f.eh && id == all:
+		e.cie = true
+	case f.eh && id > start:
+		return entry{}, f.damaged(off, "no common entry before the section")
+	case f.eh:
+		e.of = start - id
+	default:
+		e.of = id
+	}
+	return e, nil
+}
+
+// contents is what an entry has after its id.
+func (f *frames) contents(w *window, e entry) (cursor, error) {
+	n := e.limit - e.body
+	if n > maxEntry {
+		return cursor{}, f.damaged(e.off, fmt.Sprintf("entry of %d bytes", n))
+	}
+	b := w.bytes(e.body, n)
+	if uint64(len(b)) < n {
+		return cursor{}, fmt.Errorf("%s: %w", f.name, w.err)
+	}
+	return cursor{b: b}, nil
+}
+
+// common returns the CIE at an offset.
+func (f *frames) common(w *window, off uint64) (*cie, error) {
+	if c, ok := f.cies[off]; ok {
+		if c == nil {
+			return nil, errFormat // has been told
+		}
+		return c, nil
+	}
+	if len(f.cies) >= maxCIEs {
+		clear(f.cies)
+	}
+	f.cies[off] = nil
+	e, err := f.entry(w, off)
+	if err != nil {
+		return nil, err
+	}
+	if !e.cie {
+		return nil, f.damaged(off, "no common entry")
+	}
+	c, err := f.contents(w, e)
+	if err != nil {
+		return nil, err
+	}
+	out, err := f.readCommon(&c, e)
+	if err == nil {
+		f.cies[off] = out
+	}
+	return out, err
+}
+
+func (f *frames) readCommon(c *cursor, e entry) (*cie, error) {
+	out := &cie{}
+	version := c.u8()
+	augmentation := c.text()
+	if version >= 4 {
+		if c.u8() != 8 || c.u8() != 0 {
+			return nil, f.damaged(e.off, "addresses that are not of 8 bytes")
+		}
+	}
+	out.codeAlign, out.dataAlign = c.uleb(), c.sleb()
+	if version == 1 {
+		out.ra = uint64(c.u8())
+	} else {
+		out.ra = c.uleb()
+	}
+	if version != 1 && version != 3 && version != 4 || c.bad {
+		return nil, f.damaged(e.off, "common entry")
+	}
+	if augmentation != "" {
+		if augmentation[0] != 'z' {
+			return nil, f.damaged(e.off, fmt.Sprintf("augmentation %q", augmentation))
+		}
+		out.augmented = true
+		data := cursor{b: c.take(c.uleb())}
+		if !out.augment(&data, augmentation[1:]) || c.bad {
+			return nil, f.damaged(e.off, fmt.Sprintf("augmentation %q", augmentation))
+		}
+	}
+	p := program{arch: f.image.Arch, cie: out, limit: 1}
+	if !p.run(c.b[c.pos:], f.section.Addr+e.body+uint64(c.pos), nil) {
+		return nil, f.damaged(e.off, "instruction of the common entry")
+	}
+	out.initial = p.now
+	return out, nil
+}
+
+// augment reads augmentation data. What follows a letter that is not known is not needed.
+func (out *cie) augment(data *cursor, letters string) bool {
+	for _, l := range letters {
+		switch l {
+		case 'L':
+			data.u8()
+		case 'P':
+			if n := data.u8(); n != encOmit {
+				data.encoded(n&0x0f, 0, 0)
+			}
+		case 'R':
+			out.enc = data.u8()
+		case 'S':
+			out.signal = true
+		case 'B', 'G': // return addresses are signed with key B; frames have memory tags (AArch64)
+		default:
+			return !data.bad
+		}
+	}
+	return !data.bad
+}
+
+// fde is the entry of one function.
+type fde struct {
+	*cie
+	start, limit uint64
+	instructions []byte // until the window's next use
+	here         uint64 // their address
+}
+
+// function reads an FDE. An entry for no code has limit == start.
+func (f *frames) function(w *window, e entry) (d fde, err error) {
+	if e.cie || e.limit == 0 {
+		return fde{}, f.damaged(e.off, "no entry of a function")
+	}
+	if d.cie, err = f.common(w, e.of); err != nil {
+		return fde{}, err
+	}
+	c, err := f.contents(w, e)
+	if err != nil {
+		return fde{}, err
+	}
+	here := f.section.Addr + e.body
+	d.start = c.encoded(d.enc, here, 0)
+	size := c.encoded(d.enc&0x0f, 0, 0)
+	if d.augmented {
+		c.take(c.uleb())
+	}
+	if c.bad {
+		return fde{}, f.damaged(e.off, "entry of a function")
+	}
+	d.limit = d.start + size
+	if d.limit < d.start { // a negative size or one beyond all addresses
+		return fde{}, f.damaged(e.off, "size of a function")
+	}
+	d.instructions, d.here = c.b[c.pos:], here+uint64(c.pos)
+	return d, nil
+}
+
+// find returns the entries of functions that may have code from start to below limit, in order of address, through next,
+// which is false after the last one.
+func (f *frames) find(w *window, start, limit uint64) (next func() (located, bool), err error) {
+	if !f.opened {
+		f.opened = true
+		if f.hdr == nil || !f.hdr.open() {
+			f.hdr = nil
+			f.index, err = f.scan()
+		}
+	}
+	if f.hdr != nil {
+		return f.hdr.find(f.section, start, limit), err
+	}
+	i := sort.Search(len(f.index), func(i int) bool { return f.index[i].start >= start })
+	i = max(0, i-backwards) - 1
+	return func() (located, bool) {
+		if i++; i >= len(f.index) || f.index[i].start >= limit {
+			return located{}, false
+		}
+		return f.index[i], true
+	}, err
+}
+
+// scan reads all entries of the section.
+func (f *frames) scan() (out []located, err error) {
+	w := f.section.open()
+	defer w.close()
+	for off := uint64(0); off < min(f.section.Size, maxScan) && len(out) < maxScanned; {
+		e, err := f.entry(w, off)
+		if err != nil {
+			return sorted(out), err
+		}
+		if e.limit == 0 {
+			if f.eh || w.err != nil {
+				break
+			}
+			off += 4 // padding
+			continue
+		}
+		off = e.limit
+		if e.cie {
+			continue
+		}
+		d, err2 := f.function(w, e)
+		if err2 != nil {
+			continue // told if it is asked for
+		}
+		// Functions that the linker dropped are at 0 in .debug_frame.
+		if d.limit > d.start && f.image.isCode(d.start) {
+			out = append(out, located{d.start, e.off})
+		}
+	}
+	return sorted(out), w.err
+}
+
+func sorted(list []located) []located {
+	sort.SliceStable(list, func(i, j int) bool { return list[i].start < list[j].start })
+	return list
+}
+
+// isCode says whether an address is in the image's code, as far as it tells.
+func (img *Image) isCode(addr uint64) bool {
+	for _, r := range img.Text {
+		if r.Start <= addr && addr < r.Limit {
+			return true
+		}
+	}
+	return len(img.Text) == 0
+}

@@ -1,0 +1,255 @@
+package unwind
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"math/bits"
+	"sync"
+)
+
+// errFormat: contents that are no tables.
+var errFormat = errors.New("damaged")
+
+// cursor takes fields off a slice. After the first that does not fit it is bad, and gives zeros.
+type cursor struct {
+	b   []byte
+	pos int
+	bad bool
+}
+
+// take gives the next n bytes, nil if there are fewer.
+func (c *cursor) take(n uint64) []byte {
+	if c.bad || n > uint64(len(c.b)-c.pos) {
+		c.bad = true
+		return nil
+	}
+	out := c.b[c.pos : c.pos+int(n)]
+	c.pos += int(n)
+	return out
+}
+
+func (c *cursor) u8() uint8 {
+	if c.bad || c.pos >= len(c.b) {
+		c.bad = true
+		return 0
+	}
+	c.pos++
+	return c.b[c.pos-1]
+}
+
+func (c *cursor) u16() uint16 {
+	if b := c.take(2); b != nil {
+		return binary.LittleEndian.Uint16(b)
+	}
+	return 0
+}
+
+func (c *cursor) u32() uint32 {
+	if b := c.take(4); b != nil {
+		return binary.LittleEndian.Uint32(b)
+	}
+	return 0
+}
+
+func (c *cursor) u64() uint64 {
+	if b := c.take(8); b != nil {
+		return binary.LittleEndian.Uint64(b)
+	}
+	return 0
+}
+
+// uleb reads an unsigned LEB128 number; what is above 64 bits is dropped.
+func (c *cursor) uleb() (v uint64) {
+	for shift := uint(0); ; shift += 7 {
+		b := c.u8()
+		if shift < 64 {
+			v |= uint64(b&0x7f) << shift
+		}
+		if b < 0x80 { // also when bad
+			return v
+		}
+	}
+}
+
+// sleb reads a signed LEB128 number; what is above 64 bits is dropped.
+func (c *cursor) sleb() (v int64) {
+	for shift := uint(0); ; {
+		b := c.u8()
+		if shift < 64 {
+			v |= int64(b&0x7f) << shift
+		}
+		shift += 7
+		if b < 0x80 {
+			if shift < 64 && b&0x40 != 0 {
+				v |= -1 << shift
+			}
+			return v
+		}
+	}
+}
+
+// text reads a string that ends in a zero byte.
+func (c *cursor) text() string {
+	for i := c.pos; !c.bad && i < len(c.b); i++ {
+		if c.b[i] == 0 {
+			s := string(c.b[c.pos:i])
+			c.pos = i + 1
+			return s
+		}
+	}
+	c.bad = true
+	return ""
+}
+
+// Pointer encodings: Linux Standard Base 5.0, core, 10.5.
+const (
+	encAbsolute = 0x00 // the format of the lower half: a word
+	encULEB     = 0x01
+	encU16      = 0x02
+	encU32      = 0x03
+	encU64      = 0x04
+	encSLEB     = 0x09
+	encS16      = 0x0a
+	encS32      = 0x0b
+	encS64      = 0x0c
+	encPCRel    = 0x10 // of the upper half: relative to the address of the field itself
+	encDataRel  = 0x30 // relative to the start of .eh_frame_hdr
+	encOmit     = 0xff
+)
+
+// encoded reads a pointer. Here is the address of the cursor's first byte, data what encDataRel is relative to: with 0 that is
+// refused, as are the encodings that nobody writes for code of Linux.
+func (c *cursor) encoded(enc uint8, here, data uint64) (v uint64) {
+	switch enc & 0x70 {
+	case 0:
+	case encPCRel:
+		v = here + uint64(c.pos)
+	case encDataRel:
+		if data == 0 {
+			c.bad = true
+		}
+		v = data
+	default:
+		c.bad = true
+	}
+	switch enc & 0x0f {
+	case encAbsolute, encU64, encS64:
+		v += c.u64()
+	case encULEB:
+		v += c.uleb()
+	case encU16:
+		v += uint64(c.u16())
+	case encU32:
+		v += uint64(c.u32())
+	case encSLEB:
+		v += uint64(c.sleb())
+	case encS16:
+		v += uint64(int16(c.u16()))
+	case encS32:
+		v += uint64(int32(c.u32()))
+	default:
+		c.bad = true
+	}
+	if enc&0x80 != 0 { // indirect: what is there is known to the process alone
+		c.bad = true
+	}
+	return v
+}
+
+// encodedSize is the bytes that a pointer takes, 0 if that varies.
+func encodedSize(enc uint8) uint64 {
+	switch enc & 0x0f {
+	case encU16, encS16:
+		return 2
+	case encU32, encS32:
+		return 4
+	case encAbsolute, encU64, encS64:
+		return 8
+	}
+	return 0
+}
+
+// A window reads a section by pieces, of which it keeps the last few: the entries of functions that are neighbours
+// mostly are neighbours, too.
+type window struct {
+	data  io.ReaderAt
+	size  uint64
+	piece [8]struct {
+		at uint64 // number of the piece + 1
+		n  int    // bytes that could be read
+		b  [pieceSize]byte
+	}
+	across []byte // for what crosses pieces
+	err    error  // the first read that failed
+}
+
+const pieceSize = 16 << 10
+
+var windows = sync.Pool{New: func() any { return new(window) }}
+
+// open gets a window on a section. It must be closed.
+func (s *Section) open() *window {
+	w := windows.Get().(*window)
+	w.data, w.size, w.err = s.Data, s.Size, nil
+	for i := range w.piece {
+		w.piece[i].at = 0
+	}
+	return w
+}
+
+func (w *window) close() {
+	w.data = nil
+	if cap(w.across) > maxEntry {
+		w.across = nil
+	}
+	windows.Put(w)
+}
+
+// bytes gives n bytes at an offset; fewer if the section or what can be read of it ends before. They hold until the
+// next call.
+func (w *window) bytes(off, n uint64) []byte {
+	if off >= w.size {
+		return nil
+	}
+	n = min(n, w.size-off)
+	first, last := off/pieceSize, (off+max(n, 1)-1)/pieceSize
+	if b := w.load(first); first == last {
+		from := min(off%pieceSize, uint64(len(b)))
+		return b[from:min(from+n, uint64(len(b)))]
+	}
+	w.across = w.across[:0]
+	for i := first; i <= last; i++ {
+		b := w.load(i)
+		from, to := uint64(0), min(off+n-i*pieceSize, uint64(len(b)))
+		if i == first {
+			from = min(off%pieceSize, to)
+		}
+		w.across = append(w.across, b[from:to]...)
+		if len(b) < pieceSize {
+			break
+		}
+	}
+	return w.across
+}
+
+func (w *window) load(i uint64) []byte {
+	p := &w.piece[i%uint64(len(w.piece))]
+	if p.at != i+1 {
+		p.at, p.n = i+1, 0
+		hi, at := bits.Mul64(i, pieceSize)
+		if hi != 0 || at > 1<<62 {
+			return nil
+		}
+		want := min(pieceSize, w.size-at)
+		n, err := w.data.ReadAt(p.b[:want], int64(at))
+		p.n = max(0, min(n, int(want)))
+		if uint64(p.n) < want && w.err == nil {
+			if err == nil || err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			w.err = err
+		}
+	}
+	return p.b[:p.n]
+}

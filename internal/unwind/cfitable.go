@@ -1,0 +1,70 @@
+package unwind
+
+import "math/bits"
+
+// searchTable is the table of .eh_frame_hdr (Linux Standard Base 5.0, core, 10.6.2): pairs of the address of a function and that of
+// its entry in .eh_frame, in order.
+type searchTable struct {
+	section Section
+	enc     uint8
+	first   uint64 // offset of the first pair
+	size    uint64 // bytes of a field; a pair has two
+	n       uint64
+}
+
+// open reads the head of the table. It is false if there is no table, or none that can be searched.
+func (t *searchTable) open() bool {
+	w := t.section.open()
+	defer w.close()
+	c := cursor{b: w.bytes(0, 32)}
+	version, start, count, enc := c.u8(), c.u8(), c.u8(), c.u8()
+	if start != encOmit {
+		c.encoded(start, t.section.Addr, t.section.Addr)
+	}
+	if version != 1 || count == encOmit || enc == encOmit {
+		return false
+	}
+	t.n = c.encoded(count, t.section.Addr, t.section.Addr)
+	t.enc, t.first, t.size = enc, uint64(c.pos), encodedSize(enc)
+	if c.bad || t.size == 0 || enc&0xf0 != encDataRel && enc&0xf0 != 0 {
+		return false
+	}
+	hi, bytes := bits.Mul64(t.n, 2*t.size)
+	return t.n > 0 && hi == 0 && bytes <= t.section.Size-t.first
+}
+
+// pair reads a pair: zeros where that cannot be.
+func (t *searchTable) pair(w *window, i uint64) (start, entry uint64) {
+	c := cursor{b: w.bytes(t.first+i*2*t.size, 2*t.size)}
+	return c.encoded(t.enc, 0, t.section.Addr), c.encoded(t.enc, 0, t.section.Addr)
+}
+
+// find is frames.find by the table. At most maxChunkEntries are found.
+func (t *searchTable) find(of Section, start, limit uint64) (next func() (located, bool)) {
+	w := t.section.open()
+	lo, hi := uint64(0), t.n
+	for lo < hi {
+		mid := lo + (hi-lo)/2
+		if at, _ := t.pair(w, mid); at < start {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	i := lo - min(lo, backwards)
+	last := min(t.n, i+maxChunkEntries)
+	return func() (located, bool) {
+		if i < last {
+			at, entry := t.pair(w, i)
+			if i++; at < limit && w.err == nil {
+				return located{at, entry - of.Addr}, true
+			}
+			i = last
+		}
+		if w != nil {
+			w.close()
+			w = nil
+		}
+		return located{}, false
+	}
+}
