@@ -56,6 +56,8 @@ func (k *keeper) between(sink session.Sink, out *output, opt *session.Options) (
 	if clock := &opt.Events[0]; clock.SampleFormat&perfring.SampleWeightStruct != 0 {
 		clock.SampleFormat &^= perfring.SampleWeight // no event may have both
 	}
+	// The file has the stacks as the collector completed them, not the copies and branches that they were made of.
+	w.Whole(opt.WholeFormats())
 	return w, nil
 }
 
@@ -83,7 +85,7 @@ func (k *keeper) finish(rec *report.Recording, notes []string, what collect.Opti
 	}
 	var events []perfdata.Event
 	for _, e := range result.Opened {
-		events = append(events, perfdata.Event{Name: e.Name, Attr: e.Attr, IDs: e.IDs})
+		events = append(events, perfdata.Event{Name: e.Name, Attr: session.Whole(e.Attr), IDs: e.IDs})
 	}
 	if err := k.Writer.Finish(events, own); err != nil {
 		return fmt.Errorf("output file %s: %w", k.out.path, err)
