@@ -33,6 +33,7 @@ type image struct {
 	size     uint64
 	wide     bool // 64-bit
 	machine  elf.Machine
+	entry    uint64 // where the program begins, 0 for none
 	sections []section
 	segments []segment
 	code     []segment // the executable ones, by address
@@ -72,8 +73,8 @@ func readImage(r io.ReaderAt, size int64, lim Limits) (*image, error) {
 	}
 	c := cursor{b: head, pos: 18}
 	im.machine = elf.Machine(c.u16())
-	c.take(4)       // version
-	c.word(im.wide) // entry
+	c.take(4) // version
+	im.entry = c.word(im.wide)
 	phoff, shoff := c.word(im.wide), c.word(im.wide)
 	c.take(6) // flags, ehsize
 	phentsize, phnum := c.u16(), c.u16()

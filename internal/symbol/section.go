@@ -94,3 +94,11 @@ func (b *Binary) Machine() elf.Machine {
 	}
 	return b.image.machine
 }
+
+// Entry gives the address at which the program begins, or the dynamic linker; 0 for other libraries and what is no ELF file.
+func (b *Binary) Entry() uint64 {
+	if b.image == nil {
+		return 0
+	}
+	return b.image.entry
+}

@@ -71,6 +71,9 @@ func TestSection(t *testing.T) {
 		if v, ok := b.Address(1 << 40); ok {
 			t.Errorf("%v: an offset beyond the file is at %#x", flags, v)
 		}
+		if b.Entry() != f.Entry {
+			t.Errorf("%v: it begins at %#x, want %#x", flags, b.Entry(), f.Entry)
+		}
 		code := b.Code()
 		if len(code) != 1 || text.Addr < code[0].Start || text.Addr+text.Size > code[0].Limit || b.Machine() != f.Machine {
 			t.Errorf("%v: code of %v at %x, want one range around %#x+%#x", flags, b.Machine(), code, text.Addr, text.Size)
