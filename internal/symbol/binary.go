@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/energyprof/energyprof/internal/gopclntab"
 )
 
 // Binary is where names come from: an ELF file, the vdso, the kernel or a perf
@@ -24,8 +26,10 @@ type Binary struct {
 	loaded      bool
 	absolute    bool // Resolve takes addresses, not file offsets
 	table       *table
-	idleSection Range      // of the kernel
-	lines       *debugInfo // nil without line information
+	idleSection Range            // of the kernel
+	lines       *debugInfo       // nil without line information
+	golang      *gopclntab.Table // nil if it is no Go program
+	goFault     bool             // it has been told that the table is damaged
 	readable    map[int]string
 	err         error
 }
@@ -88,6 +92,9 @@ func (b *Binary) resolve(addrs []uint64, out [][]Frame) error {
 			if a, ok = b.image.vaddr(a); !ok {
 				continue
 			}
+		}
+		if out[i] = b.goFrames(a); len(out[i]) > 0 {
+			continue
 		}
 		targets = append(targets, target{a, i})
 	}
@@ -178,6 +185,7 @@ func (b *Binary) load() {
 		return
 	}
 	b.table = &table{}
+	b.loadGo()
 	debug := b.openDebugFile()
 	err := guard(func() (err error) {
 		b.table, err = b.image.loadSymbols(debug, b.lim)
@@ -200,6 +208,6 @@ func (b *Binary) load() {
 
 // close frees the tables and the file. The Binary has no names afterwards.
 func (b *Binary) close() error {
-	b.table, b.lines, b.readable, b.loaded = &table{}, nil, map[int]string{}, true
+	b.table, b.lines, b.golang, b.readable, b.loaded = &table{}, nil, nil, map[int]string{}, true
 	return errors.Join(b.file.close(), b.debug.close())
 }
