@@ -151,7 +151,7 @@ func (s *state) stackPointer(cfa value) (v value, shift int64, ok bool) {
 		return cfa, s.sp.off, cfa.kind != valuePLT && fits(s.sp.off)
 	case placeMemory:
 		v = value{kind: valueDeref, reg: s.sp.reg, off: s.sp.off}
-	case placeValue:
+	case placeValue, placeRegister: // libc's longjmp
 		v = value{kind: valueRegister, reg: s.sp.reg, off: s.sp.off}
 	default:
 		return value{}, 0, false
