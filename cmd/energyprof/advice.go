@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/energyprof/energyprof/internal/bpf"
 	"github.com/energyprof/energyprof/internal/counting"
 	"github.com/energyprof/energyprof/internal/perfdata"
 	"github.com/energyprof/energyprof/internal/pmu"
@@ -44,6 +45,10 @@ func advice(err error) string {
 		return adviceOpen(open)
 	case errors.Is(err, perfring.ErrEventError):
 		return "another tool holds the counters (`sudo lsof | grep perf_event`), or these events do not fit on the PMU together: count fewer at once"
+	case errors.As(err, new(stackError)):
+		return adviceStacks(err)
+	case errors.Is(err, session.ErrNoLBR):
+		return "sample an event of the cores, -e cycles, on a processor of Intel's that has them and shows them; -g auto needs none"
 	case errors.Is(err, session.ErrNoMemory):
 		return moreRing + ", or a smaller -m"
 	case errors.Is(err, session.ErrTooManyFD):
@@ -213,16 +218,33 @@ func adviceNote(n session.Note) string {
 	case session.NoteCoarse:
 		return "raise -F, or record all CPUs with -a"
 	case session.NoteNoBPF:
-		if os.Geteuid() == 0 {
-			return "the container needs CAP_BPF and CAP_PERFMON and a seccomp profile that allows bpf(2); a kernel in lockdown (confidentiality) refuses it altogether"
-		}
-		return fmt.Sprintf("`sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_syslog+ep %s`, or run as root", executable())
+		return adviceBPF(bpf.ErrPermission)
 	case session.NoteIdentity:
 		return "run energyprof as root"
 	case session.NoteFiltered:
 		return "raise the limit with `ulimit -n` to record the threads alone"
 	}
 	return ""
+}
+
+// adviceStacks says what to do where the callers of user code cannot be found as they were asked for.
+func adviceStacks(err error) string {
+	const copies = "`-g dwarf` needs no BPF"
+	if hint := adviceBPF(err); hint != "" {
+		return hint + "; " + copies
+	}
+	return copies
+}
+
+// adviceBPF says what to do where BPF programs cannot be loaded.
+func adviceBPF(err error) string {
+	switch {
+	case !errors.Is(err, bpf.ErrPermission):
+		return ""
+	case os.Geteuid() == 0:
+		return "the container needs CAP_BPF and CAP_PERFMON and a seccomp profile that allows bpf(2); a kernel in lockdown (confidentiality) refuses it altogether"
+	}
+	return fmt.Sprintf("`sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_syslog+ep %s`, or run as root", executable())
 }
 
 // adviceCount says what to do about a limitation that counting met.

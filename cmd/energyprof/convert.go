@@ -258,6 +258,9 @@ func (c *conversion) describeOwn(rec *report.Recording, own *perfdata.Own) {
 	rec.Tool = own.Tool
 	rec.Data.Start, rec.Data.Duration, rec.Data.Period = own.Start, own.Duration, own.Period
 	rec.Throttled, rec.BadRecords = own.Throttled, own.BadRecords
+	if s := own.Stacks; s != nil {
+		rec.Stacks = &report.Stacks{Method: s.Method, Samples: s.Samples, Complete: s.Complete, Truncated: s.Truncated, Failed: s.Failed}
+	}
 	for _, n := range own.Notes {
 		if c.shared && n == staticIncluded {
 			continue // said anew if it is so with these flags, too

@@ -72,7 +72,8 @@ func (c *conversion) options() (collect.Options, error) {
 func (c *conversion) ownOptions(own *perfdata.Own) (collect.Options, error) {
 	opt := collect.Options{SystemWide: own.SystemWide, NoOthers: own.NoOthers, CPUs: own.CPUs, Energy: c.info,
 		Attribution: own.Attribution, MaxDepth: own.MaxDepth, Counters: own.Counters, CounterMethod: own.CounterMethod,
-		Past: &collect.Past{Locations: own.Locations, Main: own.Main, KernelVisible: own.KernelVisible, Idle: own.Idle, MaxDepth: own.MaxDepth}}
+		Stacks: collect.Stacks{Method: ownMethod(own)},
+		Past:   &collect.Past{Locations: own.Locations, Main: own.Main, KernelVisible: own.KernelVisible, Idle: own.Idle, MaxDepth: own.MaxDepth}}
 	for i, e := range own.Events {
 		opt.Events = append(opt.Events, collect.Event{Name: e.Name, Clock: e.Clock, Period: e.Period, Weight: e.Weight && c.flags.weight == "",
 			Memory: e.Memory, Address: e.Address})
@@ -126,8 +127,10 @@ func (c *conversion) chooseEvents(opt *collect.Options) error {
 		if c.main < 0 || e.Clock && !c.file.Events[c.main].Clock {
 			c.main = i
 		}
-		opt.Events = append(opt.Events, collect.Event{Name: name, Clock: e.Clock, Period: periodOf(e), Memory: c.memory(i), Address: !c.memory(i) && c.addressed(i)})
+		opt.Events = append(opt.Events, collect.Event{Name: name, Clock: e.Clock, Period: periodOf(e), Memory: c.memory(i), Address: !c.memory(i) && c.addressed(i),
+			UserRegs: userRegs(e)})
 	}
+	opt.Stacks.Method = stackMethod(c.file.Events)
 	if len(opt.Events) == 0 {
 		return fmt.Errorf("%s: none of its %d events is sampled", c.path, len(c.file.Events))
 	}

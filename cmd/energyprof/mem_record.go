@@ -31,7 +31,9 @@ func (f *memFlags) record(args []string) error {
 		if err != nil {
 			return err
 		}
-		r.opt.Pages = roomFor(events.session, len(cpus))
+		if pages := roomFor(events.session, len(cpus)); pages > session.DefaultPages {
+			r.opt.Pages = pages
+		}
 	}
 	if r.energy, err = f.open(); err != nil {
 		return err

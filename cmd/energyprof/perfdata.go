@@ -77,6 +77,7 @@ func (k *keeper) finish(rec *report.Recording, notes []string, what collect.Opti
 	if m := what.Memory; m.Addresses || m.Weigh || len(m.Traffic) > 0 {
 		own.Memory = &perfdata.OwnMemory{Addresses: m.Addresses, Weigh: m.Weigh, Traffic: m.Traffic}
 	}
+	own.Stacks = ownStacks(rec.Stacks, what.Stacks.Walked())
 	if c := rec.Command; c != nil {
 		own.Command = &perfdata.OwnCommand{Args: c.Args, ExitCode: c.ExitCode, Signal: c.Signal}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/energyprof/energyprof/internal/bpf"
 	"github.com/energyprof/energyprof/internal/collect"
 	"github.com/energyprof/energyprof/internal/pmu"
 	"github.com/energyprof/energyprof/internal/session"
@@ -26,7 +27,9 @@ type runFlags struct {
 	delay      time.Duration
 	duration   time.Duration
 	pages      int
+	pagesFlag  *pflag.Flag
 	callGraph  string
+	stacks     stackFlag // of callGraph
 	userOnly   bool
 	kernelOnly bool
 
@@ -38,12 +41,13 @@ type runFlags struct {
 
 func (f *runFlags) register(fl *pflag.FlagSet) {
 	fl.SetInterspersed(false) // what follows the command is the command's
-	fl.StringVarP(&f.callGraph, "call-graph", "g", "fp", "stacks: fp (frame pointers) or none")
+	fl.StringVarP(&f.callGraph, "call-graph", "g", "fp", "callers: auto, fp (frame pointers), dwarf[,SIZE] (unwind tables, from copies of the\nstack), bpf (unwind tables, in the kernel), lbr (the processor's record) or none")
 	fl.BoolVarP(&f.all, "all-cpus", "a", false, "record everything on all CPUs")
 	fl.StringVarP(&f.pids, "pid", "p", "", "record running processes: PID[,PID]")
 	fl.Var(duration{&f.duration, time.Second}, "duration", "end the recording after this time (a plain number: seconds)")
 	fl.VarP(duration{&f.delay, time.Millisecond}, "delay", "D", "begin to sample after this time (a plain number: milliseconds)")
-	fl.IntVarP(&f.pages, "mmap-pages", "m", session.DefaultPages, "pages of each CPU's ring, a power of two")
+	fl.IntVarP(&f.pages, "mmap-pages", "m", session.DefaultPages, "pages of each CPU's ring, a power of two (if not given, more where stacks need them)")
+	f.pagesFlag = fl.Lookup("mmap-pages")
 	fl.BoolVar(&f.userOnly, "user", false, "sample user code only")
 	fl.BoolVar(&f.kernelOnly, "kernel", false, "sample the kernel only")
 	f.energyFlags.register(fl)
@@ -74,14 +78,13 @@ func (f *runFlags) target(fs pmu.FS, args []string) (session.Options, error) {
 	case f.pages > session.MaxPages:
 		return opt, usagef("-m %d: a ring has %d pages at most", f.pages, session.MaxPages)
 	}
-	switch f.callGraph {
-	case "fp":
-		opt.Callchains = true
-	case "none":
-	default:
-		return opt, usagef("-g %q: stacks are recorded by fp or none", f.callGraph)
+	if !f.pagesFlag.Changed {
+		opt.Pages = 0 // what the samples need
 	}
 	var err error
+	if f.stacks, err = parseStacks(f.callGraph); err != nil {
+		return opt, err
+	}
 	if f.pids != "" {
 		opt.PIDs, err = processIDs(f.pids)
 	}
@@ -95,8 +98,9 @@ type run struct {
 	energy   *energy
 	counters *counters
 	what     collect.Options
-	remarks  []string // that go into the notes beside those of what was open
-	accesses bool     // the clock is there for the time alone: what there are samples of is said of the other events
+	stacks   *bpf.Stacks // nil where no program walks them
+	remarks  []string    // that go into the notes beside those of what was open
+	accesses bool        // the clock is there for the time alone: what there are samples of is said of the other events
 	// tell shows what was recorded once the files are written.
 	tell func(rec *report.Recording, result *session.Result) error
 }
@@ -123,6 +127,10 @@ func (r *run) collected() error {
 // record records. Whatever can be refused is refused before the command starts.
 func (r *run) record() error {
 	f := r.flags
+	if err := r.openStacks(); err != nil {
+		return err
+	}
+	defer r.closeStacks()
 	r.opt.Energy, r.opt.Counters = r.energy.recorder, r.counters.recorder
 	var keeper keeper
 	defer keeper.close()

@@ -22,8 +22,8 @@ const (
 	endings
 )
 
-// walked tells whether chains are walked by tables, and so end in how that ended.
-func (s *Stacks) walked() bool { return s.Method == methodDWARF || s.Method == methodBPF }
+// Walked tells whether chains are walked by tables, and so end in how that ended.
+func (s *Stacks) Walked() bool { return s.Method == methodDWARF || s.Method == methodBPF }
 
 // frame is what stands at the root of a stack that ends so, "" for nothing. What the kernel made of frame pointers is
 // shown as it is.
@@ -83,12 +83,19 @@ func (b *Books) ended(f fate) {
 	}
 }
 
-// wholeStacks is what the summary says of whole stacks, nil if no callers were recorded.
+// wholeStacks is what the summary says of whole stacks, nil if no callers were recorded or nothing can be said.
 func (c *Collector) wholeStacks() *report.Stacks {
 	if c.opt.Stacks.Method == "" {
 		return nil
 	}
 	s := &report.Stacks{Method: c.opt.Stacks.Method}
+	var all uint64
+	for _, n := range c.books.Ended {
+		all += n
+	}
+	if 2*c.books.Ended[noTables] > all {
+		return nil // of programs that are not here, nobody can tell
+	}
 	for e, n := range c.books.Ended {
 		s.Samples += int64(n)
 		switch {

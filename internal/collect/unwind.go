@@ -81,10 +81,14 @@ const (
 // stack, which it loses. The chain is valid until the next sample.
 func (c *Collector) complete(state *cpuState, s *perfring.Sample, e *Event) {
 	switch {
-	case c.opt.Stacks.BPF != nil:
+	case c.opt.Stacks.BPF != nil && len(s.UserRegs) == 0: // some events run no programs, and bring copies
 		c.fromWalk(state, s)
 	case e.UserRegs != 0:
 		c.fromRegisters(s, e)
+	case c.opt.Stacks.Method == methodLBR:
+		if chain, ok := s.CallStack(c.unwinder.chain[:0]); ok {
+			s.Callchain, c.unwinder.chain, s.Branches = chain, chain, nil
+		}
 	}
 }
 
@@ -93,8 +97,8 @@ func (c *Collector) fromRegisters(s *perfring.Sample, e *Event) {
 	user := s.CPUMode() == perfring.MiscUser
 	kernels, callers := c.parts(s)
 	switch {
-	case s.UserRegsABI == abiNone && !user:
-		// A thread of the kernel has no other part.
+	case !user && (s.UserRegsABI == abiNone || len(s.UserStack) == 0):
+		// A thread of the kernel, or one that has given up its memory, has no other part.
 	case s.UserRegsABI == abiNone:
 		c.ended(s, kernels, []uint64{s.IP}, unwind.NoStack)
 	case s.UserRegsABI == abi32:

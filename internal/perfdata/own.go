@@ -44,6 +44,8 @@ type Own struct {
 
 	Memory *OwnMemory `json:",omitempty"` // nil unless memory accesses were asked about
 
+	Stacks *OwnStacks `json:",omitempty"` // nil if no callers were recorded, and in sections from before they were counted
+
 	// Books are those of Events, in their order. Sections from before there were any have none, and
 	// in the recordings of that time LostSamples records came without their event.
 	Books []perfring.EventBooks `json:",omitempty"`
@@ -88,6 +90,15 @@ type OwnMemory struct {
 	Traffic   []int `json:",omitempty"` // indices of Counters that count the lines of the memory's controllers
 }
 
+// OwnStacks is how many stacks are whole, as in report.Stacks. With Walked the callchains of samples end, where they are
+// not whole, in how that came about (internal/unwind's Outcome.Address).
+type OwnStacks struct {
+	Method                       string
+	Walked                       bool `json:",omitempty"`
+	Samples, Complete, Truncated int64
+	Failed                       map[string]int64 `json:",omitempty"`
+}
+
 var (
 	// ErrOwnVersion is a section that a later version of energyprof wrote.
 	ErrOwnVersion = errors.New("energyprof's section was written by a later version")
@@ -95,17 +106,21 @@ var (
 )
 
 // Versions of a section. What an older reader must not pass over raises it: counters, whose counts it
-// would lose, and memory accesses, of which it would make counts of one more event.
+// would lose, memory accesses, of which it would make counts of one more event, and callchains that end in what is no address.
 const (
 	ownVersion  = 1
 	ownCounters = 2
 	ownMemory   = 3
+	ownStacks   = 4
+	ownLatest   = ownStacks
 )
 
 // version is what the section has to be.
 func (o *Own) version() uint32 {
 	memory := func(e OwnEvent) bool { return e.Memory }
 	switch {
+	case o.Stacks != nil && o.Stacks.Walked:
+		return ownStacks
 	case o.Memory != nil || slices.ContainsFunc(o.Events, memory):
 		return ownMemory
 	case len(o.Counters) > 0:

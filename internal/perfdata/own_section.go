@@ -67,8 +67,8 @@ func decodeOwn(r io.ReaderAt, offset, size int64) (*Own, error) {
 	if string(head[:len(ownMagic)]) != ownMagic {
 		return bad("it begins with %q", head[:len(ownMagic)])
 	}
-	if v := binary.LittleEndian.Uint32(head[24:]); v < ownVersion || v > ownMemory {
-		return nil, fmt.Errorf("at offset %d: %w: it is version %d, and this is %d", offset, ErrOwnVersion, v, ownMemory)
+	if v := binary.LittleEndian.Uint32(head[24:]); v < ownVersion || v > ownLatest {
+		return nil, fmt.Errorf("at offset %d: %w: it is version %d, and this is %d", offset, ErrOwnVersion, v, ownLatest)
 	}
 	n := int64(binary.LittleEndian.Uint32(head[28:]))
 	if n > maxOwnParts || ownHeadSize+n*ownPartSize > size {

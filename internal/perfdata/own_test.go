@@ -152,8 +152,8 @@ func TestOwnRefused(t *testing.T) {
 		want   error
 		text   string
 	}{
-		"later version": {func(b []byte) []byte { b[24] = 4; return b }, ErrOwnVersion,
-			"at offset 0: energyprof's section was written by a later version: it is version 4, and this is 3"},
+		"later version": {func(b []byte) []byte { b[24] = 5; return b }, ErrOwnVersion,
+			"at offset 0: energyprof's section was written by a later version: it is version 5, and this is 4"},
 		"short":     {func(b []byte) []byte { return b[:20] }, errOwnDamaged, ""},
 		"cut":       {func(b []byte) []byte { return b[:120] }, errOwnDamaged, ""},
 		"no part":   {func(b []byte) []byte { b[28] = 0; return b }, errOwnDamaged, ""},

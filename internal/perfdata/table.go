@@ -40,7 +40,7 @@ func traitsOf(a *perfring.Attr) traits {
 	f := a.SampleFormat
 	t := traits{
 		hasCPU:    f&perfring.SampleCPU != 0,
-		callStack: f&perfring.SampleBranchStack != 0 && a.BranchFormat&branchCallStack != 0,
+		callStack: hasCallStack(a),
 		readIDs:   f&perfring.SampleRead != 0 && a.ReadFormat&perfring.ReadID != 0,
 		perThread: a.Flags&perfring.FlagInherit != 0,
 	}
