@@ -2,6 +2,7 @@ package unwind
 
 import (
 	"fmt"
+	"github.com/energyprof/energyprof/internal/gopclntab"
 	"io"
 )
 
@@ -73,6 +74,9 @@ type Image struct {
 	Trampoline Section
 
 	EHFrame, EHFrameHdr, DebugFrame, GoPCLN Section
+
+	// Go is the function table of a Go program, nil if there is none. It is read by whom the module is used by, and no other.
+	Go *gopclntab.Table
 }
 
 // Module is the tables of one binary. It may not be used by several goroutines at once, nor may modules that share Rules.
