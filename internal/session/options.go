@@ -162,7 +162,7 @@ func (o *Options) check() error {
 	if o.Pages > MaxPages {
 		return fmt.Errorf("%d pages: a ring has %d at most", o.Pages, MaxPages)
 	}
-	if err := o.Stacks.check(); err != nil {
+	if err := o.Stacks.check(o.Events); err != nil {
 		return err
 	}
 	for _, e := range o.Events {

@@ -113,6 +113,9 @@ func (r *recording) drainRing(c *cpuRing) {
 		lost = lost || kindOf(record) == perfring.RecordLost
 		r.add(c, t, record)
 	})
+	if c.walks.drained() {
+		r.addWalk(c, c.walks.heldAt)
+	}
 	if lost {
 		c.walks.read()
 	}

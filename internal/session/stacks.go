@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -54,8 +55,8 @@ const (
 	allRings = 512 << 20
 )
 
-// check tells what cannot be.
-func (s Stacks) check() error {
+// check tells what cannot be, of the stacks of events.
+func (s Stacks) check(events []Event) error {
 	given := 0
 	for _, set := range []bool{s.BPF != nil, s.BPF == nil && s.Copy > 0, s.LBR} {
 		if set {
@@ -67,6 +68,8 @@ func (s Stacks) check() error {
 		return errors.New("user stacks are recorded in one way only")
 	case s.Copy%8 != 0 || s.Copy > MaxCopy:
 		return fmt.Errorf("copies of %d bytes of the stack: the kernel wants a multiple of 8 up to %d", s.Copy, MaxCopy)
+	case s.LBR && !slices.ContainsFunc(events, Event.hasCalls):
+		return fmt.Errorf("%w: all of them are the kernel's own", ErrNoLBR)
 	}
 	return nil
 }

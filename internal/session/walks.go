@@ -24,6 +24,7 @@ type walks struct {
 
 	held   []byte // a walk, and its time; empty without
 	heldAt uint64
+	fresh  bool // it came with the drain that is under way, or with the last one
 
 	// lost is how many walks had found no room when the ring was drained last, told how many of
 	// them have been taken off LOST records, which do not say whose records they count.
@@ -111,7 +112,15 @@ func (w *walks) has(record []byte) bool {
 
 // hold keeps a walk for the record after it.
 func (w *walks) hold(record []byte, t uint64) {
-	w.held, w.heldAt = append(w.held[:0], record...), t
+	w.held, w.heldAt, w.fresh = append(w.held[:0], record...), t, true
+}
+
+// drained ends a drain. It tells whether a walk is held for longer than from one drain to the next: its sample
+// was lost, and who waits longer is too late.
+func (w *walks) drained() (overdue bool) {
+	overdue = len(w.held) > 0 && !w.fresh
+	w.fresh = false
+	return overdue
 }
 
 // take gives the walk that is held, and its time: no later than that of the record after it.

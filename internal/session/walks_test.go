@@ -1,0 +1,319 @@
+package session
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/perfring"
+)
+
+// teller is a program that tells of each overflow where it was: the shortest StackProgram.
+type teller struct {
+	program *ebpf.Program
+	output  *ebpf.Map
+}
+
+func (p teller) FD() int { return p.program.FD() }
+
+func (p teller) Output(cpu, eventFD int) error {
+	return p.output.Put(uint32(cpu), uint32(eventFD))
+}
+
+// tellerMark is before the address in what a teller says.
+const tellerMark = 0x656e6572
+
+// newTeller loads a teller, or skips the test where this user may not.
+func newTeller(t *testing.T) teller {
+	t.Helper()
+	// struct bpf_perf_event_data begins with the registers: struct pt_regs, struct user_pt_regs.
+	at := map[string]int16{"amd64": 16 * 8, "arm64": 32 * 8}[runtime.GOARCH]
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p teller
+	p.output, err = ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.PerfEventArray, KeySize: 4, ValueSize: 4, MaxEntries: uint32(cpus)})
+	if err == nil {
+		t.Cleanup(func() { p.output.Close() })
+		p.program, err = ebpf.NewProgram(&ebpf.ProgramSpec{
+			Type: ebpf.PerfEvent, License: "GPL",
+			Instructions: asm.Instructions{
+				asm.LoadMem(asm.R2, asm.R1, at, asm.DWord),
+				asm.StoreMem(asm.RFP, -8, asm.R2, asm.DWord),
+				asm.Mov.Imm(asm.R2, tellerMark),
+				asm.StoreMem(asm.RFP, -16, asm.R2, asm.DWord),
+				asm.LoadMapPtr(asm.R2, p.output.FD()),
+				asm.LoadImm(asm.R3, 0xffffffff, asm.DWord), // BPF_F_CURRENT_CPU
+				asm.Mov.Reg(asm.R4, asm.RFP),
+				asm.Add.Imm(asm.R4, -16),
+				asm.Mov.Imm(asm.R5, 16),
+				asm.FnPerfEventOutput.Call(),
+				asm.Mov.Imm(asm.R0, 1),
+				asm.Return(),
+			},
+		})
+	}
+	if err != nil {
+		if os.Getenv("CI") == "true" && !errors.Is(err, unix.EPERM) {
+			t.Fatal(err)
+		}
+		t.Skipf("no BPF programs here: %v", err)
+	}
+	t.Cleanup(func() { p.program.Close() })
+	return p
+}
+
+// pairs is a Sink that expects a walk before each sample.
+type pairs struct {
+	recorder
+	walk     map[int]perfring.Sample // by CPU: the last one, its RawData copied
+	lone     []perfring.Sample       // samples without a walk
+	walks    int
+	pids     map[uint32]int // samples by process
+	userPart int            // samples with a user part in their callchain
+}
+
+func (p *pairs) Record(rec perfring.Record, cpu, event int) {
+	s, ok := rec.(*perfring.Sample)
+	switch {
+	case !ok || event == StackEvent:
+		if ok {
+			w := *s
+			w.RawData = slices.Clone(s.RawData)
+			p.walk[cpu] = w
+			p.walks++
+		}
+		return
+	case slices.Contains(s.Callchain, perfring.ContextUser):
+		p.userPart++
+	}
+	p.pids[s.PID]++
+	w, ok := p.walk[cpu]
+	delete(p.walk, cpu)
+	if !ok || len(w.RawData) < 16 || w.TID != s.TID || w.PID != s.PID || w.Time > s.Time ||
+		binary.NativeEndian.Uint64(w.RawData) != tellerMark || binary.NativeEndian.Uint64(w.RawData[8:]) != s.IP {
+		p.lone = append(p.lone, *s)
+	}
+	p.recorder.Record(rec, cpu, event)
+}
+
+func runPairs(t *testing.T, opt Options) (*pairs, *Result) {
+	t.Helper()
+	sink := &pairs{recorder: recorder{t: t}, walk: map[int]perfring.Sample{}, pids: map[uint32]int{}}
+	result, err := Run(opt, sink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(result.Close)
+	if bad := result.Books.Total().Bad; bad != 0 || result.Late != 0 {
+		t.Errorf("%d bad and %d late records", bad, result.Late)
+	}
+	if sink.userPart > 0 {
+		t.Errorf("%d samples with a user part in the kernel's callchain: the program has it", sink.userPart)
+	}
+	return sink, result
+}
+
+// Whatever is recorded, the program's word of a sample comes right before it, out of the same ring: of a command and the
+// children that inherit its events, of threads that were there, and of all CPUs.
+func TestWalksComeBeforeTheirSamples(t *testing.T) {
+	for _, target := range []string{"command", "command after a delay", "processes", "all CPUs"} {
+		t.Run(target, func(t *testing.T) {
+			opt := options(t)
+			opt.Stacks.BPF = newTeller(t)
+			opt.Events[0].Frequency, opt.Pages = 2000, 0
+			t.Setenv(workerEnv, "2 0.3 0")
+			shell := []string{"sh", "-c", `"$0" & "$0"; wait`, self(t)}
+			processes := 2
+			switch target {
+			case "command":
+				opt.Command = shell
+			case "command after a delay":
+				opt.Command, opt.Delay = shell, 50*time.Millisecond
+			default:
+				c := exec.Command(shell[0], shell[1:]...)
+				started(t, c)
+				opt.Duration = 200 * time.Millisecond
+				if opt.All = target == "all CPUs"; !opt.All {
+					opt.PIDs, processes = children(t, c.Process.Pid), 2
+				}
+			}
+			sink, result := runPairs(t, opt)
+			total := 0
+			for _, n := range sink.pids {
+				total += n
+			}
+			if total < 100 || len(sink.pids) < processes {
+				t.Fatalf("%d samples of processes %v, want 100 of %d", total, sink.pids, processes)
+			}
+			// A program that runs keeps others of its kind from running on that CPU, and so
+			// does who changes a map: those samples are never written.
+			if len(sink.lone) > total/100 {
+				t.Errorf("%d of %d samples do not come after a walk of theirs, the first %+v", len(sink.lone), total, sink.lone[0])
+			}
+			for _, n := range result.Notes {
+				if n.Kind == NoteNoStacks {
+					t.Errorf("unexpected note %q", n.Text)
+				}
+			}
+		})
+	}
+}
+
+// started starts c and ends it with the test.
+func started(t *testing.T, c *exec.Cmd) {
+	t.Helper()
+	c.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		unix.Kill(-c.Process.Pid, unix.SIGKILL)
+		c.Wait()
+	})
+}
+
+// children waits for the two children of a process.
+func children(t *testing.T, pid int) []int {
+	t.Helper()
+	path := "/proc/" + strconv.Itoa(pid) + "/task/" + strconv.Itoa(pid) + "/children"
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var pids []int
+		for f := range strings.FieldsSeq(string(b)) {
+			n, err := strconv.Atoi(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pids = append(pids, n)
+		}
+		if len(pids) == 2 {
+			return pids
+		}
+	}
+	t.Fatal("the children did not come")
+	return nil
+}
+
+// Where rings are too small for what comes, only the samples that were lost are told as lost, and not their walks.
+func TestLostWalksAreNoSamples(t *testing.T) {
+	opt := options(t)
+	opt.Stacks.BPF = newTeller(t)
+	opt.Command = []string{self(t)}
+	opt.Pages, opt.Events[0].Frequency = 1, 20000
+	t.Setenv(workerEnv, "2 0.4 0")
+	sink, result := runPairs(t, opt)
+	e := result.Events[0]
+	if !e.HasLost {
+		t.Skip("this kernel does not count what each event lost")
+	}
+	told := result.Books.Total().Lost
+	if e.Lost == 0 {
+		t.Fatalf("nothing was lost of %d samples in rings of a page", e.Samples)
+	}
+	// Records of processes may be lost, too.
+	if told < e.Lost || told > e.Lost+e.Lost/50+20 {
+		t.Errorf("%d records told as lost, the kernel lost %d samples; %d walks came for %d samples", told, e.Lost, sink.walks, e.Samples)
+	}
+}
+
+// A tracepoint cannot run the program; its samples have a copy of the stack, and a note says so.
+func TestTracepointsHaveCopies(t *testing.T) {
+	if _, err := os.Stat("/sys/kernel/tracing/events/sched/sched_switch/id"); err != nil {
+		t.Skipf("no tracepoints: %v", err)
+	}
+	opt := sampled(t, "sched:sched_switch", 0)
+	opt.Stacks.BPF = newTeller(t)
+	opt.Command, opt.Pages = []string{self(t)}, 0
+	t.Setenv(workerEnv, "4 0.2 0")
+	sink := &toucher{recorder: recorder{t: t}, event: 1}
+	result, err := Run(opt, sink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer result.Close()
+	if len(sink.samples) == 0 {
+		t.Fatal("no samples")
+	}
+	for _, s := range sink.samples {
+		if s.UserRegsABI != 2 || len(s.UserStack) == 0 {
+			t.Fatalf("a sample with registers of ABI %d and %d bytes of stack, want 2 and some", s.UserRegsABI, len(s.UserStack))
+		}
+	}
+	if !slices.ContainsFunc(result.Notes, func(n Note) bool { return n.Kind == NoteCopied }) {
+		t.Errorf("no note of the copies: %v", result.Notes)
+	}
+}
+
+// A walk is put before the record after it in time, whichever of the two has the earlier one.
+func TestWalkIsHeldForItsSample(t *testing.T) {
+	for _, c := range []struct{ walk, next, want uint64 }{{10, 12, 10}, {10, 10, 10}, {10, 7, 7}} {
+		record := make([]byte, 64)
+		binary.NativeEndian.PutUint64(record[walkTimeAt:], c.walk)
+		var w walks
+		w.hold(record, c.walk)
+		got, at := w.take(c.next)
+		if at != c.want || len(got) != len(record) || binary.NativeEndian.Uint64(got[walkTimeAt:]) != c.want {
+			t.Errorf("walk at %d before a record at %d: %d bytes at %d, want %d at %d", c.walk, c.next, len(got), at, len(record), c.want)
+		}
+		if got, _ := w.take(c.next); len(got) != 0 {
+			t.Error("a walk was taken twice")
+		}
+	}
+	var w walks
+	w.hold(make([]byte, 64), 1)
+	if w.drained() || !w.drained() {
+		t.Error("a walk without a sample is overdue from the second drain on")
+	}
+}
+
+// What is lost of walks comes off LOST records, however the two are told.
+func TestTakeOff(t *testing.T) {
+	record := func(n uint64) []byte {
+		b := make([]byte, 24)
+		binary.NativeEndian.PutUint64(b[lostAt:], n)
+		return b
+	}
+	w := walks{lost: 5}
+	for i, c := range []struct{ all, want uint64 }{{4, 0}, {3, 2}, {6, 6}} {
+		b := record(c.all)
+		if left := w.takeOff(b, true); left != c.want || binary.NativeEndian.Uint64(b[lostAt:]) != c.want {
+			t.Errorf("record %d: %d are left of %d, want %d", i, left, c.all, c.want)
+		}
+	}
+	if left := (&walks{}).takeOff(record(7), false); left != 4 {
+		t.Errorf("%d are left of 7 of which nobody knows, want 4", left)
+	}
+}
+
+func TestPace(t *testing.T) {
+	var p pace
+	if got := p.next(false); got != tick {
+		t.Errorf("without programs a tick of %v, want %v", got, tick)
+	}
+	const ms = time.Millisecond
+	for i, c := range []struct {
+		news bool
+		want time.Duration
+	}{{false, 10 * ms}, {false, 20 * ms}, {true, 10 * ms}, {true, 10 * ms}, {false, 20 * ms}, {false, 40 * ms}, {false, 80 * ms}, {false, 160 * ms}, {false, tick}, {false, tick}, {true, 10 * ms}} {
+		p.news = p.news || c.news
+		if got := p.next(true); got != c.want {
+			t.Errorf("tick %d: %v, want %v", i, got, c.want)
+		}
+	}
+}
