@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 
 	"github.com/cilium/ebpf"
@@ -26,11 +25,8 @@ var (
 	ErrPermission = errors.New("this user may not load BPF programs")
 	ErrNoBTF      = errors.New("the kernel does not describe its types (CONFIG_DEBUG_INFO_BTF)")
 	ErrLockdown   = errors.New("the kernel is in lockdown (confidentiality), which lets no BPF program read it")
-	ErrTooOld     = errors.New("the kernel is too old for the BPF programs (they need Linux 5.10)")
+	ErrTooOld     = errors.New("the kernel is too old for the BPF programs")
 )
-
-// kernelBTF is where the kernel describes its types.
-const kernelBTF = "/sys/kernel/btf/vmlinux"
 
 // lockdown has the modes of lockdown, the one in force in brackets.
 const lockdown = "/sys/kernel/security/lockdown"
@@ -38,20 +34,21 @@ const lockdown = "/sys/kernel/security/lockdown"
 // New loads the programs and follows tasks from now on; there is no account
 // before Start. The caller closes the Account.
 func New() (*Account, error) {
-	if _, err := os.Stat(kernelBTF); errors.Is(err, fs.ErrNotExist) {
-		return nil, ErrNoBTF
-	}
 	a := &Account{}
-	err := a.load()
+	load := func() error { return withKernelTypes(a.load) }
+	err := load()
 	if errors.Is(err, unix.EPERM) {
 		// Before 5.11 maps and programs count as locked memory.
-		err = withLockedMemory(a.load, err)
+		err = withLockedMemory(load, err)
 	}
 	if err == nil {
 		err = a.follow()
 	}
 	if err != nil {
 		a.Close()
+		if errors.Is(err, ErrNoBTF) {
+			return nil, err
+		}
 		if confidential(lockdown) {
 			return nil, ErrLockdown
 		}
@@ -60,7 +57,7 @@ func New() (*Account, error) {
 	return a, nil
 }
 
-func (a *Account) load() error {
+func (a *Account) load(options ebpf.CollectionOptions) error {
 	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(object))
 	if err != nil {
 		return err
@@ -70,13 +67,6 @@ func (a *Account) load() error {
 		return err
 	}
 	spec.Maps["cpus"].MaxEntries = uint32(possible)
-	// Without these types it would decode those of every loaded module, too.
-	cache := btf.NewCache()
-	types, err := cache.Kernel()
-	if err != nil {
-		return err
-	}
-	options := ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{KernelTypes: types}, Cache: cache}
 	if err := spec.LoadAndAssign(&a.objects, &options); err != nil {
 		return err
 	}
@@ -131,7 +121,7 @@ func reason(err error) error {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return ErrPermission
 	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, btf.ErrNotFound):
-		return fmt.Errorf("%w: %w", ErrTooOld, err)
+		return fmt.Errorf("%w (they need Linux 5.10): %w", ErrTooOld, err)
 	}
 	return fmt.Errorf("loading the BPF programs: %w", err)
 }
