@@ -283,8 +283,13 @@ func imageOf(b *symbol.Binary, a unwind.Arch) unwind.Image {
 		s, _ := b.Section(name)
 		return unwind.Range{Start: s.Addr, Limit: s.Addr + s.Size}
 	}
+	img.Entry = b.Entry()
 	img.EHFrame, img.EHFrameHdr = section(".eh_frame"), section(".eh_frame_hdr")
-	img.DebugFrame, img.GoPCLN = section(".debug_frame"), section(".gopclntab")
+	img.DebugFrame = section(".debug_frame")
+	img.Go, _ = b.GoTable() // of a damaged one there is nothing to go by, as of none
+	if a == unwind.ARM64 && b.Path == vdso {
+		img.Trampoline = section(".text")
+	}
 	img.PLT = span(".plt")
 	for _, name := range []string{".plt.sec", ".plt.got", ".iplt"} {
 		if r := span(name); r.Limit > r.Start {
