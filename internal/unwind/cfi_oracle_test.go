@@ -1,6 +1,7 @@
 package unwind
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/maphash"
@@ -23,10 +24,10 @@ func TestRowsAgreeWithDelve(t *testing.T) {
 	}{
 		{"libc", func(t *testing.T) Image { return elfImage(t, installed(t, true, lib+"libc.so.6")) }, 1},
 		{"ld.so", func(t *testing.T) Image { return elfImage(t, installed(t, true, lib+"ld-linux-x86-64.so.2")) }, 1},
-		{"libstdc++", func(t *testing.T) Image { return elfImage(t, installed(t, false, lib+"libstdc++.so.6")) }, 4},
+		{"libstdc++", func(t *testing.T) Image { return elfImage(t, installed(t, false, lib+"libstdc++.so.6")) }, 1},
 		{"libLLVM", func(t *testing.T) Image {
 			return elfImage(t, installed(t, false, lib+"libLLVM-14.so.1", lib+"libLLVM-*.so.1"))
-		}, 200},
+		}, 50},
 		{"vdso", func(t *testing.T) Image { return vdsoImage(t) }, 1},
 		{"Go amd64", func(t *testing.T) Image { return elfImage(t, goProgram(t, "amd64")) }, 1},
 		{"Go arm64", func(t *testing.T) Image { return elfImage(t, goProgram(t, "arm64")) }, 1},
@@ -62,8 +63,7 @@ func compareWithDelve(t *testing.T, img Image, every int) (compared int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules := NewRules()
-	m := NewModule(img, rules, 0)
+	m := NewModule(img, NewRules(), 0)
 	failures := 0
 	for i := 0; i < len(entries) && failures < 10; i += every {
 		e := entries[i]
@@ -82,13 +82,13 @@ func compareWithDelve(t *testing.T, img Image, every int) (compared int) {
 		}
 		for addr := range at {
 			compared++
-			rule := rules.List()[m.Chunk(addr>>ChunkShift).Rule(uint16(addr))]
+			rule := ruleAt(m, addr)
 			ctx, err := e.EstablishFrame(addr)
 			if err != nil {
 				t.Fatalf("delve at %#x: %v", addr, err)
 			}
 			th := invented{arch: img.Arch, pc: addr}
-			want, got := th.byDelve(t, ctx), th.byRule(rule)
+			want, got := th.byDelve(t, e, ctx), th.byRule(rule)
 			switch sp := ctx.Regs[uint64(img.Arch.stackPointer())]; sp.Rule {
 			case delve.RuleOffset:
 				// libc's setcontext, in its last instructions: stack pointer and return address are in a structure, which no
@@ -145,7 +145,7 @@ func (th invented) register(n uint64) uint64 {
 }
 
 // byDelve follows what delve reads.
-func (th invented) byDelve(t *testing.T, ctx *delve.FrameContext) caller {
+func (th invented) byDelve(t *testing.T, e *delve.FrameDescriptionEntry, ctx *delve.FrameContext) caller {
 	regs := op.NewDwarfRegisters(0, nil, binary.LittleEndian, amd64RIP, uint64(th.arch.stackPointer()), uint64(th.arch.framePointer()), arm64LR)
 	for n := range uint64(32) {
 		regs.AddReg(n, op.DwarfRegisterFromUint64(th.register(n)))
@@ -195,7 +195,9 @@ func (th invented) byDelve(t *testing.T, ctx *delve.FrameContext) caller {
 		t.Fatalf("delve's rule %d for register %d", r.Rule, reg)
 		return 0
 	}
-	if r, ok := ctx.Regs[ctx.RetAddrReg]; ok && r.Rule == delve.RuleUndefined {
+	// As said above, delve also makes a link register undefined that is restored.
+	said := bytes.Contains(e.Instructions, []byte{cfaUndefined, byte(ctx.RetAddrReg)})
+	if r, ok := ctx.Regs[ctx.RetAddrReg]; ok && r.Rule == delve.RuleUndefined && said {
 		return caller{end: true}
 	}
 	fp, x, sp := uint64(th.arch.framePointer()), uint64(th.arch.x()), uint64(th.arch.stackPointer())
