@@ -99,7 +99,7 @@ func (c *Collector) resolve(p *process, chain []uint64, leaf mode) fate {
 	}
 	locations.frozen = false
 	unmapped := len(frames) > 0 && frames[0] != none && locations.list[frames[0]].name == frameUnknown
-	switch walked := root != 0 && c.opt.Stacks.Walked(); {
+	switch walked := root != 0 && c.unwinder.walked; {
 	case end != ending(unwind.Complete):
 	case depth >= c.opt.MaxDepth && !walked:
 		end = ending(unwind.Deep)

@@ -38,6 +38,7 @@ type unwinder struct {
 	byID    []*unwind.Module                  // with ID 1 first
 	loader  loader
 	chain   []uint64 // of the sample, until the next one
+	walked  bool     // the user's part of the sample's callchain says itself how it ends
 	// interrupted is the kernel's part of a sample without a callchain.
 	interrupted [2]uint64
 }
@@ -80,6 +81,7 @@ const (
 // complete puts the whole callchain into a sample for which there is a walk by BPF, or that brings registers and a copy of the
 // stack, which it loses. The chain is valid until the next sample.
 func (c *Collector) complete(state *cpuState, s *perfring.Sample, e *Event) {
+	c.unwinder.walked = c.opt.Past != nil && c.opt.Stacks.Walked()
 	switch {
 	case c.opt.Stacks.BPF != nil && len(s.UserRegs) == 0: // some events run no programs, and bring copies
 		c.fromWalk(state, s)
@@ -97,6 +99,8 @@ func (c *Collector) fromRegisters(s *perfring.Sample, e *Event) {
 	user := s.CPUMode() == perfring.MiscUser
 	kernels, callers := c.parts(s)
 	switch {
+	case len(s.UserStack) == 0 && len(callers) > 0:
+		// Whoever wrote the file has unwound it, as simpleperf does.
 	case !user && (s.UserRegsABI == abiNone || len(s.UserStack) == 0):
 		// A thread of the kernel, or one that has given up its memory, has no other part.
 	case s.UserRegsABI == abiNone:
@@ -146,7 +150,7 @@ func (c *Collector) put(s *perfring.Sample, chain []uint64, outcome unwind.Outco
 	if outcome != unwind.Complete {
 		chain = append(chain, outcome.Address())
 	}
-	s.Callchain, c.unwinder.chain = chain, chain
+	s.Callchain, c.unwinder.chain, c.unwinder.walked = chain, chain, true
 }
 
 // parts splits a callchain into what comes before the user's part, markers included, and the user's addresses. Without

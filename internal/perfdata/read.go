@@ -54,14 +54,14 @@ func (f *File) Read(sink Sink) (*Result, error) {
 	return &f.result, err
 }
 
-// noteStacks says where callers in user code are only to be had from a copy of the stack (perf record
-// --call-graph dwarf), which is not unwound here.
+// noteStacks says where callers in user code are only to be had from a copy of the stack, and the registers to unwind
+// it by (perf record --call-graph dwarf has both) are not there.
 func (f *File) noteStacks() {
 	const alone = perfring.FlagExcludeCallchainUser
 	for i := range f.Events {
 		a := &f.Events[i].Attr
-		if a.SampleFormat&perfring.SampleStackUser != 0 && (a.SampleFormat&perfring.SampleCallchain == 0 || a.Flags&alone != 0) {
-			f.notes.add("stacks of user code are copies of memory (--call-graph dwarf), of which the callers are not known: --call-graph fp records them")
+		if has := a.SampleFormat; has&perfring.SampleStackUser != 0 && has&perfring.SampleRegsUser == 0 && (a.SampleFormat&perfring.SampleCallchain == 0 || a.Flags&alone != 0) {
+			f.notes.add("stacks of user code are copies of memory without registers, by which no callers can be found: --call-graph dwarf records both")
 		}
 	}
 }

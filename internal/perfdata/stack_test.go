@@ -7,7 +7,7 @@ import (
 	"github.com/energyprof/energyprof/perfring"
 )
 
-// Where callers are in a copy of the stack alone, the profile has none, and says so.
+// Where callers are in a copy of the stack alone, with nothing to unwind it by, the profile has none, and says so.
 func TestStackCopiesAreNoted(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -17,7 +17,8 @@ func TestStackCopiesAreNoted(t *testing.T) {
 	}{
 		{"frame pointers", perfring.SampleCallchain, 0, 0},
 		{"frame pointers and a copy", perfring.SampleCallchain | perfring.SampleStackUser, 0, 0},
-		{"dwarf", perfring.SampleCallchain | perfring.SampleStackUser, perfring.FlagExcludeCallchainUser, 1},
+		{"dwarf", perfring.SampleCallchain | perfring.SampleRegsUser | perfring.SampleStackUser, perfring.FlagExcludeCallchainUser, 0},
+		{"dwarf without registers", perfring.SampleCallchain | perfring.SampleStackUser, perfring.FlagExcludeCallchainUser, 1},
 		{"a copy alone", perfring.SampleStackUser, 0, 1},
 	} {
 		f := &built{order: binary.LittleEndian, events: testEvents()[:1]}
