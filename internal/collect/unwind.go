@@ -237,16 +237,10 @@ func (c *Collector) findCode(p *process, m *mapping) *code {
 	return &code{bias: bias, arch: arch, module: module, failed: !ok || module == nil}
 }
 
-// bias is how much higher a mapping lies than in its file's numbering. It may begin before the segment that it is
-// mapped for, at the page's start, so that it is the first byte of it that tells.
+// bias is how much higher a mapping lies than in its file's numbering.
 func bias(b *symbol.Binary, m *mapping) (uint64, bool) {
-	const page = 4096
-	for _, off := range []uint64{m.offset, m.offset + page - 1, m.offset + (m.limit - m.start) - 1} {
-		if v, ok := b.Address(off); ok {
-			return m.start + (off - m.offset) - v, true
-		}
-	}
-	return 0, false
+	v, ok := b.Mapped(m.offset, m.limit-m.start)
+	return m.start - v, ok
 }
 
 // module returns the tables of a binary, nil if it is for another processor than those that are known.

@@ -74,17 +74,22 @@ func (b *Binary) Code() []Range {
 	return out
 }
 
-// Address gives the address in the file's own numbering of the byte at file
-// offset off, as mappings tell it; false if no segment has it. What is named by
-// address (the kernel, perf maps) has no other numbering.
-func (b *Binary) Address(off uint64) (uint64, bool) {
+// Mapped gives the address in the file's own numbering of file offset off, at which a mapping of code begins that is size bytes
+// long; false if no segment of code lies in it. The offset is that of a page: the byte there may be one of the segment before, which
+// linkers give another distance between addresses and offsets. What is named by address (the kernel, perf maps) has no other numbering.
+func (b *Binary) Mapped(off, size uint64) (uint64, bool) {
 	if b.absolute {
 		return off, true
 	}
 	if b.image == nil {
 		return 0, false
 	}
-	return b.image.vaddr(off)
+	for _, s := range b.image.segments {
+		if s.kind == elf.PT_LOAD && s.exec && s.off < off+size && off < s.off+s.filesz {
+			return off - s.off + s.vaddr, true
+		}
+	}
+	return 0, false
 }
 
 // Machine says what processor the code is for; EM_NONE if it is not from an ELF file.

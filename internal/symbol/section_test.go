@@ -65,10 +65,11 @@ func TestSection(t *testing.T) {
 			t.Errorf("%v: %v", flags, err)
 		}
 		text := f.Section(".text")
-		if v, ok := b.Address(text.Offset + 1); !ok || v != text.Addr+1 {
-			t.Errorf("%v: offset %#x is at %#x %v, want %#x", flags, text.Offset+1, v, ok, text.Addr+1)
+		page := text.Offset &^ 0xfff
+		if v, ok := b.Mapped(page, 0x1000); !ok || v != text.Addr-(text.Offset-page) {
+			t.Errorf("%v: offset %#x is at %#x %v, want %#x", flags, page, v, ok, text.Addr-(text.Offset-page))
 		}
-		if v, ok := b.Address(1 << 40); ok {
+		if v, ok := b.Mapped(1<<40, 0x1000); ok {
 			t.Errorf("%v: an offset beyond the file is at %#x", flags, v)
 		}
 		if b.Entry() != f.Entry {
@@ -82,5 +83,21 @@ func TestSection(t *testing.T) {
 	var none Binary
 	if _, ok := none.Section(".text"); ok || none.Code() != nil || none.Machine() != elf.EM_NONE {
 		t.Error("what is no ELF file has sections, code or a machine")
+	}
+}
+
+// Linkers (lld) let segments share a page of the file and not of memory: a mapping of code begins with bytes of the
+// segment before.
+func TestMappedSharedPage(t *testing.T) {
+	b := Binary{image: &image{segments: []segment{
+		{kind: elf.PT_LOAD, off: 0, vaddr: 0, filesz: 0x16474},
+		{kind: elf.PT_LOAD, off: 0x16480, vaddr: 0x17480, filesz: 0x470, exec: true},
+		{kind: elf.PT_LOAD, off: 0x168f0, vaddr: 0x188f0, filesz: 0x2868},
+	}}}
+	if v, ok := b.Mapped(0x16000, 0x1000); !ok || v != 0x17000 {
+		t.Errorf("the code is at %#x %v, want 0x17000", v, ok)
+	}
+	if v, ok := b.Mapped(0x17000, 0x1000); ok {
+		t.Errorf("data is code at %#x", v)
 	}
 }
