@@ -5,20 +5,22 @@ import (
 	"sort"
 )
 
-// Limits on what a binary may ask for.
+// Limits on what a binary may ask for. Work is counted in bytes of entries, which take some 3 ns each.
 const (
 	// maxEntry is the bytes of one entry of a table; the largest of libLLVM has 5 KB.
 	maxEntry = 1 << 20
-	// maxChunkEntries and maxChunkBytes are of those entries that concern one chunk: no more functions start in it than it
-	// has bytes, and those of libLLVM's have 20 KB.
+	// maxChunkEntries and maxChunkWork are of the entries that concern one chunk: no more functions start in it than it
+	// has bytes. Those of libLLVM's have 20 KB.
 	maxChunkEntries = 1 << ChunkShift
-	maxChunkBytes   = 4 << 20
+	maxChunkWork    = 4 << 20
+	// maxWork is of all chunks of a section, which is workPerByte times its size, and minWork, if that is less: who gives
+	// each function's entry a read of its own needs 25 times.
+	maxWork, minWork, workPerByte = 1 << 30, 16 << 20, 64
 	// maxCIEs are kept at once.
 	maxCIEs = 4096
-	// maxScan is the bytes of a table that has to be read whole, maxScanned the functions that it tells of: four times
-	// those of a web browser.
-	maxScan    = 256 << 20
-	maxScanned = 4 << 20
+	// maxScan is the bytes of a table that has to be read whole, maxScanned the functions that it tells of: twice those of a web
+	// browser.
+	maxScan, maxScanned = 64 << 20, 2 << 20
 	// backwards is how many functions before a chunk are looked at: the one that reaches into it, and empty ones between.
 	backwards = 4
 )
@@ -34,6 +36,7 @@ type frames struct {
 	hdr     *searchTable // nil: there is none
 	index   []located    // without a search table, by start
 	opened  bool
+	work    int64 // that may still be done
 }
 
 // located is the address of a function and the offset of its entry.
@@ -52,6 +55,7 @@ type cie struct {
 
 func newFrames(name string, img *Image, s, hdr Section) *frames {
 	f := &frames{name: name, image: img, section: s, eh: name == ".eh_frame", cies: map[uint64]*cie{}}
+	f.work = int64(min(maxWork, minWork+workPerByte*min(s.Size, maxWork)))
 	if f.eh && hdr.Data != nil {
 		f.hdr = &searchTable{section: hdr}
 	}
@@ -113,8 +117,8 @@ func (f *frames) contents(w *window, e entry) (cursor, error) {
 		return cursor{}, f.damaged(e.off, fmt.Sprintf("entry of %d bytes", n))
 	}
 	b := w.bytes(e.body, n)
-	if uint64(len(b)) < n {
-		return cursor{}, fmt.Errorf("%s: %w", f.name, w.err)
+	if !w.spend(int64(n)) || uint64(len(b)) < n {
+		return cursor{}, fmt.Errorf("%s at %#x: %w", f.name, e.off, w.err)
 	}
 	return cursor{b: b}, nil
 }
@@ -246,7 +250,7 @@ func (f *frames) function(w *window, e entry) (d fde, err error) {
 
 // find returns the entries of functions that may have code from start to below limit, in order of address, through next,
 // which is false after the last one.
-func (f *frames) find(w *window, start, limit uint64) (next func() (located, bool), err error) {
+func (f *frames) find(start, limit uint64) (next func() (located, bool), err error) {
 	if !f.opened {
 		f.opened = true
 		if f.hdr == nil || !f.hdr.open() {
@@ -269,9 +273,12 @@ func (f *frames) find(w *window, start, limit uint64) (next func() (located, boo
 
 // scan reads all entries of the section.
 func (f *frames) scan() (out []located, err error) {
-	w := f.section.open()
+	w := f.section.open(maxScan)
 	defer w.close()
-	for off := uint64(0); off < min(f.section.Size, maxScan) && len(out) < maxScanned; {
+	if f.section.Size > maxScan {
+		err = fmt.Errorf("%s: %w: %d bytes without a search table", f.name, errWork, f.section.Size)
+	}
+	for off := uint64(0); off < min(f.section.Size, maxScan) && len(out) < maxScanned && w.err == nil; {
 		e, err := f.entry(w, off)
 		if err != nil {
 			return sorted(out), err
@@ -296,7 +303,10 @@ func (f *frames) scan() (out []located, err error) {
 			out = append(out, located{d.start, e.off})
 		}
 	}
-	return sorted(out), w.err
+	if err == nil {
+		err = w.err
+	}
+	return sorted(out), err
 }
 
 func sorted(list []located) []located {

@@ -8,8 +8,11 @@ import (
 	"sync"
 )
 
-// errFormat: contents that are no tables.
-var errFormat = errors.New("damaged")
+// errFormat: contents that are no tables. errWork: no compiler's tables take as much.
+var (
+	errFormat = errors.New("damaged")
+	errWork   = errors.New("too much work")
+)
 
 // cursor takes fields off a slice. After the first that does not fit it is bad, and gives zeros.
 type cursor struct {
@@ -182,16 +185,20 @@ type window struct {
 	}
 	across []byte // for what crosses pieces
 	err    error  // the first read that failed
+	work   int64  // what may still be done: bytes to run, of which a read costs as many as readWork
 }
 
-const pieceSize = 16 << 10
+const (
+	pieceSize = 16 << 10
+	readWork  = 1 << 10 // a read from the page cache takes as long as running these
+)
 
 var windows = sync.Pool{New: func() any { return new(window) }}
 
-// open gets a window on a section. It must be closed.
-func (s *Section) open() *window {
+// open gets a window on a section, for so much work. It must be closed.
+func (s *Section) open(work int64) *window {
 	w := windows.Get().(*window)
-	w.data, w.size, w.err = s.Data, s.Size, nil
+	w.data, w.size, w.err, w.work = s.Data, s.Size, nil, work
 	for i := range w.piece {
 		w.piece[i].at = 0
 	}
@@ -204,6 +211,15 @@ func (w *window) close() {
 		w.across = nil
 	}
 	windows.Put(w)
+}
+
+// spend takes off what may be done. It is false when that is used up.
+func (w *window) spend(n int64) bool {
+	w.work -= n
+	if w.work < 0 && w.err == nil {
+		w.err = errWork
+	}
+	return w.work >= 0
 }
 
 // bytes gives n bytes at an offset; fewer if the section or what can be read of it ends before. They hold until the
@@ -238,7 +254,7 @@ func (w *window) load(i uint64) []byte {
 	if p.at != i+1 {
 		p.at, p.n = i+1, 0
 		hi, at := bits.Mul64(i, pieceSize)
-		if hi != 0 || at > 1<<62 {
+		if hi != 0 || at > 1<<62 || !w.spend(readWork) {
 			return nil
 		}
 		want := min(pieceSize, w.size-at)

@@ -14,7 +14,7 @@ type searchTable struct {
 
 // open reads the head of the table. It is false if there is no table, or none that can be searched.
 func (t *searchTable) open() bool {
-	w := t.section.open()
+	w := t.section.open(readWork)
 	defer w.close()
 	c := cursor{b: w.bytes(0, 32)}
 	version, start, count, enc := c.u8(), c.u8(), c.u8(), c.u8()
@@ -41,7 +41,7 @@ func (t *searchTable) pair(w *window, i uint64) (start, entry uint64) {
 
 // find is frames.find by the table. At most maxChunkEntries are found.
 func (t *searchTable) find(of Section, start, limit uint64) (next func() (located, bool)) {
-	w := t.section.open()
+	w := t.section.open(maxChunkWork)
 	lo, hi := uint64(0), t.n
 	for lo < hi {
 		mid := lo + (hi-lo)/2

@@ -100,7 +100,7 @@ func (m *Module) compile(n uint64) Chunk {
 	lo, hi := n<<ChunkShift, (n+1)<<ChunkShift
 	var rows spans
 	goTable := m.goRows(lo, hi, func(start, limit uint64, r Rule) {
-		rows = rows.add(max(start, lo), min(limit, hi), m.rules.number(r))
+		rows = rows.add(max(start, lo), min(limit, hi), m.number(r))
 	})
 	if !goTable && m.eh == nil && m.debug == nil {
 		return Chunk{{Rule: RuleFramePointer}}
@@ -143,20 +143,21 @@ func (c Chunk) add(at uint64, rule uint16) Chunk {
 
 // frames is what a section of call frame information tells of the addresses from lo to below hi.
 func (m *Module) frames(f *frames, lo, hi uint64) (out spans) {
-	w := f.section.open()
-	defer w.close()
-	next, err := f.find(w, lo, hi)
+	next, err := f.find(lo, hi)
 	m.fault(err)
-	budget := uint64(maxChunkBytes)
+	work := min(f.work, maxChunkWork)
+	w := f.section.open(work)
+	defer func() {
+		f.work -= work - max(w.work, 0)
+		m.fault(w.err)
+		w.close()
+	}()
 	p := program{arch: m.image.Arch}
 	for at, ok := next(); ok; at, ok = next() {
-		e, err := f.entry(w, at.entry)
-		if size := e.limit - e.off; err == nil && size > budget {
-			err = f.damaged(at.entry, fmt.Sprintf("more than %d bytes for 64 KiB of code", maxChunkBytes))
-			budget = 0
-		} else {
-			budget -= size
+		if w.err != nil {
+			continue // to the end, which closes the table
 		}
+		e, err := f.entry(w, at.entry)
 		var d fde
 		if err == nil {
 			d, err = f.function(w, e)
@@ -164,16 +165,28 @@ func (m *Module) frames(f *frames, lo, hi uint64) (out spans) {
 		if err == nil && d.start != at.start {
 			err = f.damaged(at.entry, "entry of another function than the search table says")
 		}
-		if err != nil {
-			m.fault(err)
-			continue
-		}
-		if d.start < hi && d.limit > lo {
+		m.fault(err)
+		if err == nil && d.start < hi && d.limit > lo {
 			out = m.function(out, &p, d, lo, hi)
 		}
 	}
-	m.fault(w.err)
 	return out
+}
+
+// maxModuleRules is how many rules a module may bring, so that one does not take all numbers; libLLVM brings 900.
+const maxModuleRules = 1 << 13
+
+// number is the number of a rule.
+func (m *Module) number(r Rule) uint16 {
+	n, ok := m.rules.index[r]
+	if !ok && m.brought < maxModuleRules {
+		m.brought++
+		return m.rules.number(r)
+	}
+	if !ok {
+		return RuleUnsupported
+	}
+	return n
 }
 
 // function adds the rows of one function.
@@ -189,7 +202,7 @@ func (m *Module) function(out spans, p *program, d fde, lo, hi uint64) spans {
 		}
 		if first || p.now != known {
 			known, first = p.now, false
-			rule = m.rules.number(known.rule(m.image.Arch, d.cie))
+			rule = m.number(known.rule(m.image.Arch, d.cie))
 		}
 		out = out.add(max(start, lo), limit, rule)
 	})

@@ -25,7 +25,7 @@ func (s spans) bridge() spans {
 func (m *Module) known(rows spans, lo, hi uint64) spans {
 	fill := func(start, limit uint64, r Rule) {
 		if start = max(start, lo); start < min(limit, hi) {
-			rows = rows.over(spans{{start, min(limit, hi), m.rules.number(r)}})
+			rows = rows.over(spans{{start, min(limit, hi), m.number(r)}})
 		}
 	}
 	m.image.linkage(fill)
@@ -86,7 +86,7 @@ func (img *Image) trampoline() (addr uint64, ok bool) {
 	if s.Data == nil || img.Arch != ARM64 || s.Size > maxVDSO {
 		return 0, false
 	}
-	w := s.open()
+	w := s.open(maxVDSO)
 	defer w.close()
 	b := w.bytes(0, s.Size)
 	for i := 0; i+8 <= len(b); i += 4 {

@@ -2,8 +2,9 @@ package unwind
 
 import (
 	"fmt"
-	"github.com/energyprof/energyprof/internal/gopclntab"
 	"io"
+
+	"github.com/energyprof/energyprof/internal/gopclntab"
 )
 
 // Arch is an instruction set.
@@ -73,7 +74,7 @@ type Image struct {
 	// has no table.
 	Trampoline Section
 
-	EHFrame, EHFrameHdr, DebugFrame, GoPCLN Section
+	EHFrame, EHFrameHdr, DebugFrame Section
 
 	// Go is the function table of a Go program, nil if there is none. It is read by whom the module is used by, and no other.
 	Go *gopclntab.Table
@@ -88,6 +89,7 @@ type Module struct {
 
 	chunks    map[uint64]Chunk // those compiled so far
 	eh, debug *frames          // nil if the binary has no such section
+	brought   int              // rules that no module before had
 }
 
 // NewModule returns the tables of a binary, of which nothing is read yet. The rules of its rows are numbered in rules.
