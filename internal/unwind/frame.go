@@ -70,8 +70,8 @@ func (f *frame) step(r *Rule) (Outcome, bool) {
 		return out, false
 	}
 	// What else was saved may be in memory that is not there: that is no fault if nothing asks for it.
-	fp, fpOut := f.saved(r.FP, r.FPOffset, cfa, f.fp, f.known.fp)
-	x, xOut := f.saved(r.X, r.XOffset, cfa, f.x, f.known.x)
+	fp, fpOut := f.restored(r.FP, r.FPOffset, cfa, f.fp, f.known.fp)
+	x, xOut := f.restored(r.X, r.XOffset, cfa, f.x, f.known.x)
 	f.fp, f.known.fp = fp, fpOut == Complete
 	f.x, f.known.x = x, xOut == Complete
 	f.sp, f.known.sp = cfa, true
@@ -90,6 +90,23 @@ func (f *frame) needsSP(r *Rule) bool {
 	}
 	return r.CFA == CFAPLT
 }
+
+// restored is saved for a register that may be back already, while the table still names its place.
+func (f *frame) restored(how uint8, offset int32, cfa, value uint64, known bool) (uint64, Outcome) {
+	if how == AtFP && known && f.known.fp && (f.fp < f.sp || f.fp >= cfa) {
+		// The frame pointer is not in this frame: gcc 12 says nothing of the "leave" of functions that align their stack.
+		return value, Complete
+	}
+	v, out := f.saved(how, offset, cfa, value, known)
+	if out == Unreadable && how == AtCFA && f.exact && known && f.sp-(cfa+uint64(int64(offset))) <= redZone {
+		// An epilogue has popped it. The place is now below the stack pointer, and so in no copy of the stack.
+		return value, Complete
+	}
+	return v, out
+}
+
+// redZone is how far below the stack pointer memory is in use (System V ABI for AMD64, section 3.2.2).
+const redZone = 128
 
 // stepPointer is step for code that keeps frame pointers and has no table: in memory at the frame pointer there is
 // that of the caller, in the word above it the return address.
