@@ -21,7 +21,7 @@ type Binary struct {
 	lim         Limits
 	image       *image
 	file        *source // nil for what is in memory
-	debugDir    string
+	search      debugSearch
 	debug       *source // separate debug file, nil without
 	loaded      bool
 	absolute    bool // Resolve takes addresses, not file offsets

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -21,6 +22,7 @@ type Resolver struct {
 	vdso    *Binary
 	kernel  *Binary
 	holding int // files kept open
+	server  *debuginfod
 }
 
 // opened is what came of reading a file: it is not read again only to fail.
@@ -57,6 +59,8 @@ func New(opt Options) *Resolver {
 		files: map[fileKey]opened{},
 		ids:   map[idKey]*Binary{},
 		seen:  map[seenKey]*Binary{},
+
+		server: newDebuginfod(opt.Debuginfod),
 	}
 }
 
@@ -116,7 +120,7 @@ func (r *Resolver) tryPlace(m Mapping, p place) (*Binary, error) {
 			return nil, err
 		}
 	}
-	b, err := r.binary(fd, &st, m.File, p.path)
+	b, err := r.binary(fd, &st, m.File, p.path, m.PID)
 	if err != nil {
 		return nil, err
 	}
@@ -131,12 +135,12 @@ func (r *Resolver) tryPlace(m Mapping, p place) (*Binary, error) {
 }
 
 // binary gives the Binary of a file, which is read if it is new.
-func (r *Resolver) binary(fd int, st *unix.Stat_t, name, path string) (*Binary, error) {
+func (r *Resolver) binary(fd int, st *unix.Stat_t, name, path string, pid int) (*Binary, error) {
 	key := keyOf(st)
 	if o, ok := r.files[key]; ok {
 		return o.binary, o.err
 	}
-	b, err := r.read(fd, st, name, path)
+	b, err := r.read(fd, st, name, path, pid)
 	switch {
 	case err == nil:
 		id := idKey{b.BuildID, st.Uid, st.Size}
@@ -159,13 +163,13 @@ func (r *Resolver) binary(fd int, st *unix.Stat_t, name, path string) (*Binary, 
 	return b, err
 }
 
-func (r *Resolver) read(fd int, st *unix.Stat_t, name, path string) (*Binary, error) {
+func (r *Resolver) read(fd int, st *unix.Stat_t, name, path string, pid int) (*Binary, error) {
 	f, err := openForReading(fd, path)
 	if err != nil {
 		return nil, err
 	}
 	src := &source{f: f, path: path, key: keyOf(st)}
-	b := &Binary{Path: strings.TrimSuffix(name, deletedSuffix), lim: r.opt.Limits, file: src, debugDir: r.opt.Debug}
+	b := &Binary{Path: strings.TrimSuffix(name, deletedSuffix), lim: r.opt.Limits, file: src, search: r.debugSearch(pid)}
 	err = guard(func() error {
 		im, err := readImage(src, st.Size, b.lim)
 		if im == nil {
@@ -182,39 +186,12 @@ func (r *Resolver) read(fd int, st *unix.Stat_t, name, path string) (*Binary, er
 	return b, nil
 }
 
-// openDebugFile opens the separate debug file that a distribution installs for
-// the build id, if the binary lacks symbols or lines and the id agrees.
-func (b *Binary) openDebugFile() *image {
-	if b.file == nil || len(b.BuildID) < 4 || b.debugDir == "" {
-		return nil
+func (r *Resolver) debugSearch(pid int) debugSearch {
+	s := debugSearch{root: r.opt.Root, dir: r.opt.Debug, server: r.server}
+	if pid > 0 {
+		s.theirs = filepath.Join(r.opt.Proc, strconv.Itoa(pid), "root")
 	}
-	lines := b.image.section(".debug_info") != nil || b.image.section(".zdebug_info") != nil
-	if s := b.image.section(".symtab"); s != nil && lines {
-		return nil
-	}
-	path := filepath.Join(b.debugDir, ".build-id", b.BuildID[:2], b.BuildID[2:]+".debug")
-	fd, st, err := openPath(path)
-	if err != nil {
-		return nil
-	}
-	defer unix.Close(fd)
-	f, err := openForReading(fd, path)
-	if err != nil {
-		b.note(err)
-		return nil
-	}
-	b.debug = &source{f: f, path: path, key: keyOf(&st), rests: b.file.rests}
-	var im *image
-	b.note(guard(func() (err error) {
-		im, err = readImage(b.debug, st.Size, b.lim)
-		return err
-	}))
-	if im == nil || im.buildID() != b.BuildID {
-		b.debug.close()
-		b.debug = nil
-		return nil
-	}
-	return im
+	return s
 }
 
 // Close closes every file and frees the tables of every Binary that Open gave.

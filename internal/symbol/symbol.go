@@ -40,6 +40,8 @@ type Options struct {
 	Debug  string // "/usr/lib/debug": separate debug files below .build-id
 	Cache  string // where perf keeps copies of what it recorded ("$HOME/.debug"), by build id; "" is not looked at
 	Limits Limits
+	// Debuginfod says which servers to ask for debug files that are not installed.
+	Debuginfod Debuginfod
 }
 
 // Limits bound the time and memory that one file can cost. A zero field means

@@ -12,8 +12,8 @@ import (
 )
 
 // loadSymbols reads the function symbols of the image: .symtab, else that of
-// its debug file (which may be nil), else .dynsym; and the stubs of the
-// procedure linkage table. The table is never nil; an error says what it lacks.
+// its debug file (which may be nil), else .dynsym and what .gnu_debugdata adds to
+// it; and the stubs of the procedure linkage table. The table is never nil; an error says what it lacks.
 func (im *image) loadSymbols(debug *image, lim Limits) (*table, error) {
 	var names strings.Builder
 	from, sec := im, im.symbolSection()
@@ -30,11 +30,31 @@ func (im *image) loadSymbols(debug *image, lim Limits) (*table, error) {
 			errs = append(errs, fmt.Errorf("%s: %w", sec.kind, err))
 		}
 	}
+	if sec == nil || sec.kind != elf.SHT_SYMTAB {
+		mini, err := im.readMiniSymbols(&names, lim)
+		if err != nil {
+			errs = append(errs, fmt.Errorf(".gnu_debugdata: %w", err))
+		}
+		all = append(all, mini...)
+	}
 	stubs, err := im.readPLT(&names, lim)
 	if err != nil {
 		errs = append(errs, fmt.Errorf("plt: %w", err))
 	}
 	return newTable(append(all, stubs...), names.String()), errors.Join(errs...)
+}
+
+// readMiniSymbols reads the symbols that .gnu_debugdata has beside those of .dynsym.
+func (im *image) readMiniSymbols(names *strings.Builder, lim Limits) ([]candidate, error) {
+	mini, err := im.miniDebug(lim)
+	if mini == nil {
+		return nil, err
+	}
+	sec := mini.symbolSection()
+	if sec == nil {
+		return nil, nil
+	}
+	return mini.readSymbols(sec, names, lim)
 }
 
 // symbolSection is .symtab, else .dynsym, if it has contents: in a debug file

@@ -1,0 +1,161 @@
+package symbol
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestDebuginfod: what is not installed is asked for, by build id, and kept; a server
+// that does not answer, or with something else, costs a bounded time and nothing more.
+func TestDebuginfod(t *testing.T) {
+	bin, debug, at := stripped(t)
+	good, err := os.ReadFile(debug)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, otherDebug, _ := stripped(t, "-Wl,--build-id=0x1234")
+	other, err := os.ReadFile(otherDebug)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := open(t, bin).BuildID
+	released := make(chan struct{})
+	defer close(released)
+	for _, tt := range []struct {
+		name   string
+		answer http.HandlerFunc
+		want   string // the function, if the name is known
+		err    string // what is told
+		asked  int    // how often, by two Resolvers one after the other
+	}{
+		{"has it", func(w http.ResponseWriter, r *http.Request) { w.Write(good) }, "hidden", "", 1},
+		{"does not have it", http.NotFound, "", "", 1},
+		{"another file", func(w http.ResponseWriter, r *http.Request) { w.Write(other) }, "", `build id "1234", asked for`, 2},
+		{"no file at all", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, strings.Repeat("<html>", 100)) }, "", "no ELF magic", 2},
+		{"half of it", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", fmt.Sprint(len(good)))
+			w.Write(good[:len(good)/2])
+		}, "", "unexpected EOF", 2},
+		{"is broken", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500) }, "", "500 Internal Server Error", 2},
+		{"says nothing", func(w http.ResponseWriter, r *http.Request) { <-released }, "", "timeout", 2},
+		{"falls silent", func(w http.ResponseWriter, r *http.Request) {
+			w.Write(good[:len(good)/2])
+			w.(http.Flusher).Flush()
+			<-released
+		}, "", "context canceled", 2},
+		{"never ends", func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				if _, err := w.Write(good); err != nil {
+					return
+				}
+			}
+		}, "", ErrLimit.Error(), 2},
+		{"drips", func(w http.ResponseWriter, r *http.Request) {
+			tick := time.NewTicker(10 * time.Millisecond)
+			defer tick.Stop()
+			for range tick.C {
+				if _, err := w.Write(good[:1]); err != nil || r.Context().Err() != nil {
+					return
+				}
+				w.(http.Flusher).Flush()
+			}
+		}, "", "deadline exceeded", 2},
+		{"sends elsewhere", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "file:///etc/passwd", http.StatusFound)
+		}, "", "unsupported protocol", 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			asked := 0
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if asked++; r.URL.Path != "/buildid/"+id+"/debuginfo" {
+					t.Errorf("asked for %s", r.URL.Path)
+				}
+				tt.answer(w, r)
+			}))
+			t.Cleanup(server.CloseClientConnections)
+			cache := t.TempDir()
+			opt := Options{Debug: t.TempDir(), Debuginfod: Debuginfod{
+				URLs: []string{server.URL + "/"}, Cache: cache,
+				Timeout: 100 * time.Millisecond, MaxTime: 500 * time.Millisecond, MaxSize: 1 << 20,
+			}}
+			if tt.want != "" { // it is there to be found: no reason to hurry on a loaded machine
+				opt.Debuginfod.Timeout, opt.Debuginfod.MaxTime = time.Minute, time.Minute
+			}
+			for range 2 {
+				name, _, err := nameAt(t, opt, bin, at)
+				if name != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+					t.Errorf("%q (%v), want %q, and told %q", name, err, tt.want, tt.err)
+				}
+			}
+			if asked != tt.asked {
+				t.Errorf("asked %d times, want %d", asked, tt.asked)
+			}
+			kept, err := os.ReadFile(filepath.Join(cache, id, "debuginfo"))
+			switch {
+			case tt.err != "":
+				if !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("the cache has %d bytes (%v), want none", len(kept), err)
+				}
+			case tt.want == "" && len(kept) > 0 || tt.want != "" && !bytes.Equal(kept, good):
+				t.Errorf("the cache has %d bytes, want what the server had", len(kept))
+			}
+			left, err := filepath.Glob(filepath.Join(cache, id, "debuginfo.*"))
+			if err != nil || len(left) > 0 {
+				t.Errorf("left behind: %v (%v)", left, err)
+			}
+		})
+	}
+}
+
+// TestDebuginfodSilent: a server that does not answer is asked once, whatever else is
+// wanted, and the next one takes its place.
+func TestDebuginfodSilent(t *testing.T) {
+	released := make(chan struct{})
+	defer close(released)
+	asked := 0
+	silent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked++; <-released }))
+	t.Cleanup(silent.CloseClientConnections)
+	others := 0
+	next := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { others++; http.NotFound(w, r) }))
+	t.Cleanup(next.Close)
+	d := newDebuginfod(Debuginfod{URLs: []string{silent.URL, next.URL, "file:///tmp"}, Cache: t.TempDir(), Timeout: 100 * time.Millisecond})
+	for i := range 5 {
+		path, err := d.find(fmt.Sprintf("%040x", i), Limits{}.withDefaults())
+		if path != "" || (err != nil) != (i == 0) {
+			t.Errorf("%d: %q (%v), want the silence to be told once", i, path, err)
+		}
+	}
+	if asked != 1 || others != 5 {
+		t.Errorf("the silent one was asked %d times, the other one %d times, want 1 and 5", asked, others)
+	}
+}
+
+func TestDebuginfodFrom(t *testing.T) {
+	env := map[string]string{"HOME": "/home/x"}
+	getenv := func(name string) string { return env[name] }
+	if d := DebuginfodFrom(getenv); newDebuginfod(d) != nil {
+		t.Errorf("%+v: servers without DEBUGINFOD_URLS", d)
+	}
+	env["DEBUGINFOD_URLS"] = "https://a.example/ http://b.example"
+	d := DebuginfodFrom(getenv)
+	if len(d.URLs) != 2 || d.URLs[1] != "http://b.example" || d.Cache != "/home/x/.cache/debuginfod_client" {
+		t.Errorf("%+v", d)
+	}
+	env["XDG_CACHE_HOME"] = "/cache"
+	if d := DebuginfodFrom(getenv); d.Cache != "/cache/debuginfod_client" {
+		t.Errorf("%+v", d)
+	}
+	env["DEBUGINFOD_CACHE_PATH"], env["DEBUGINFOD_TIMEOUT"], env["DEBUGINFOD_MAXTIME"], env["DEBUGINFOD_MAXSIZE"] = "/c", "5", "60", "1000"
+	if d := DebuginfodFrom(getenv); d.Cache != "/c" || d.Timeout != 5*time.Second || d.MaxTime != time.Minute || d.MaxSize != 1000 {
+		t.Errorf("%+v", d)
+	}
+}
