@@ -1,9 +1,11 @@
 package symbol
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/energyprof/energyprof/internal/gopclntab"
 )
@@ -119,26 +121,23 @@ func (b *Binary) resolve(addrs []uint64, out [][]Frame) error {
 		if unique[at] != t.vaddr {
 			at++
 		}
-		if frames[at].Function != "" {
-			out[t.index] = frames[at : at+1 : at+1]
-		}
+		out[t.index] = frames[at]
 	}
 	return err
 }
 
-// frames gives the functions at addresses, which rise; without a name where
-// none is known.
-func (b *Binary) frames(vaddrs []uint64) ([]Frame, error) {
-	frames := make([]Frame, len(vaddrs))
+// frames gives the functions at addresses, which rise; none where none is known.
+func (b *Binary) frames(vaddrs []uint64) ([][]Frame, error) {
+	out := make([][]Frame, len(vaddrs))
 	entries := make([]uint64, len(vaddrs)) // of the functions
 	for i, v := range vaddrs {
 		entries[i] = v
 		if s, ok := b.table.find(v); ok {
-			frames[i], entries[i] = b.frame(s), b.table.symbols[s].addr
+			out[i], entries[i] = []Frame{b.frame(s)}, b.table.symbols[s].addr
 		}
 	}
 	if b.lines == nil {
-		return frames, nil
+		return out, nil
 	}
 	asked := slices.Concat(vaddrs, entries)
 	slices.Sort(asked)
@@ -148,20 +147,50 @@ func (b *Binary) frames(vaddrs []uint64) ([]Frame, error) {
 		i, _ := slices.BinarySearch(asked, v)
 		return lines[i]
 	}
-	for i := range frames {
-		f, here, entry := &frames[i], line(vaddrs[i]), line(entries[i])
-		f.File, f.Line = here.file, here.line
-		if entry.start != "" {
-			// What the compiler inlined into a function from other files must not make
-			// several functions of it.
-			f.File, f.StartLine = entry.start, entry.startLine
-			if here.file != f.File {
-				f.Line = 0
-			}
-		}
+	inlines, inlinesErr := b.lines.inlines(vaddrs)
+	for i := range out {
+		out[i] = complete(out[i], inlines[i], line(vaddrs[i]), line(entries[i]))
 	}
-	return frames, err
+	return out, errors.Join(err, inlinesErr)
 }
+
+// complete puts together what the symbol table, the entries of debug information
+// and the line table know of an address: the latter at the address and where its function begins.
+func complete(symbol, inlined []Frame, here, entry sourceLine) []Frame {
+	frames := inlined
+	switch {
+	case len(inlined) == 0 && len(symbol) == 0:
+		return nil
+	case len(inlined) == 0:
+		frames = symbol
+	case len(symbol) > 0:
+		// The symbol tells clones and cold parts of a function apart; of functions that
+		// share their code, debug information says which one the lines are of.
+		last := &frames[len(frames)-1]
+		if !mangled(last.SystemName) || !mangled(symbol[0].SystemName) || strings.Contains(symbol[0].SystemName, ".") {
+			last.Function, last.SystemName = symbol[0].Function, symbol[0].SystemName
+		}
+	case frames[len(frames)-1].Function == "":
+		return nil
+	}
+	outer := &frames[len(frames)-1]
+	if outer.File == "" {
+		outer.File = cmp.Or(entry.start, here.file)
+	}
+	if outer.StartLine == 0 && outer.File == entry.start {
+		outer.StartLine = entry.startLine
+	}
+	inner := &frames[0]
+	inner.File = cmp.Or(inner.File, here.file)
+	// A function has one file: lines of what is included into its body are none of it.
+	if inner.File == here.file {
+		inner.Line = here.line
+	}
+	return frames
+}
+
+// mangled says whether a name is a C++ or Rust compiler's, which tells the whole function.
+func mangled(name string) bool { return strings.HasPrefix(name, "_Z") || strings.HasPrefix(name, "_R") }
 
 // frame names the symbol of index i.
 func (b *Binary) frame(i int) Frame {

@@ -1,12 +1,14 @@
 package symbol
 
 import (
+	"bufio"
 	"bytes"
-	"compress/zlib"
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
 	"io"
+
+	"github.com/klauspost/compress/zlib"
 )
 
 // debugData is a section of debug information. A plain one is read from the
@@ -126,12 +128,12 @@ func (im *image) decompress(s *section, legacy bool, budget *int64) ([]byte, err
 		if size > (s.size-headLen)*maxInflation {
 			return nil, formatError("%d bytes cannot hold %d", s.size-headLen, size)
 		}
-		z, err := zlib.NewReader(payload)
+		z, err := zlib.NewReader(bufio.NewReaderSize(payload, 256<<10))
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 		}
 		*budget -= int64(size)
-		return readExactly(z, size)
+		return readRoom(z, size, size)
 	case elf.COMPRESS_ZSTD:
 		if s.size > uint64(*budget) {
 			return nil, fmt.Errorf("%w: %d compressed bytes", ErrLimit, s.size)
@@ -146,18 +148,27 @@ func (im *image) decompress(s *section, legacy bool, budget *int64) ([]byte, err
 	return nil, formatError("compression %d", kind)
 }
 
-// readExactly grows with what really comes, so that a zstd header that lies
-// about its size costs nothing.
-func readExactly(r io.Reader, size uint64) ([]byte, error) {
-	var out bytes.Buffer
-	if size <= 64<<20 {
-		out.Grow(int(size) + bytes.MinRead)
+// surelyThere is what is allocated for a section before any of it has come: more only
+// where the compressed bytes can hold it. Pages of it that are not written cost nothing.
+const surelyThere = 64 << 20
+
+// readExactly reads a section of size bytes, which need not be true.
+func readExactly(r io.Reader, size uint64) ([]byte, error) { return readRoom(r, size, surelyThere) }
+
+// readRoom reads a section of size bytes. It allocates room at first, and the rest when that has come.
+func readRoom(r io.Reader, size, room uint64) ([]byte, error) {
+	out := make([]byte, min(size, room))
+	n, err := io.ReadFull(r, out)
+	if err == nil && uint64(n) < size {
+		out = append(make([]byte, 0, size), out...)[:size]
+		var more int
+		more, err = io.ReadFull(r, out[n:])
+		n += more
 	}
-	n, err := io.Copy(&out, io.LimitReader(r, int64(size)))
-	if err != nil || uint64(n) != size {
+	if err != nil {
 		return nil, formatError("%d bytes decompressed of %d: %v", n, size, err)
 	}
-	return out.Bytes(), nil
+	return out, nil
 }
 
 // zstdReader decompresses with the standard library, which has zstd for ELF

@@ -2,19 +2,42 @@ package symbol
 
 // Constants of the DWARF standard, versions 2 to 5 (dwarfstd.org).
 const (
-	tagCompileUnit  = 0x11
-	tagPartialUnit  = 0x3c
-	tagSkeletonUnit = 0x4a
+	tagClassType         = 0x02
+	tagEntryPoint        = 0x03
+	tagLexicalBlock      = 0x0b
+	tagCompileUnit       = 0x11
+	tagStructureType     = 0x13
+	tagUnionType         = 0x17
+	tagCommonBlock       = 0x1a
+	tagInlinedSubroutine = 0x1d
+	tagModule            = 0x1e
+	tagWithStatement     = 0x22
+	tagCatchBlock        = 0x25
+	tagSubprogram        = 0x2e
+	tagTryBlock          = 0x32
+	tagNamespace         = 0x39
+	tagPartialUnit       = 0x3c
+	tagSkeletonUnit      = 0x4a
 
-	attrName          = 0x03
-	attrStmtList      = 0x10
-	attrLowPC         = 0x11
-	attrHighPC        = 0x12
-	attrCompDir       = 0x1b
-	attrRanges        = 0x55
-	attrStrOffsetBase = 0x72
-	attrAddrBase      = 0x73
-	attrRnglistsBase  = 0x74
+	attrSibling         = 0x01
+	attrName            = 0x03
+	attrStmtList        = 0x10
+	attrLowPC           = 0x11
+	attrHighPC          = 0x12
+	attrLanguage        = 0x13
+	attrCompDir         = 0x1b
+	attrAbstractOrigin  = 0x31
+	attrDeclFile        = 0x3a
+	attrDeclLine        = 0x3b
+	attrSpecification   = 0x47
+	attrRanges          = 0x55
+	attrCallFile        = 0x58
+	attrCallLine        = 0x59
+	attrLinkageName     = 0x6e
+	attrStrOffsetBase   = 0x72
+	attrAddrBase        = 0x73
+	attrRnglistsBase    = 0x74
+	attrMIPSLinkageName = 0x2007
 
 	formAddr          = 0x01
 	formBlock2        = 0x03

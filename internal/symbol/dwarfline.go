@@ -1,6 +1,7 @@
 package symbol
 
 import (
+	"bytes"
 	"fmt"
 	"path"
 )
@@ -24,17 +25,24 @@ type fileEntry struct {
 	dir  uint32
 }
 
+// lineProgramHead holds the lengths of a program and of its header.
+const lineProgramHead = 32
+
+// maxFileTable is far above the tables of files of any program, in bytes.
+const maxFileTable = 4 << 20
+
 // maxFiles bounds the tables of one program; lines of files beyond have no
 // file name.
 const maxFiles = 1 << 18
 
 // readLineProgram reads the program at off of .debug_line. It is valid until
 // the next read of that section. addrSize is the unit's, for versions before 5.
-func (d *debugInfo) readLineProgram(off uint64, addrSize uint8) (*lineProgram, error) {
+// Without code, there are only the tables of files.
+func (d *debugInfo) readLineProgram(off uint64, addrSize uint8, code bool) (*lineProgram, error) {
 	bad := func(what string) (*lineProgram, error) {
 		return nil, formatError("line program at %#x: %s", off, what)
 	}
-	c := cursor{b: d.line.at(off, 12)}
+	c := cursor{b: d.line.at(off, lineProgramHead)}
 	length, wide := uint64(c.u32()), false
 	if length == 0xffffffff {
 		wide, length = true, c.u64()
@@ -43,7 +51,16 @@ func (d *debugInfo) readLineProgram(off uint64, addrSize uint8) (*lineProgram, e
 	if c.bad || start > d.line.size || length > d.line.size-start {
 		return bad("does not fit")
 	}
-	if length > uint64(d.lim.TableBytes) {
+	if !code {
+		from := c.pos
+		if c.u16() >= 5 {
+			c.u16() // sizes of addresses and of segment selectors
+		}
+		if head := c.word(wide); !c.bad && head < length {
+			length = min(length, head+uint64(c.pos-from))
+		}
+	}
+	if length > uint64(d.lim.TableBytes) || !code && length > maxFileTable {
 		return nil, fmt.Errorf("%w: line program of %d bytes", ErrLimit, length)
 	}
 	b := d.line.at(start, length)
@@ -52,6 +69,9 @@ func (d *debugInfo) readLineProgram(off uint64, addrSize uint8) (*lineProgram, e
 			return nil, fmt.Errorf("%w: %d bytes of debug information", ErrLimit, d.lim.DebugWork)
 		}
 		return bad("cannot be read")
+	}
+	if !code && d.line.r != nil {
+		b = bytes.Clone(b) // the tables are kept
 	}
 	c = cursor{b: b}
 	p := &lineProgram{}

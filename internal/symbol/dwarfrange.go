@@ -21,7 +21,6 @@ const maxSpans = 4 << 20
 // entries below it, nearly all of the debug information, are not looked at.
 func (d *debugInfo) index() error {
 	var errs []error
-	units := 0
 	for off := uint64(0); off < d.info.size; {
 		u, err := d.readUnitHeader(off)
 		if d.work <= 0 {
@@ -31,7 +30,7 @@ func (d *debugInfo) index() error {
 			errs = append(errs, err)
 			break
 		}
-		if units++; units > d.lim.Units {
+		if d.units = append(d.units, off); len(d.units) > d.lim.Units {
 			errs = append(errs, fmt.Errorf("%w: more than %d units", ErrLimit, d.lim.Units))
 			break
 		}
@@ -44,8 +43,10 @@ func (d *debugInfo) index() error {
 		}
 		off = u.end
 	}
+	// Linkers keep the first of several instances of a function and let the units of
+	// all others point to it: the first unit comes last, where unitsAt begins.
 	slices.SortFunc(d.spans, func(a, b span) int {
-		return cmp.Or(cmp.Compare(a.lo, b.lo), cmp.Compare(b.hi, a.hi), cmp.Compare(a.unit, b.unit))
+		return cmp.Or(cmp.Compare(a.lo, b.lo), cmp.Compare(b.hi, a.hi), cmp.Compare(b.unit, a.unit))
 	})
 	return errors.Join(errs...)
 }
@@ -63,24 +64,33 @@ func (d *debugInfo) indexUnit(off uint64, u unitHeader) {
 			d.spans = append(d.spans, span{lo, hi, off})
 		}
 	}
-	low, hasLow := d.address(e.low, &e, u.encoding)
-	switch {
-	case e.ranges.present():
+	base, _ := d.address(e.low, &e, u.encoding)
+	d.eachRange(e.low, e.high, e.ranges, base, &e, u, add)
+}
+
+// eachRange gives the ranges of an entry, as its attributes say. base is the lowest address of its unit.
+func (d *debugInfo) eachRange(low, high, ranges value, base uint64, e *unitEntry, u unitHeader, add func(lo, hi uint64)) {
+	switch lo, ok := d.address(low, e, u.encoding); {
+	case ranges.present():
 		if u.version >= 5 {
-			d.rangeList(e, u, low, add)
+			d.rangeList(ranges, e, u, base, add)
 		} else {
-			d.rangesV2(e.ranges.n, u, low, add)
+			d.rangesV2(ranges.n, u, base, add)
 		}
-	case hasLow && e.high.present():
-		if high, ok := d.address(e.high, &e, u.encoding); ok {
-			add(low, high)
+	case ok && high.present():
+		if hi, ok := d.address(high, e, u.encoding); ok {
+			add(lo, hi)
 		} else {
-			add(low, low+e.high.n)
+			add(lo, lo+high.n)
 		}
 	}
 }
 
-const rangeWindow = 4 << 10
+// Most lists are of a few entries; of a long one more and more is read at a time.
+const (
+	rangeWindowFirst = 128
+	rangeWindow      = 4 << 10
+)
 
 // rangesV2 reads a list of .debug_ranges: pairs of addresses relative to a
 // base, which a pair that starts with the highest address sets.
@@ -91,8 +101,8 @@ func (d *debugInfo) rangesV2(off uint64, u unitHeader, base uint64, add func(lo,
 		highest = ^uint64(0)
 	}
 	entry := 2 * uint64(u.addrSize)
-	for {
-		c := cursor{b: d.ranges.at(off, rangeWindow)}
+	for window := uint64(rangeWindowFirst); ; window = min(4*window, rangeWindow) {
+		c := cursor{b: d.ranges.at(off, window)}
 		if uint64(c.left()) < entry {
 			return
 		}
@@ -115,9 +125,9 @@ func (d *debugInfo) rangesV2(off uint64, u unitHeader, base uint64, add func(lo,
 }
 
 // rangeList reads a list of .debug_rnglists.
-func (d *debugInfo) rangeList(e unitEntry, u unitHeader, base uint64, add func(lo, hi uint64)) {
-	off := e.ranges.n
-	if e.ranges.form == formRnglistx {
+func (d *debugInfo) rangeList(ranges value, e *unitEntry, u unitHeader, base uint64, add func(lo, hi uint64)) {
+	off := ranges.n
+	if ranges.form == formRnglistx {
 		size := uint64(4)
 		if u.wide {
 			size = 8
@@ -129,11 +139,11 @@ func (d *debugInfo) rangeList(e unitEntry, u unitHeader, base uint64, add func(l
 		}
 	}
 	indexed := func(i uint64) uint64 {
-		a, _ := d.address(value{form: formAddrx, n: i}, &e, u.encoding)
+		a, _ := d.address(value{form: formAddrx, n: i}, e, u.encoding)
 		return a
 	}
-	for {
-		c := cursor{b: d.rnglists.at(off, rangeWindow)}
+	for window := uint64(rangeWindowFirst); ; window = min(4*window, rangeWindow) {
+		c := cursor{b: d.rnglists.at(off, window)}
 		done := 0 // up to here the window is complete entries
 		for len(d.spans) < maxSpans {
 			kind := c.u8()

@@ -219,7 +219,7 @@ func (d *debugInfo) runUnits(byUnit map[uint64][]int, addrs []uint64, out []sour
 }
 
 func (d *debugInfo) runJob(j *job, addrs []uint64, out []sourceLine) error {
-	p, err := d.readLineProgram(j.off, j.unit.addrSize)
+	p, err := d.readLineProgram(j.off, j.unit.addrSize, true)
 	if err != nil {
 		return err
 	}

@@ -15,14 +15,26 @@ type debugInfo struct {
 	lim    Limits
 	work   int64
 	shapes map[uint64]*unitShape // by offset of the abbreviation table
+	units  []uint64              // offsets of the units that can be read
 	spans  []span                // sorted by lo
+
+	tables     map[tableKey]*abbreviations
+	tableSteps int
+	loaded     map[uint64]*unit // by offset
+	files      map[uint64]*fileTable
+	functions  map[functionKey]*function
+	names      map[string]string // readable, by name in the file
+	textLeft   int               // bytes of names that may still be kept, of one search
+	shared     *debugInfo        // what several files have in common (dwz), nil without
 }
 
 // openDebugInfo finds the sections; nil without an error when there is no line
 // information. The sections are those of from: the image itself, or its debug
 // file.
 func openDebugInfo(im, from *image, lim Limits) (*debugInfo, error) {
-	d := &debugInfo{im: im, lim: lim, work: lim.DebugWork, shapes: map[uint64]*unitShape{}}
+	d := &debugInfo{im: im, lim: lim, work: lim.DebugWork, shapes: map[uint64]*unitShape{},
+		tables: map[tableKey]*abbreviations{}, loaded: map[uint64]*unit{}, files: map[uint64]*fileTable{},
+		functions: map[functionKey]*function{}, names: map[string]string{}}
 	budget := lim.Decompressed
 	for _, s := range []struct {
 		name string
@@ -96,6 +108,7 @@ func (d *debugInfo) readUnitHeader(off uint64) (unitHeader, error) {
 // unitEntry is what the first entry of a unit says.
 type unitEntry struct {
 	low, high, ranges, stmtList, name, compDir value
+	language                                   uint64
 	addrBase, rnglistsBase, strOffsetsBase     uint64
 }
 
@@ -167,6 +180,8 @@ func parseUnitEntry(c *cursor, shape *unitShape, enc encoding) unitEntry {
 			e.stmtList = v
 		case attrName:
 			e.name = v
+		case attrLanguage:
+			e.language = v.n
 		case attrCompDir:
 			e.compDir = v
 		case attrAddrBase:

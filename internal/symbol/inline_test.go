@@ -1,0 +1,218 @@
+package symbol
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// call is a frame as addr2line tells it.
+type call struct {
+	function, file string
+	line           int
+}
+
+// callsAt asks addr2line, binutils' or LLVM's, for the functions at addresses, the inlined ones first.
+func callsAt(t testing.TB, tool, bin string, vaddrs []uint64) [][]call {
+	t.Helper()
+	var in strings.Builder
+	for _, v := range vaddrs {
+		fmt.Fprintf(&in, "%#x\n", v)
+	}
+	cmd := exec.Command(tool, "-a", "-f", "-i", "-e", bin)
+	cmd.Stdin = strings.NewReader(in.String())
+	text, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %v", cmd, err)
+	}
+	var out [][]call
+	lines := bufio.NewScanner(strings.NewReader(string(text)))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), "0x") {
+			out = append(out, nil)
+			continue
+		}
+		c := call{function: lines.Text()}
+		lines.Scan()
+		at, _, _ := strings.Cut(lines.Text(), " (discriminator")
+		colon := strings.LastIndexByte(at, ':')
+		c.file = path.Clean(at[:colon])
+		c.line, _ = strconv.Atoi(at[colon+1:])
+		last := &out[len(out)-1]
+		*last = append(*last, c)
+	}
+	if len(out) != len(vaddrs) {
+		t.Fatalf("%v tells of %d addresses, want %d", cmd, len(out), len(vaddrs))
+	}
+	return out
+}
+
+// sameFunction says whether addr2line's name w, of an address whose function is outermost, is that of frame f.
+// The differences are those of names for one thing: the symbol table has clones and cold parts under names
+// of their own and several constructors at an address; where debug information has no linker's
+// name, addr2line tells the source's, or, of an inlined one, that of the function around it.
+func sameFunction(f Frame, w, outermost, symbol string, last bool) bool {
+	plain, _, _ := strings.Cut(w, "<")
+	switch base, _, _ := strings.Cut(f.SystemName, "."); {
+	case f.SystemName == w, readable(w, DefaultNameBytes) == f.Function:
+		return true
+	case last:
+		return base == w || strings.HasSuffix(readable(base, DefaultNameBytes), plain) || strings.Contains(f.Function, "::"+plain)
+	}
+	return !strings.HasPrefix(f.SystemName, "_Z") && (w == outermost || w == symbol)
+}
+
+// agreement of the frames of one address with those of addr2line.
+func agreement(got []Frame, want []call) error {
+	if len(got) != len(want) {
+		return fmt.Errorf("%d frames, want %d", len(got), len(want))
+	}
+	for i, f := range got {
+		w := want[i]
+		if !sameFunction(f, w.function, want[len(want)-1].function, got[len(got)-1].SystemName, i == len(got)-1) {
+			return fmt.Errorf("frame %d is %s (%s), want %s", i, f.Function, f.SystemName, w.function)
+		}
+		// Lines of a file that is included into a function are none of the function's file.
+		if f.Line == 0 && f.File != w.file || f.Line == w.line && f.File == w.file || w.file == "??" {
+			continue
+		}
+		return fmt.Errorf("frame %d is at %s:%d, want %s:%d", i, f.File, f.Line, w.file, w.line)
+	}
+	return nil
+}
+
+// compareInlines holds the frames at addresses of a binary, which may have its debug information in a file of its
+// own, against addr2line: those must agree with what one of the two says, as each has its faults.
+func compareInlines(t *testing.T, b *Binary, debug string, offs, vaddrs []uint64) {
+	t.Helper()
+	got := b.Resolve(offs)
+	if err := b.Err(); err != nil {
+		t.Fatal(err)
+	}
+	var answers [][][]call
+	for _, tool := range []string{"addr2line", "llvm-addr2line", "llvm-addr2line-14"} {
+		if _, err := exec.LookPath(tool); err == nil && len(answers) < 2 {
+			answers = append(answers, callsAt(t, tool, cmp.Or(debug, b.Path), vaddrs))
+		}
+	}
+	inlined, wrong, known := 0, 0, 0
+	for i, frames := range got {
+		if len(frames) == 0 || answers[0][i][0].function == "??" {
+			continue
+		}
+		known++
+		if len(frames) > 1 {
+			inlined++
+		}
+		var errs []error
+		for _, a := range answers {
+			if err := agreement(frames, a[i]); err != nil {
+				errs = append(errs, fmt.Errorf("%w: %+v", err, a[i]))
+			}
+		}
+		if len(errs) == len(answers) {
+			if wrong++; wrong <= 5 {
+				t.Errorf("%#x: %+v\n%v", vaddrs[i], frames, errors.Join(errs...))
+			}
+		}
+	}
+	t.Logf("%d of %d known addresses differ, %d have inlined frames", wrong, known, inlined)
+	if inlined == 0 {
+		t.Error("no address has inlined frames: the comparison is empty")
+	}
+}
+
+const inlinesSource = `
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+namespace outer {
+namespace {
+struct Shape { virtual ~Shape() {} virtual int area() const = 0; };
+struct Square : Shape { int side; explicit Square(int s) : side(s) {} int area() const override { return square(side); } static int square(int s) { return s * s + s / 3; } };
+template <class T> inline T twice(T x) { return x + x * Square::square(x); }
+}
+int local(int n) {
+	struct Counter { int at; int next(int by) { std::vector<int> v(by, at); std::sort(v.begin(), v.end()); return at += v[0]; } };
+	Counter c{n};
+	int s = 0;
+	for (int i = 1; i < n; i++) s += c.next(i);
+	return s;
+}
+}
+__attribute__((noinline)) int words(const std::string &text) {
+	std::map<std::string, int> count;
+	for (size_t i = 0; i + 3 < text.size(); i += 3) count[text.substr(i, 3)]++;
+	std::vector<std::pair<int, std::string>> list;
+	for (auto &w : count) list.emplace_back(w.second, w.first);
+	std::sort(list.begin(), list.end(), [](const auto &a, const auto &b) { return a.first > b.first || (a.first == b.first && a.second < b.second); });
+	return list.empty() ? 0 : list[0].first;
+}
+int main(int argc, char **argv) {
+	outer::Shape *s = new outer::Square(argc);
+	int sum = words(argv[0]) + outer::twice(s->area()) + outer::local(argc);
+	delete s;
+	return sum & 1;
+}
+`
+
+const nestedSource = `
+static inline int add(int a, int b) { volatile int s = a; s += b; return s; }
+int outer(int n) {
+	__attribute__((noinline)) int nested(int x) { return add(x, n) * 3; }
+	return nested(n) + nested(add(n, 2));
+}
+int main(int argc, char **argv) { return outer(argc) & 1; }
+`
+
+const rustSource = `
+fn main() {
+    let words: Vec<String> = std::env::args().collect();
+    let mut count = std::collections::HashMap::new();
+    for w in words.iter().flat_map(|w| w.split('/')) { *count.entry(w.to_string()).or_insert(0u32) += 1; }
+    let mut list: Vec<_> = count.iter().collect();
+    list.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    println!("{:?}", list.iter().map(|x| x.1).sum::<u32>());
+}
+`
+
+// TestInlines compares the inlined calls around addresses with addr2line, over the formats that compilers write.
+func TestInlines(t *testing.T) {
+	need(t, "addr2line")
+	dir := t.TempDir()
+	cxx := write(t, filepath.Join(dir, "src/prog.cc"), inlinesSource)
+	c := write(t, filepath.Join(dir, "src/prog.c"), nestedSource)
+	rust := write(t, filepath.Join(dir, "src/main.rs"), rustSource)
+	for _, tt := range []struct {
+		name    string
+		command []string
+	}{
+		{"gcc dwarf2", []string{"g++", "-gdwarf-2", "-O2", cxx}},
+		{"gcc dwarf4", []string{"g++", "-gdwarf-4", "-O3", cxx}},
+		{"gcc dwarf5", []string{"g++", "-gdwarf-5", "-O2", cxx}},
+		{"gcc dwarf5 sections", []string{"g++", "-gdwarf-5", "-O2", "-gz", "-ffunction-sections", "-Wl,--gc-sections", cxx}},
+		{"gcc lto", []string{"g++", "-g", "-O2", "-flto", cxx}},
+		{"gcc nested", []string{"gcc", "-g", "-O2", c}},
+		{"gcc type units", []string{"g++", "-g", "-O2", "-fdebug-types-section", cxx}},
+		{"clang dwarf4", []string{"clang++-14", "-gdwarf-4", "-O2", cxx}},
+		{"clang dwarf5", []string{"clang++-14", "-gdwarf-5", "-O2", cxx}},
+		{"rust", []string{"rustc", "-g", "-O", rust}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			need(t, tt.command[0])
+			bin := filepath.Join(t.TempDir(), "prog")
+			run(t, append(tt.command[:len(tt.command):len(tt.command)], "-o", bin)...)
+			offs, vaddrs := textOffsets(t, bin, 1000)
+			compareInlines(t, open(t, bin), "", offs, vaddrs)
+		})
+	}
+}

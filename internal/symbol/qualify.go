@@ -1,0 +1,83 @@
+package symbol
+
+import "strings"
+
+// qualifies says whether names of the unit's language are made up from those of
+// what is around a function: C++ of all versions.
+func (u *unit) qualifies() bool {
+	switch u.entry.language {
+	case 0x04, 0x1a, 0x21, 0x2b, 0x3a: // DW_LANG_C_plus_plus, _11, _14, _17, _20
+		return true
+	}
+	return false
+}
+
+const (
+	maxQualifier      = 32 // names around a function
+	maxQualifierBytes = 4 << 10
+)
+
+// qualifier is what stands before the name of the function whose entry is at
+// off, as "outer::Box<int>::": compilers give what is in nameless namespaces and
+// inside of functions no linker's name. It is found from the beginning of the
+// unit, over the siblings of what is around the entry.
+func (d *debugInfo) qualifier(u *unit, off uint64) string {
+	r, err := d.entries(u.off, u.unitHeader)
+	if err != nil {
+		return ""
+	}
+	r.window = entryWindowFew
+	type around struct {
+		off  uint64
+		tag  uint64
+		kind kind
+		name attribute
+	}
+	var path []around
+	var e entry
+	for {
+		if more, err := r.next(&e); err != nil || !more {
+			return ""
+		}
+		switch {
+		case e.off >= off:
+			if e.off > off {
+				return ""
+			}
+			var b strings.Builder
+			for _, a := range path[max(0, len(path)-maxQualifier):] {
+				switch {
+				case a.kind == kindFunction:
+					b.Reset() // its name has all before it
+					b.WriteString(d.function(a.off, false).name + "()::")
+				case a.kind == kindType || a.tag == tagNamespace:
+					name := d.attributeText(a.name, u)
+					if name == "" && a.tag == tagNamespace {
+						name = "(anonymous namespace)"
+					}
+					if name != "" {
+						b.WriteString(name + "::")
+					}
+				}
+				if b.Len() > maxQualifierBytes {
+					return ""
+				}
+			}
+			return b.String()
+		case e.shape == nil:
+			if len(path) > 0 {
+				path = path[:len(path)-1]
+			}
+		case e.shape.children:
+			if next, ok := e.sibling(u.off, r.pos(), u.end); ok && off >= next {
+				r.seek(next)
+				continue
+			}
+			name, _ := e.get(fieldName)
+			path = append(path, around{e.off, e.shape.tag, e.shape.kind, name})
+			if len(path) > maxDepth {
+				return ""
+			}
+		}
+	}
+}
