@@ -1,12 +1,14 @@
 package bpf
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -85,4 +87,64 @@ func BenchmarkNew(b *testing.B) {
 		}
 		a.Close()
 	}
+}
+
+// BenchmarkNewStacks is what walks of stacks cost at the start of a recording that has an account as well.
+func BenchmarkNewStacks(b *testing.B) {
+	a, err := New()
+	if err != nil {
+		b.Skip(err)
+	}
+	defer a.Close()
+	for b.Loop() {
+		s, err := NewStacks(StackOptions{})
+		if err != nil {
+			b.Skip(err)
+		}
+		s.Close()
+	}
+}
+
+// BenchmarkWalk is one walk of a stack of 50 frames of Go and its record, by the kernel's own measurement: an iteration is a tick of 1 ms.
+func BenchmarkWalk(b *testing.B) {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		b.Fatal(err)
+	}
+	cpu := 0
+	for !set.IsSet(cpu) {
+		cpu++
+	}
+	s := stacks(b, StackOptions{})
+	p, _ := start(b, fmt.Sprintf("deep %d", cpu))
+	g := follow(b, s, p.Process.Pid, cpu)
+	frames, walks := 0, 0
+	take := func(p *pair) {
+		frames += len(p.finished)
+		walks++
+	}
+	for walks < 100 { // until all that is needed is loaded
+		time.Sleep(10 * time.Millisecond)
+		g.drain(take)
+	}
+	stats, err := ebpf.EnableStats(unix.BPF_STATS_RUN_TIME)
+	if err != nil {
+		b.Skip(err)
+	}
+	defer stats.Close()
+	before, err := s.objects.Sampled.Stats()
+	if err != nil {
+		b.Fatal(err)
+	}
+	frames, walks = 0, 0
+	for walks < b.N {
+		time.Sleep(10 * time.Millisecond)
+		g.drain(take)
+	}
+	after, err := s.objects.Sampled.Stats()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(after.Runtime-before.Runtime)/float64(after.RunCount-before.RunCount), "ns/walk")
+	b.ReportMetric(float64(frames)/float64(walks), "frames/walk")
 }

@@ -327,6 +327,11 @@ APART u64 find_list(u64 mm, u32 tgid, u32 exec)
 
 #define BIT(register) (1U << (register))
 
+static inline struct found *found_at(struct scratch *s, u64 at)
+{
+	return &s->found[(at ^ at >> 10) & 1023];
+}
+
 // find_rule gives the number of the rule for the address of the frame that has been reached, or less than 0 if there is none: the walk is
 // stuck, or has ended.
 APART int find_rule(u32 cpu)
@@ -342,9 +347,6 @@ APART int find_rule(u32 cpu)
 		return -1;
 	serial = s->walk.list >> 32;
 	at = s->walk.pc - !s->walk.first;
-	f = &s->found[(at ^ at >> 10) & 1023];
-	if (f->at == at && f->serial == serial)
-		return f->rule & (RULES - 1);
 	number = find_mapping(s->walk.list, at);
 	if (number == 0) {
 		s->walk.stuck = STUCK_MAPPING;
@@ -367,6 +369,7 @@ APART int find_rule(u32 cpu)
 		}
 		index = find_row(where, (u16)(at - m->bias));
 	}
+	f = found_at(s, at);
 	f->at = at;
 	f->rule = index;
 	f->serial = serial;
@@ -443,12 +446,17 @@ static long step(u64 i, u32 *ctx)
 	u64 at, pair[2];
 	struct walk *w;
 	struct rule *r;
+	struct found *f;
 	int number, found;
 
 	if (!s || !t)
 		return 1;
 	w = &s->walk;
-	number = find_rule(cpu);
+	at = w->pc - !w->first;
+	f = found_at(s, at);
+	number = f->rule & (RULES - 1);
+	if (f->at != at || f->serial != w->list >> 32)
+		number = find_rule(cpu);
 	if (w->frames >= max_frames && w->stuck != STUCK_MAPPING) {
 		w->stuck = 0;
 		END(DEEP);
@@ -494,9 +502,15 @@ static long step(u64 i, u32 *ctx)
 		END(COMPLETE);
 	case CFA_REGISTER:
 	case CFA_DEREF:
-		if (!read_register(cpu, r->cfa_reg))
+		if (r->cfa_reg == SP && w->known & BIT(SP))
+			at = w->sp;
+		else if (r->cfa_reg == FP && w->known & BIT(FP))
+			at = w->fp;
+		else if (read_register(cpu, r->cfa_reg))
+			at = w->value;
+		else
 			END(NO_INFORMATION);
-		at = w->value + (s64)r->cfa_offset;
+		at += (s64)r->cfa_offset;
 		if (r->cfa == CFA_DEREF) {
 			if (READ_USER(w->cfa, at))
 				END(UNREADABLE);
@@ -527,12 +541,17 @@ static long step(u64 i, u32 *ctx)
 			END(found ? UNREADABLE : NO_INFORMATION);
 		pair[1] = w->value;
 		// What else was saved may be in memory that is not there: that is no fault if nothing asks for it.
-		if (restore(cpu, r->fp, r->fp_offset, FP) > 0)
+		w->value = w->fp;
+		if (r->fp == SAME)
+			known |= w->known & BIT(FP);
+		else if (r->fp != LOST && restore(cpu, r->fp, r->fp_offset, FP) > 0)
 			known |= BIT(FP);
 		pair[0] = w->value;
 	}
 	// On arm64 a call overwrites the link register.
-	if ((!SIGNED || r->flags & FLAG_SIGNAL) && restore(cpu, r->x, r->x_offset, X) > 0) {
+	if (r->x == SAME && !SIGNED)
+		known |= w->known & BIT(X);
+	else if (r->x != LOST && (!SIGNED || r->flags & FLAG_SIGNAL) && restore(cpu, r->x, r->x_offset, X) > 0) {
 		known |= BIT(X);
 		w->x = w->value;
 	}

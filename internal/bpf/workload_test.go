@@ -39,6 +39,11 @@ func work(spec string) {
 	case "spin": // until killed
 		fmt.Println("ready")
 		spin(time.Minute)
+	case "deep": // until killed: 40 frames and more
+		fmt.Println("ready")
+		for {
+			deep(40)
+		}
 	case "child":
 		spin(5 * time.Millisecond)
 	case "families": // children one by one, after the go-ahead
@@ -81,6 +86,20 @@ func cpuTime(pid int) int64 {
 	return used.Nano()
 }
 
+// deep calls itself, and in the end the kernel.
+//
+//go:noinline
+func deep(n int) int {
+	if n > 0 {
+		return deep(n-1) + 1
+	}
+	unix.Getpriority(unix.PRIO_PROCESS, 0)
+	for i := range 20_000 {
+		n ^= i * n
+	}
+	return n
+}
+
 func spin(d time.Duration) {
 	for end := monotonic() + int64(d); monotonic() < end; {
 	}
@@ -102,7 +121,7 @@ func account(t *testing.T) *Account {
 }
 
 // start runs a workload and returns when it is about to work.
-func start(t *testing.T, spec string) (*exec.Cmd, *os.File) {
+func start(t testing.TB, spec string) (*exec.Cmd, *os.File) {
 	t.Helper()
 	in, goAhead, err := os.Pipe()
 	if err != nil {
