@@ -78,7 +78,7 @@ func (f *frames) entry(w *window, off uint64) (e entry, err error) {
 	c := cursor{b: w.bytes(off, 20)}
 	length, word := uint64(c.u32()), uint64(4)
 	if c.bad || length == 0 {
-		return entry{}, w.err
+		return entry{off: off}, w.err
 	}
 	if length == 0xffffffff {
 		length = c.u64()
