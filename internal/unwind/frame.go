@@ -12,6 +12,8 @@ type frame struct {
 	// inner: this is the frame where the walk began, all of whose registers are known.
 	inner bool
 	regs  *Registers // of the inner frame
+	// moved: this frame may be on another stack than the one where the walk began, of which there is no copy.
+	moved bool
 
 	arch  Arch
 	mask  uint64 // of addresses of code
@@ -31,7 +33,7 @@ func (f *frame) word(addr uint64) (uint64, Outcome) {
 		return binary.LittleEndian.Uint64(f.stack[off:]), Complete
 	case n == 0:
 		return 0, NoStack
-	case addr < f.base || addr >= userLimit:
+	case addr >= userLimit || addr < f.base && !f.moved:
 		return 0, Unreadable
 	}
 	return 0, Truncated
@@ -55,6 +57,7 @@ func (f *frame) register(number uint8) (uint64, bool) {
 
 // step makes f the frame of its caller. It is false if there is none to be found, with how the walk ends.
 func (f *frame) step(r *Rule) (Outcome, bool) {
+	f.moved = f.moved || r.Flags&FlagSwitch != 0
 	if r.CFA == CFAFramePointer || f.arch == ARM64 && !f.known.sp && f.needsSP(r) {
 		return f.stepPointer(r.Flags)
 	}
@@ -76,6 +79,7 @@ func (f *frame) step(r *Rule) (Outcome, bool) {
 	f.x, f.known.x = x, xOut == Complete
 	f.sp, f.known.sp = cfa, true
 	f.exact = r.Flags&FlagSignal != 0
+	f.moved = f.moved || f.exact
 	if f.arch == ARM64 && !f.exact {
 		f.known.x = false // the call has overwritten the link register
 	}

@@ -147,13 +147,22 @@ func (p *traced) file(name string, m Mapping) *elf.File {
 	return f
 }
 
+// registers are those that the process has now.
+func (p *traced) registers() *Registers {
+	g := &p.regs
+	return &Registers{PC: g.Rip, R: [32]uint64{g.Rax, g.Rdx, g.Rcx, g.Rbx, g.Rsi, g.Rdi, g.Rbp, g.Rsp, g.R8, g.R9, g.R10, g.R11, g.R12, g.R13, g.R14, g.R15}, Known: 0xffff}
+}
+
+// copied is a copy of the stack from an address on.
+func (p *traced) copied(base uint64) []byte {
+	n, _ := p.memory.ReadAt(p.stack[:], int64(base))
+	return p.stack[:n]
+}
+
 // walk walks the stack as it is now, by what memory has from address base on, or from the stack pointer if that is lower.
 func (p *traced) walk(dst []uint64, base uint64) ([]uint64, Outcome) {
-	g := &p.regs
-	r := Registers{PC: g.Rip, R: [32]uint64{g.Rax, g.Rdx, g.Rcx, g.Rbx, g.Rsi, g.Rdi, g.Rbp, g.Rsp, g.R8, g.R9, g.R10, g.R11, g.R12, g.R13, g.R14, g.R15}, Known: 0xffff}
-	base = min(base, g.Rsp)
-	n, _ := p.memory.ReadAt(p.stack[:], int64(base))
-	return p.walker.Walk(dst, p.space, &r, p.stack[:n], base, 200)
+	base = min(base, p.regs.Rsp)
+	return p.walker.Walk(dst, p.space, p.registers(), p.copied(base), base, 200)
 }
 
 // text names addresses by module.

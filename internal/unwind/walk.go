@@ -40,6 +40,11 @@ func (w *Walker) Resume(dst []uint64, s *Space, r *Registers, stack []byte, base
 	f.sp, f.known.sp = r.get(w.arch.stackPointer())
 	f.fp, f.known.fp = r.get(w.arch.framePointer())
 	f.x, f.known.x = r.get(w.arch.x())
+	return w.walk(dst, s, &f, max)
+}
+
+// walk appends the frames from f on. Then f is the one whose caller was not found.
+func (w *Walker) walk(dst []uint64, s *Space, f *frame, max int) ([]uint64, Outcome) {
 	byPointer := false // the frame was found by a frame pointer
 	for n := 0; ; n++ {
 		at := f.pc

@@ -1,0 +1,162 @@
+package unwind
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/energyprof/energyprof/internal/gopclntab"
+)
+
+// Every instruction of a Go program has a stack that ends at an entry point, and all of whose callers call: the
+// instruction before a return address is a call, of the function that is above it if it says of which.
+func TestWalkEveryInstructionOfGo(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "gowalk")
+	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", program, "./testdata/gowalk").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	p := trace(t, exec.Command(program))
+	g := goCode{p: p, table: p.modules[program].image.Go}
+	// Stopped by the signal, all threads but this one stay so while it runs.
+	p.step(syscall.SIGSTOP)
+	alone := g.check(1<<20, syscall.SIGSTOP)
+	if err := syscall.Kill(p.pid, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	all := g.check(20000, 0)
+	t.Logf("%d instructions alone, %d beside other threads", alone, all)
+	if alone < 20000 {
+		t.Errorf("%d instructions: less than the program has", alone)
+	}
+}
+
+// check runs a number of instructions, or until the signal comes, and says how many.
+func (g goCode) check(most int, until syscall.Signal) int {
+	var chain []uint64
+	var out Outcome
+	faults := map[string]int{}
+	deliver := syscall.Signal(0)
+	for n := range most {
+		switch deliver = g.p.step(deliver); deliver {
+		case until:
+			if until != 0 {
+				return n
+			}
+		case syscall.SIGSTOP, syscall.SIGCONT:
+			deliver = 0
+		}
+		chain, out = g.walk(chain[:0])
+		if slices.Contains(changeFrames, g.name(chain[0])) {
+			continue
+		}
+		if out != Complete {
+			g.fault(faults, out.String(), chain)
+			continue
+		}
+		for i, ret := range chain[1:] {
+			if what := g.called(ret, chain[i], i > 0); what != "" {
+				g.fault(faults, what, chain)
+			}
+		}
+	}
+	return most
+}
+
+// fault tells of one that has not been told of.
+func (g goCode) fault(told map[string]int, what string, chain []uint64) {
+	key := what + g.name(chain[len(chain)-1])
+	if told[key]++; told[key] == 1 && len(told) < 20 {
+		g.p.t.Errorf("%s: %s", what, g.text(chain))
+	}
+}
+
+// goCode is the functions of a Go program that runs.
+type goCode struct {
+	p     *traced
+	table *gopclntab.Table
+}
+
+func (g goCode) function(addr uint64) gopclntab.Function {
+	f, _, err := g.table.Find(addr)
+	if err != nil {
+		g.p.t.Fatal(err)
+	}
+	return f
+}
+
+// walk is that of a process with several stacks: where one ends the copy of another is taken.
+func (g goCode) walk(chain []uint64) ([]uint64, Outcome) {
+	p := g.p
+	f := frame{regs: p.registers(), pc: p.regs.Rip, sp: p.regs.Rsp, fp: p.regs.Rbp, x: p.regs.Rbx, exact: true, inner: true, base: p.regs.Rsp, stack: p.copied(p.regs.Rsp)}
+	f.known.sp, f.known.fp, f.known.x = true, true, true
+	chain, out := p.walker.walk(chain, p.space, &f, 200)
+	for n := 0; out == Truncated && n < 3; n++ {
+		f.base = [...]uint64{f.fp, f.sp, f.fp}[n]
+		f.stack = p.copied(f.base)
+		chain, out = p.walker.walk(chain[:len(chain)-1], p.space, &f, 200)
+	}
+	return chain, out
+}
+
+// called says what speaks against a call that returns to ret of the function that pc is in; back says that pc is a return
+// address, too.
+func (g goCode) called(ret, pc uint64, back bool) string {
+	caller, callee := g.name(ret), g.name(pc)
+	if caller == "runtime.goexit" || slices.Contains(notCalled, callee) {
+		return ""
+	}
+	var b [8]byte
+	if _, err := g.p.memory.ReadAt(b[:], int64(ret-8)); err != nil {
+		return fmt.Sprintf("%s: %v", caller, err)
+	}
+	if back {
+		callee = g.name(pc - 1)
+	}
+	if b[3] == 0xe8 {
+		target := g.name(ret + uint64(int64(int32(binary.LittleEndian.Uint32(b[4:])))))
+		// Functions of assembly jump to the body that they share; on the system's stack systemstack jumps to its argument.
+		if target != callee && !strings.HasSuffix(callee, "body") && target != "runtime.systemstack" {
+			return fmt.Sprintf("%s calls %s and not %s", caller, target, callee)
+		}
+		return ""
+	}
+	for n := range 7 { // call r/m: ff /2, with what addresses the operand
+		if n > 0 && b[7-n] == 0xff && b[8-n]>>3&7 == 2 {
+			return ""
+		}
+	}
+	return "no call before the return address in " + caller
+}
+
+// notCalled are functions that a signal or its handler has put on a stack.
+var notCalled = []string{"runtime.sigpanic", "runtime.sigpanic0", "runtime.asyncPreempt", "runtime.sigtramp", "runtime.sigreturn__sigaction"}
+
+// changeFrames are functions of a signal's handler that change what it returns to, in several instructions.
+var changeFrames = []string{"runtime.(*sigctxt).preparePanic", "runtime.doSigPreempt"}
+
+// text names addresses by function.
+func (g goCode) text(chain []uint64) string {
+	var names []string
+	for _, a := range chain {
+		names = append(names, fmt.Sprintf("%s+%d", g.name(a), a-g.function(a).Entry))
+	}
+	return strings.Join(names, " < ")
+}
+
+// name is that of the function at an address, the file's if it is not in the table.
+func (g goCode) name(a uint64) string {
+	f, ok, err := g.table.Find(a)
+	if err == nil && !ok {
+		return g.p.text([]uint64{a})
+	}
+	name, err := g.table.Name(f)
+	if err != nil {
+		g.p.t.Fatal(err)
+	}
+	return name
+}
