@@ -42,6 +42,8 @@ func TestPerfData(t *testing.T) {
 		{"events", nil, 3, []string{"-e", "page-faults,cpu-clock", "--energy", "none", "-F", "499", "--", "bash", "-c", forks}},
 		{"tracepoint", needTracefs, 3, []string{"-e", "sched:sched_switch", "--energy", "none", "--", "bash", "-c", forks}},
 		{"counters", needTSC, 3, []string{"--counter", "msr/tsc/", "--counter", "page-faults", "--energy", "model", "--", "bash", "-c", forks}},
+		{"frame pointers", nil, 3, []string{"-g", "fp", "--energy", "none", "--", "bash", "-c", forks}},
+		{"copies of the stack", nil, 3, []string{"-g", "dwarf,4096", "-e", "page-faults", "--energy", "none", "--", "bash", "-c", forks}},
 		{"pid", nil, 0, []string{"-p", pid, "--duration", "300ms"}},
 		{"lost", nil, 0, []string{"-c", "10000", "-m", "1", "--user", "-p", pid, "--duration", "300ms"}},
 		{"all", needTSC, 0, []string{"-a", "--duration", "300ms", "--energy-event", "msr/tsc/", "--energy-scale", "1e-9"}},

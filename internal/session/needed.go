@@ -22,9 +22,7 @@ const maxNeeded = 1000
 
 func newNeeded(path, libraryPath string) *needed {
 	n := &needed{known: map[string]bool{}, dirs: systemDirs("/etc/ld.so.conf")}
-	for _, dir := range strings.FieldsFunc(libraryPath, func(r rune) bool { return r == ':' || r == ';' }) {
-		n.first = append(n.first, dir)
-	}
+	n.first = strings.FieldsFunc(libraryPath, func(r rune) bool { return r == ':' || r == ';' })
 	n.add(path)
 	return n
 }
