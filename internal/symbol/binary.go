@@ -25,6 +25,7 @@ type Binary struct {
 	file        *source // nil for what is in memory
 	search      debugSearch
 	debug       *source // separate debug file, nil without
+	supplement  *source // what that shares with others (dwz), nil without
 	loaded      bool
 	absolute    bool // Resolve takes addresses, not file offsets
 	table       *table
@@ -87,6 +88,7 @@ func (b *Binary) resolve(addrs []uint64, out [][]Frame) error {
 	b.load()
 	defer b.file.rest()
 	defer b.debug.rest()
+	defer b.supplement.rest()
 	targets := make([]target, 0, len(addrs))
 	for i, a := range addrs {
 		if !b.absolute {
@@ -222,13 +224,18 @@ func (b *Binary) load() {
 	})
 	b.note(err)
 	err = guard(func() error {
-		d, err := openDebugInfo(b.image, b.image, b.lim)
+		from, path := b.image, b.Path
+		d, err := openDebugInfo(b.image, from, b.lim, true)
 		if d == nil && err == nil && debug != nil {
-			d, err = openDebugInfo(b.image, debug, b.lim)
+			from, path = debug, b.debug.path
+			d, err = openDebugInfo(b.image, from, b.lim, true)
 		}
 		if d != nil {
 			err = d.index()
 			b.lines = d
+			var sharedErr error
+			d.shared, sharedErr = b.openSupplementary(from, path)
+			err = errors.Join(err, sharedErr)
 		}
 		return err
 	})
@@ -238,5 +245,5 @@ func (b *Binary) load() {
 // close frees the tables and the file. The Binary has no names afterwards.
 func (b *Binary) close() error {
 	b.table, b.lines, b.golang, b.readable, b.loaded = &table{}, nil, nil, map[int]string{}, true
-	return errors.Join(b.file.close(), b.debug.close())
+	return errors.Join(b.file.close(), b.debug.close(), b.supplement.close())
 }

@@ -28,10 +28,10 @@ type debugInfo struct {
 	shared     *debugInfo        // what several files have in common (dwz), nil without
 }
 
-// openDebugInfo finds the sections; nil without an error when there is no line
-// information. The sections are those of from: the image itself, or its debug
-// file.
-func openDebugInfo(im, from *image, lim Limits) (*debugInfo, error) {
+// openDebugInfo finds the sections; nil without an error when there is none, or, where
+// that is needed, no line information. The sections are those of from: the image itself, its debug
+// file, or a supplementary one.
+func openDebugInfo(im, from *image, lim Limits, lines bool) (*debugInfo, error) {
 	d := &debugInfo{im: im, lim: lim, work: lim.DebugWork, shapes: map[uint64]*unitShape{},
 		tables: map[tableKey]*abbreviations{}, loaded: map[uint64]*unit{}, files: map[uint64]*fileTable{},
 		functions: map[functionKey]*function{}, names: map[string]string{}}
@@ -49,7 +49,7 @@ func openDebugInfo(im, from *image, lim Limits) (*debugInfo, error) {
 			return nil, err
 		}
 		*s.to = data
-		if data == nil && (s.to == &d.line || s.to == &d.info || s.to == &d.abbrev) {
+		if data == nil && (lines && s.to == &d.line || s.to == &d.info || s.to == &d.abbrev) {
 			return nil, nil
 		}
 	}

@@ -16,7 +16,8 @@ var fuzzLimits = Limits{
 
 // FuzzELF runs the whole way from bytes to frames. A panic is not recovered.
 // The corpus is a function or two in every format of debug information, as gcc
-// 12 and ld write it with -nostdlib -static -Wl,-N, and a library with a stub.
+// 12 and ld write it with -nostdlib -static -Wl,-N, and a library with a stub; and inlined calls as
+// gcc, clang and dwz write them. What is shared with other files is looked for in the file itself.
 func FuzzELF(f *testing.F) {
 	recoverPanics = false
 	f.Cleanup(func() { recoverPanics = true })
@@ -36,6 +37,13 @@ func FuzzELF(f *testing.F) {
 			offs = append(offs, off)
 		}
 		start := time.Now()
+		b.load()
+		if b.lines != nil {
+			if shared, _ := openDebugInfo(im, im, lim, false); shared != nil {
+				shared.index()
+				b.lines.shared = shared
+			}
+		}
 		frames := b.Resolve(append(offs, ^uint64(0), 1<<63))
 		if d := time.Since(start); d > 5*time.Second {
 			t.Fatalf("%d bytes took %v", len(data), d)
