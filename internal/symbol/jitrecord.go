@@ -1,0 +1,194 @@
+package symbol
+
+import (
+	"errors"
+	"io"
+	"math"
+	"unicode/utf8"
+)
+
+// Kinds of records. Those that are not named (unwinding information, what is yet to
+// be invented) are passed over by their size.
+const (
+	jitCodeLoad  = 0
+	jitCodeMove  = 1
+	jitDebugInfo = 2
+	jitCodeClose = 3
+)
+
+const (
+	jitMagic     = 0x4a695444 // "JiTD", in the writer's byte order
+	jitHeader    = 40
+	jitHead      = 16 // of a record: kind, size, time
+	jitArchTime  = 1  // flag: times are of the processor's counter
+	jitMaxRecord = 1 << 28
+	// jitElfHeader is what V8 adds to the addresses of lines, for perf inject, which writes
+	// the code into ELF files behind a header of this size.
+	jitElfHeader = 0x40
+)
+
+// jitRecords is how far a journal has been read.
+type jitRecords struct {
+	at    uint64 // of the next record
+	lines []jitLine
+	of    uint64 // the code that the lines are of; they come before it
+}
+
+// open reads the header of the journal.
+func (d *JITDump) open() error {
+	b := make([]byte, jitHeader)
+	if _, err := d.src.ReadAt(b, 0); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = formatError("header cut short")
+		}
+		return err
+	}
+	c := cursor{b: b}
+	if magic := c.u32(); magic != jitMagic {
+		return formatError("magic %#x is none of a journal of compiled code", magic)
+	}
+	c.u32() // version: 1 is all there has been
+	size := c.u32()
+	c.take(12) // machine, padding, pid
+	c.u64()    // time
+	d.timed = c.u64()&jitArchTime == 0
+	if size < jitHeader || size > 1<<16 {
+		return formatError("header of %d bytes", size)
+	}
+	d.records.at = uint64(size)
+	return nil
+}
+
+// read reads the records that lie below size, the file's.
+func (d *JITDump) read(size int64) error {
+	head := make([]byte, 64)
+	for d.records.at+jitHead <= uint64(size) {
+		n := min(uint64(len(head)), uint64(size)-d.records.at)
+		if _, err := d.src.ReadAt(head[:n], int64(d.records.at)); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		c := cursor{b: head[:n]}
+		kind, length, time := c.u32(), uint64(c.u32()), c.u64()
+		if length < jitHead || length > jitMaxRecord {
+			return formatError("record of %d bytes at %#x", length, d.records.at)
+		}
+		if d.records.at+length > uint64(size) {
+			return nil // it is being written
+		}
+		var err error
+		switch kind {
+		case jitCodeLoad:
+			err = d.load(&c, int64(min(time, math.MaxInt64)), length)
+		case jitCodeMove:
+			err = d.move(&c, int64(min(time, math.MaxInt64)))
+		case jitDebugInfo:
+			err = d.debug(length)
+		case jitCodeClose:
+			d.fault = true // nothing follows
+		}
+		if err != nil {
+			return err
+		}
+		d.records.at += length
+		if d.fault {
+			return nil
+		}
+	}
+	return nil
+}
+
+// load reads a function: its place, name and, which is passed over, code.
+func (d *JITDump) load(c *cursor, time int64, length uint64) error {
+	const fixed = jitHead + 40
+	c.take(8) // pid, tid
+	c.u64()   // the address without relocation
+	addr, size, index := c.u64(), c.u64(), c.u64()
+	if c.bad || length < fixed {
+		return formatError("code at %#x", d.records.at)
+	}
+	name := make([]byte, min(length-fixed, maxSymbolName))
+	if _, err := d.src.ReadAt(name, int64(d.records.at+fixed)); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	text := cstring(string(name), 0, maxSymbolName)
+	lines := d.records.lines
+	if d.records.of != addr {
+		lines = nil
+	}
+	d.records.lines = nil
+	if size == 0 || addr+size < addr || text == "" {
+		return nil
+	}
+	return d.add(time, &JITFunction{Range: Range{addr, addr + size}, name: text, index: index, lines: lines})
+}
+
+// move tells that a function is elsewhere from now on.
+func (d *JITDump) move(c *cursor, time int64) error {
+	c.take(8) // pid, tid
+	c.u64()   // the address without relocation
+	c.u64()   // where it was
+	addr, size, index := c.u64(), c.u64(), c.u64()
+	if c.bad {
+		return formatError("move at %#x", d.records.at)
+	}
+	f := d.latest[index]
+	if f == nil || size == 0 || addr+size < addr {
+		return nil // nothing that has been told of
+	}
+	return d.add(time, &JITFunction{Range: Range{addr, addr + size}, name: f.name, index: index, lines: f.lines})
+}
+
+func (d *JITDump) add(time int64, f *JITFunction) error {
+	d.count++
+	d.bytes += int64(len(f.name))
+	if d.count > d.lim.Symbols || d.bytes > d.lim.TableBytes {
+		return d.errLimit("functions")
+	}
+	d.latest[f.index] = f
+	d.pending = append(d.pending, jitOne{time: time, function: f})
+	return nil
+}
+
+// debug reads the lines of the code that the next record loads.
+func (d *JITDump) debug(length uint64) error {
+	d.records.lines = nil
+	d.bytes += int64(length)
+	if d.bytes > d.lim.TableBytes {
+		return d.errLimit("lines")
+	}
+	b := make([]byte, length)
+	if _, err := d.src.ReadAt(b, int64(d.records.at)); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	c := cursor{b: b}
+	c.take(jitHead)
+	addr, n := c.u64(), c.u64()
+	const least = 17 // an entry with an empty name
+	if c.bad || n > uint64(c.left())/least {
+		return formatError("lines at %#x", d.records.at)
+	}
+	lines := make([]jitLine, 0, n)
+	file, shift := "", uint64(0)
+	for i := range n {
+		at, line := c.u64(), c.u32()
+		c.u32() // discriminator; V8 has the column here
+		name := string(c.str())
+		if c.bad {
+			return formatError("lines at %#x", d.records.at)
+		}
+		if name != "\xff" { // else as before
+			if file = ""; utf8.ValidString(name) {
+				file = printable(name[:min(len(name), maxDebugString)])
+			}
+		}
+		if i == 0 && at == addr+jitElfHeader {
+			shift = jitElfHeader
+		}
+		if at -= addr + shift; line > math.MaxInt32 || len(lines) > 0 && at < lines[len(lines)-1].at {
+			continue // not in order
+		}
+		lines = append(lines, jitLine{at, int(line), file})
+	}
+	d.records.lines, d.records.of = lines, addr
+	return nil
+}
