@@ -36,7 +36,7 @@ func (r *recording) settle(e openEvent, count perfring.Count, ran time.Duration)
 	}
 	enabled, running := time.Duration(count.Enabled), time.Duration(count.Running)
 	switch {
-	case e.leader == nil && !takesTurns(r.opt.Events[e.index].Type):
+	case !takesTurns(r.opt.Events[e.index].Type) && (e.leader == nil || !takesTurns(e.leader.Attr.Type)):
 		enabled = running // it never waits; the clock of ran was enabled a little earlier
 	case !r.systemWide():
 		// An event of a task on one CPU is enabled for as long as the task runs on any.

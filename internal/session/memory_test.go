@@ -21,6 +21,7 @@ import (
 type toucher struct {
 	recorder
 	event   int
+	begin   func()        // called before the gate is opened, nil without
 	gate    string        // "" once it is open
 	ended   chan struct{} // if set, the recording is to end when this is closed
 	samples []perfring.Sample
@@ -34,6 +35,9 @@ func (s *toucher) Record(rec perfring.Record, cpu, event int) {
 
 func (s *toucher) Advance(int64) {
 	if s.gate != "" {
+		if s.begin != nil {
+			s.begin()
+		}
 		if err := os.WriteFile(s.gate, nil, 0); err != nil {
 			s.t.Error(err)
 		}

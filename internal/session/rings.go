@@ -98,6 +98,7 @@ func (r *recording) drain() {
 func (r *recording) drainRing(c *cpuRing) {
 	bad, lost := c.ring.Bad, false
 	c.ring.Drain(func(record []byte) {
+		record = r.reclaim(c, record)
 		t, ok := r.decoder.Time(record)
 		if !ok {
 			t = c.last

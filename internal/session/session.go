@@ -27,13 +27,14 @@ type recording struct {
 	features features
 	probed   bool // features are known
 
-	rings   map[int]*cpuRing // by CPU
-	streams []int            // CPU of each stream of the merge
-	events  []openEvent
-	byID    map[uint64]identity
-	stampID map[uint64]bool
-	decoder *perfring.Decoder
-	merge   *order.Merge
+	rings     map[int]*cpuRing // by CPU
+	streams   []int            // CPU of each stream of the merge
+	events    []openEvent
+	byID      map[uint64]identity
+	reclaimed []byte // the sample that had the id of somebody else's event
+	stampID   map[uint64]bool
+	decoder   *perfring.Decoder
+	merge     *order.Merge
 
 	horizon int64         // beginning of the last drain
 	ran     map[int]int64 // what the clock events had run at the horizon, if that was read
