@@ -9,7 +9,7 @@ static long depth = 100;
 
 static NOINLINE long recurse(long n)
 {
-	long x = n > 1 ? recurse(n - 1) : bottom(200000);
+	long x = n > 1 ? recurse(n - 1) : bottom(1000000);
 
 	CALLED(x);
 	return x;

@@ -12,14 +12,14 @@ static long (*spin)(long), (*callback)(long (*)(long), long);
 
 static NOINLINE void loaded(void)
 {
-	long x = spin(200000);
+	long x = spin(1000000);
 
 	CALLED(x);
 }
 
 static NOINLINE void returning(void)
 {
-	long x = callback(back, 200000);
+	long x = callback(back, 1000000);
 
 	CALLED(x);
 }
@@ -43,7 +43,7 @@ static NOINLINE void comes_and_goes(void)
 	if (!library)
 		abort();
 	spin = (long (*)(long))dlsym(library, "library_spin");
-	x = spin(2000000);
+	x = spin(8000000);
 	CALLED(x);
 	dlclose(library);
 }

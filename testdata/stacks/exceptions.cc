@@ -19,7 +19,7 @@ struct Guard {
 
 NOINLINE Guard::~Guard()
 {
-	long x = in_destructor(40000);
+	long x = in_destructor(200000);
 
 	CALLED(x);
 }
@@ -62,7 +62,7 @@ static NOINLINE void exceptions()
 	try {
 		thrower(3);
 	} catch (const std::exception &e) {
-		long x = in_handler(80000);
+		long x = in_handler(400000);
 
 		CALLED(x);
 	}
@@ -73,7 +73,7 @@ static shapes::Base *volatile shape = &square;
 
 static NOINLINE void virtuals()
 {
-	long x = shape->area(200000);
+	long x = shape->area(1000000);
 
 	CALLED(x);
 }

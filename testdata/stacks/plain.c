@@ -33,7 +33,7 @@ static NOINLINE long second(long n, long a)
 
 static NOINLINE void chain(void)
 {
-	long x = second(200000, 7);
+	long x = second(1000000, 7);
 
 	CALLED(x);
 }
@@ -43,7 +43,7 @@ static long (*volatile through)(long) = shift;
 
 static NOINLINE void pointer(void)
 {
-	long x = through(200000);
+	long x = through(1000000);
 
 	CALLED(x);
 }
@@ -58,7 +58,7 @@ static NOINLINE void variable(void)
 
 	memset(p, 1, 16);
 	__asm__ volatile("" : : "r"(p) : "memory");
-	x = scale(200000);
+	x = scale(1000000);
 	CALLED(x);
 }
 
@@ -70,7 +70,7 @@ static NOINLINE void aligned(void)
 	long x;
 
 	__asm__ volatile("" : : "r"(p), "r"(q) : "memory");
-	x = mask(200000);
+	x = mask(1000000);
 	CALLED(x);
 }
 
@@ -79,7 +79,7 @@ static char from[1 << 16], to[1 << 16];
 
 static NOINLINE void library(void)
 {
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 400; i++) {
 		memmove(to, from, sizeof to);
 		__asm__ volatile("" : : "r"(from), "r"(to) : "memory");
 	}
@@ -87,7 +87,7 @@ static NOINLINE void library(void)
 
 static NOINLINE void in_thread(void)
 {
-	long x = worker(200000);
+	long x = worker(1000000);
 
 	CALLED(x);
 }

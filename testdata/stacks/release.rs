@@ -69,18 +69,18 @@ impl Shape for Square {
 
 #[inline(never)]
 fn chain() -> u64 {
-    black_box(leaf(300_000)) + 1
+    black_box(leaf(1_000_000)) + 1
 }
 
 #[inline(never)]
 fn closure() -> u64 {
-    black_box(boxed(300_000)) + 1
+    black_box(boxed(1_000_000)) + 1
 }
 
 #[inline(never)]
 fn object() -> u64 {
     let shape: Box<dyn Shape> = black_box(Box::new(Square(3)));
-    black_box(shape.area(300_000)) + 1
+    black_box(shape.area(1_000_000)) + 1
 }
 
 #[inline(never)]

@@ -47,7 +47,7 @@ func leaf(n int) int {
 func middle(n int) int { return leaf(n) + 1 }
 
 //go:noinline
-func chain() int { return middle(500_000) + 1 }
+func chain() int { return middle(1_000_000) + 1 }
 
 //go:noinline
 func apply(f func(int) int, n int) int { return f(n) + 1 }
@@ -61,7 +61,7 @@ func closure() int {
 			x = x*5 + by
 		}
 		return x
-	}, 500_000)
+	}, 1_000_000)
 }
 
 type shape interface{ area(n int) int }
@@ -80,7 +80,7 @@ func (s square) area(n int) int {
 var one shape = square(1)
 
 //go:noinline
-func method() int { return one.area(500_000) + 1 }
+func method() int { return one.area(1_000_000) + 1 }
 
 // A leaf in assembler: it has no frame, and keeps no frame pointer.
 var haystack = make([]byte, 1<<16)
@@ -95,7 +95,7 @@ func assembler() int {
 }
 
 //go:noinline
-func inGoroutine() int { return middle(500_000) - 1 }
+func inGoroutine() int { return middle(1_000_000) - 1 }
 
 func main() {
 	if len(os.Args) > 1 {

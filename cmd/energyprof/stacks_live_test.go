@@ -1,0 +1,141 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/pprof/profile"
+)
+
+// stackRate is the samples per second: a thousand of a program, at no whole fraction of the times in it.
+const stackRate = "2497"
+
+// wholeStacks is the share of samples whose stacks lead down to an entry point.
+const wholeStacks = 0.99
+
+// stackBooks is what a summary says of stacks.
+type stackBooks struct {
+	Method    string         `json:"method"`
+	Samples   int            `json:"samples"`
+	Complete  int            `json:"complete"`
+	Truncated int            `json:"truncated"`
+	Failed    map[string]int `json:"failed"`
+}
+
+// recordStacks records a command and returns its profile, and what became of its stacks.
+func recordStacks(t *testing.T, method string, command []string) (*profile.Profile, stackBooks) {
+	t.Helper()
+	dir := t.TempDir()
+	out, summary := filepath.Join(dir, "out.pb.gz"), filepath.Join(dir, "out.json")
+	energyprof(t, 0, append([]string{"record", "-q", "--energy", "none", "-F", stackRate, "-g", method, "-o", out, "--summary", summary, "--"}, command...)...)
+	return readProfile(t, out), readStackBooks(t, summary)
+}
+
+func readStackBooks(t *testing.T, file string) stackBooks {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s struct{ Stacks stackBooks }
+	if err := json.Unmarshal(b, &s); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return s.Stacks
+}
+
+// perfDwarf records a command with perf, which copies the stacks, and returns the file.
+func perfDwarf(t *testing.T, dir string, command []string) string {
+	t.Helper()
+	data := filepath.Join(dir, "perf.data")
+	// With build ids in the records of mappings: without, perf crashes where another recording asks for them (perfRecord).
+	perfRecord(t, append([]string{"--no-bpf-event", "--buildid-mmap", "-m", "2048", "-F", stackRate, "-e", "cpu-clock", "--call-graph", "dwarf", "-o", data, "--"}, command...)...)
+	return data
+}
+
+// TestStacks records programs whose stacks are known, and holds them against those of perf on a run of the same
+// program; what perf recorded is converted, and then has to have the same stacks to the sample.
+func TestStacks(t *testing.T) {
+	needPerf(t)
+	dir := t.TempDir()
+	for _, p := range stackPrograms {
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			home := filepath.Join(dir, p.name)
+			if err := os.Mkdir(home, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			command := p.command(t, home)
+			var names namer
+			var known stacks
+			if p.design == nil && !p.apart {
+				data := perfDwarf(t, home, command)
+				known = names.perfStacks(t, data)
+				t.Run("convert", func(t *testing.T) {
+					out := filepath.Join(home, "convert.pb.gz")
+					energyprof(t, 0, "convert", "-q", "-o", out, data)
+					sameStacks(t, p.folded(names.ofProfile(readProfile(t, out))), p.folded(known))
+				})
+			}
+			for _, method := range []string{"auto", "dwarf"} {
+				t.Run(method, func(t *testing.T) {
+					profile, books := recordStacks(t, method, command)
+					p.whole(t, books)
+					if p.apart && books.Method == "dwarf" {
+						return
+					}
+					got := p.folded(names.ofProfile(profile))
+					switch {
+					case p.design != nil:
+						designStacks(t, got, p.design)
+					case known != nil:
+						compareStacks(t, got, p.folded(known), p.mixed)
+					}
+					wantStacks(t, profile, p.want)
+					if p.cut {
+						cutStacks(t, profile, "bottom", maxStack(t))
+					}
+				})
+			}
+		})
+	}
+}
+
+// maxStack is the number of frames that the kernel keeps of a stack.
+func maxStack(t *testing.T) int {
+	t.Helper()
+	b, err := os.ReadFile("/proc/sys/kernel/perf_event_max_stack")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// folded makes stacks of different depth the same where they are deeper than they may be.
+func (p *stackProgram) folded(s stacks) stacks {
+	if p.cut {
+		return s.folded()
+	}
+	return s
+}
+
+// whole wants stacks that lead to an entry point, but for those that are known to be cut. Of stacks that do not lie in one piece BPF
+// sees all as soon as it has the tables; until then, for some hundredths of a second, it copies what may not be all of them.
+func (p *stackProgram) whole(t *testing.T, books stackBooks) {
+	t.Helper()
+	whole := books.Complete
+	if p.cut || p.apart {
+		whole += books.Truncated
+	}
+	if books.Samples < 700 || float64(whole) < wholeStacks*float64(books.Samples) || p.apart && books.Method == "bpf" && books.Truncated > books.Samples/5 {
+		t.Errorf("%d of %d stacks are as they should be, want a thousand or so, and 99 %%: %+v", whole, books.Samples, books)
+	}
+}
