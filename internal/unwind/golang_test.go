@@ -42,3 +42,50 @@ func goTable(t testing.TB, f *elf.File) *gopclntab.Table {
 	}
 	return table
 }
+
+// Where code of Go has its frames is told twice: what the function table says agrees with .debug_frame, which strippers
+// remove.
+func TestGoRowsAgreeWithDebugFrame(t *testing.T) {
+	for _, arch := range []string{"amd64", "arm64"} {
+		f, err := elf.Open(goProgram(t, arch))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		whole := readELF(arch, f)
+		tables, lines := whole, whole
+		tables.Go, tables.DebugFrame = goTable(t, f), Section{}
+		rules := NewRules()
+		a, b := NewModule(tables, rules, 1), NewModule(lines, rules, 2)
+		checked := 0
+		for f, err := range tables.Go.Functions(0, ^uint64(0)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Flags != 0 {
+				continue // their frames are more than the lines of a compiler
+			}
+			for s, err := range tables.Go.Depths(f) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, at := range []uint64{s.Start, s.Limit - 1} {
+					got, want := a.ruleAt(at), b.ruleAt(at)
+					if got.CFA != want.CFA || got.CFAReg != want.CFAReg || got.CFAOffset != want.CFAOffset || got.RA != want.RA || got.RAOffset != want.RAOffset {
+						name, _ := tables.Go.Name(f)
+						t.Fatalf("%s: %s+%d: %+v, .debug_frame has %+v", arch, name, at-f.Entry, got, want)
+					}
+					checked++
+				}
+			}
+		}
+		if checked < 10000 || a.Err() != nil || b.Err() != nil {
+			t.Errorf("%s: %d places compared, %v, %v", arch, checked, a.Err(), b.Err())
+		}
+	}
+}
+
+func (m *Module) ruleAt(addr uint64) Rule {
+	n := m.Chunk(addr >> ChunkShift).Rule(uint16(addr))
+	return m.rules.List()[n]
+}
