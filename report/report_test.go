@@ -47,6 +47,7 @@ func example() *Recording {
 		Tool: "energyprof test", Source: "perf-power",
 		Attribution: Attribution{Method: attribution.Proportional, BaselineWatts: []float64{10, 0.5, 0}},
 		Command:     &Command{Args: []string{"./app", "two words", "\x1b]0;title\a"}, ExitCode: &code},
+		Stacks:      &Stacks{Method: "bpf", Samples: 1200, Complete: 1195, Truncated: 2, Failed: map[string]int64{"bad frame": 3}},
 		Throttled:   1, BadRecords: 2, Notes: []string{"the counter is filtered\x1b[0m"},
 	}
 	add := func(process string, joules float64, samples int64, stack ...*pprofile.Location) {

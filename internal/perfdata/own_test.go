@@ -73,6 +73,13 @@ func anyOwn(t *rapid.T) *Own {
 		Throttled: rapid.Int64().Draw(t, "throttled"), Notes: some(rapid.String()).Draw(t, "notes"),
 		KernelVisible: rapid.Bool().Draw(t, "kernel"),
 	}
+	if rapid.Bool().Draw(t, "stacks") {
+		o.Stacks = &OwnStacks{Method: draw("stack method"), Walked: rapid.Bool().Draw(t, "walked"), Samples: rapid.Int64().Draw(t, "stack samples"),
+			Complete: rapid.Int64().Draw(t, "complete"), Truncated: rapid.Int64().Draw(t, "truncated")}
+		if rapid.Bool().Draw(t, "failed") {
+			o.Stacks.Failed = map[string]int64{draw("reason"): rapid.Int64().Draw(t, "failures")}
+		}
+	}
 	for range rapid.IntRange(0, 2).Draw(t, "events") {
 		o.Events = append(o.Events, OwnEvent{Name: draw("event"), Clock: rapid.Bool().Draw(t, "clock"), Period: rapid.Uint64().Draw(t, "period"),
 			Memory: rapid.Bool().Draw(t, "memory"), Address: rapid.Bool().Draw(t, "address")})
