@@ -25,7 +25,7 @@ func (r *recording) attr(index, pid int) perfring.Attr {
 		ReadFormat:   perfring.ReadTotalTimeEnabled | perfring.ReadTotalTimeRunning | perfring.ReadID,
 		Flags:        r.flags(index, pid) | perfring.FlagWatermark,
 		ClockID:      unix.CLOCK_MONOTONIC,
-		Wakeup:       uint32(r.opt.Pages * pageSize * watermarkPercent / 100),
+		Wakeup:       r.opt.watermark(),
 	}
 	if r.features.readLost {
 		a.ReadFormat |= perfring.ReadLost
