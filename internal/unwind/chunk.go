@@ -93,6 +93,17 @@ func (s spans) over(below spans) spans {
 	return out
 }
 
+// cover says whether there are no gaps.
+func (s spans) cover(lo, hi uint64) bool {
+	for _, r := range s {
+		if r.start > lo {
+			return false
+		}
+		lo = r.limit
+	}
+	return lo >= hi
+}
+
 func (m *Module) compile(n uint64) Chunk {
 	if n >= 1<<(64-ChunkShift)-1 { // the last one would have a limit of 0
 		return Chunk{{}}
@@ -105,14 +116,12 @@ func (m *Module) compile(n uint64) Chunk {
 	if !goTable && m.eh == nil && m.debug == nil {
 		return Chunk{{Rule: RuleFramePointer}}
 	}
-	var tables spans
-	if m.eh != nil {
-		tables = m.frames(m.eh, lo, hi)
+	for _, f := range []*frames{m.eh, m.debug} {
+		if f != nil && !rows.cover(lo, hi) {
+			rows = rows.over(m.frames(f, lo, hi))
+		}
 	}
-	if m.debug != nil {
-		tables = tables.over(m.frames(m.debug, lo, hi))
-	}
-	rows = m.known(rows.over(tables).bridge(), lo, hi)
+	rows = m.known(rows.bridge(), lo, hi)
 
 	out, at := make(Chunk, 1, len(rows)+1), lo
 	for _, s := range rows {
