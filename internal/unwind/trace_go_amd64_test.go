@@ -3,6 +3,7 @@ package unwind
 import (
 	"encoding/binary"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -13,25 +14,33 @@ import (
 	"github.com/energyprof/energyprof/internal/gopclntab"
 )
 
-// Every instruction of a Go program has a stack that ends at an entry point, and all of whose callers call: the
-// instruction before a return address is a call, of the function that is above it if it says of which.
+// Every instruction of a Go program, also of C that it calls and of Go that this calls back, has a stack that ends at an
+// entry point, and all of whose callers call: the instruction before a return address is a call, of the function that is
+// above it if it says of which.
 func TestWalkEveryInstructionOfGo(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "gowalk")
-	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", program, "./testdata/gowalk").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	p := trace(t, exec.Command(program))
-	g := goCode{p: p, table: p.modules[program].image.Go}
-	// Stopped by the signal, all threads but this one stay so while it runs.
-	p.step(syscall.SIGSTOP)
-	alone := g.check(1<<20, syscall.SIGSTOP)
-	if err := syscall.Kill(p.pid, syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
-	all := g.check(20000, 0)
-	t.Logf("%d instructions alone, %d beside other threads", alone, all)
-	if alone < 20000 {
-		t.Errorf("%d instructions: less than the program has", alone)
+	for name, least := range map[string]int{"gowalk": 20000, "cgowalk": 2000} {
+		t.Run(name, func(t *testing.T) {
+			program := filepath.Join(t.TempDir(), name)
+			if _, err := exec.LookPath("gcc"); err != nil && name == "cgowalk" && os.Getenv("CI") != "true" {
+				t.Skip(err)
+			}
+			if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", program, "./testdata/"+name).CombinedOutput(); err != nil {
+				t.Fatalf("go build: %v\n%s", err, out)
+			}
+			p := trace(t, exec.Command(program))
+			g := goCode{p: p, table: p.modules[program].image.Go}
+			// Stopped by the signal, all threads but this one stay so while it runs.
+			p.step(syscall.SIGSTOP)
+			alone := g.check(1<<20, syscall.SIGSTOP)
+			if err := syscall.Kill(p.pid, syscall.SIGCONT); err != nil {
+				t.Fatal(err)
+			}
+			all := g.check(20000, 0)
+			t.Logf("%d instructions alone, %d beside other threads", alone, all)
+			if alone < least {
+				t.Errorf("%d instructions: less than the program has", alone)
+			}
+		})
 	}
 }
 
@@ -95,8 +104,8 @@ func (g goCode) walk(chain []uint64) ([]uint64, Outcome) {
 	f := frame{regs: p.registers(), pc: p.regs.Rip, sp: p.regs.Rsp, fp: p.regs.Rbp, x: p.regs.Rbx, exact: true, inner: true, base: p.regs.Rsp, stack: p.copied(p.regs.Rsp)}
 	f.known.sp, f.known.fp, f.known.x = true, true, true
 	chain, out := p.walker.walk(chain, p.space, &f, 200)
-	for n := 0; out == Truncated && n < 3; n++ {
-		f.base = [...]uint64{f.fp, f.sp, f.fp}[n]
+	for n := 0; out == Truncated && n < 12; n++ { // each is left by the frame pointer, or by a signal's frame
+		f.base = [...]uint64{f.fp, f.sp}[n%2]
 		f.stack = p.copied(f.base)
 		chain, out = p.walker.walk(chain[:len(chain)-1], p.space, &f, 200)
 	}
@@ -106,21 +115,22 @@ func (g goCode) walk(chain []uint64) ([]uint64, Outcome) {
 // called says what speaks against a call that returns to ret of the function that pc is in; back says that pc is a return
 // address, too.
 func (g goCode) called(ret, pc uint64, back bool) string {
+	interrupted := slices.Contains(notCalled, g.name(pc))
+	if back {
+		pc--
+	}
 	caller, callee := g.name(ret), g.name(pc)
-	if caller == "runtime.goexit" || slices.Contains(notCalled, callee) {
+	signal := g.p.walker.look(g.p.space, pc).rule.Flags&FlagSignal != 0
+	if caller == "runtime.goexit" || signal || interrupted || slices.Contains(notCalled, callee) {
 		return ""
 	}
 	var b [8]byte
 	if _, err := g.p.memory.ReadAt(b[:], int64(ret-8)); err != nil {
 		return fmt.Sprintf("%s: %v", caller, err)
 	}
-	if back {
-		callee = g.name(pc - 1)
-	}
 	if b[3] == 0xe8 {
 		target := g.name(ret + uint64(int64(int32(binary.LittleEndian.Uint32(b[4:])))))
-		// Functions of assembly jump to the body that they share; on the system's stack systemstack jumps to its argument.
-		if target != callee && !strings.HasSuffix(callee, "body") && target != "runtime.systemstack" {
+		if target != callee && !jumps(target, callee) {
 			return fmt.Sprintf("%s calls %s and not %s", caller, target, callee)
 		}
 		return ""
@@ -134,7 +144,13 @@ func (g goCode) called(ret, pc uint64, back bool) string {
 }
 
 // notCalled are functions that a signal or its handler has put on a stack.
-var notCalled = []string{"runtime.sigpanic", "runtime.sigpanic0", "runtime.asyncPreempt", "runtime.sigtramp", "runtime.sigreturn__sigaction"}
+var notCalled = []string{"runtime.sigpanic", "runtime.sigpanic0", "runtime.sigtramp", "runtime.cgoSigtramp", "runtime.asyncPreempt"}
+
+// jumps says whether a function that was called may have been left by a jump to another: those in assembly to the body that
+// they share, those that call C to it, systemstack on the system's stack to its argument, and stubs of C.
+func jumps(called, runs string) bool {
+	return strings.HasSuffix(runs, "body") || called == "runtime.asmcgocall_landingpad" || called == "runtime.systemstack" || called == notGo
+}
 
 // changeFrames are functions of a signal's handler that change what it returns to, in several instructions.
 var changeFrames = []string{"runtime.(*sigctxt).preparePanic", "runtime.doSigPreempt"}
@@ -143,16 +159,23 @@ var changeFrames = []string{"runtime.(*sigctxt).preparePanic", "runtime.doSigPre
 func (g goCode) text(chain []uint64) string {
 	var names []string
 	for _, a := range chain {
-		names = append(names, fmt.Sprintf("%s+%d", g.name(a), a-g.function(a).Entry))
+		if name := g.name(a); name != notGo {
+			names = append(names, fmt.Sprintf("%s+%d", name, a-g.function(a).Entry))
+		} else {
+			names = append(names, g.p.text([]uint64{a})[1:])
+		}
 	}
 	return strings.Join(names, " < ")
 }
 
-// name is that of the function at an address, the file's if it is not in the table.
+// notGo is the name of functions that are not in the table.
+const notGo = "C"
+
+// name is that of the function at an address.
 func (g goCode) name(a uint64) string {
 	f, ok, err := g.table.Find(a)
 	if err == nil && !ok {
-		return g.p.text([]uint64{a})
+		return notGo
 	}
 	name, err := g.table.Name(f)
 	if err != nil {
