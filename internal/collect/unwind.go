@@ -281,7 +281,7 @@ func imageOf(b *symbol.Binary, a unwind.Arch) unwind.Image {
 		s, _ := b.Section(name)
 		return unwind.Range{Start: s.Addr, Limit: s.Addr + s.Size}
 	}
-	img.Entry = b.Entry()
+	img.Entry, img.Code = b.Entry(), section(".text")
 	img.EHFrame, img.EHFrameHdr = section(".eh_frame"), section(".eh_frame_hdr")
 	img.DebugFrame = section(".debug_frame")
 	img.Go, _ = b.GoTable() // of a damaged one there is nothing to go by, as of none

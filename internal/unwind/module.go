@@ -74,6 +74,9 @@ type Image struct {
 	// has no table.
 	Trampoline Section
 
+	// Code is .text, where long gaps between tables are looked at: whether their code keeps frame pointers.
+	Code Section
+
 	EHFrame, EHFrameHdr, DebugFrame Section
 
 	// Go is the function table of a Go program, nil if there is none. It is read by whom the module is used by, and no other.
