@@ -117,7 +117,10 @@ func confidential(lockdown string) bool {
 
 // reason says in one sentence why there is no account.
 func reason(err error) error {
+	var rejected *ebpf.VerifierError
 	switch {
+	case errors.As(err, &rejected) && len(rejected.Log) > 0:
+		// The verifier's word for an access that it does not allow is EACCES, too.
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return ErrPermission
 	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, btf.ErrNotFound):

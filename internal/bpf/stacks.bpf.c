@@ -195,6 +195,9 @@ enum { STUCK_SPACE = 1, STUCK_MAPPING, STUCK_CHUNK };
 #define MAX_COPY 24576
 #define PAGE 4096
 
+// Keeps the compiler from bounding a value by what it knows and the verifier does not.
+#define BOUNDED(value) __asm__ volatile("" : "+r"(value))
+
 // The state of a walk: that of the frame that has been reached.
 struct walk {
 	u64 pc, sp, fp, x;
@@ -592,8 +595,9 @@ static inline u64 mask_of(u64 list)
 // copy copies the next page of a stack. It gives 1 at the end.
 static long copy(u64 i, u32 *ctx)
 {
-	u32 cpu = *ctx, at, size;
+	u32 cpu = *ctx;
 	struct scratch *s = map_lookup(&scratches, &cpu);
+	u64 at, size;
 
 	if (!s)
 		return 1;
@@ -601,6 +605,7 @@ static long copy(u64 i, u32 *ctx)
 	size = PAGE - (s->walk.from & (PAGE - 1));
 	if (size > s->walk.left)
 		size = s->walk.left;
+	BOUNDED(size);
 	if (size == 0 || size > PAGE || at > sizeof(s->data) - PAGE)
 		return 1;
 	if (probe_read_user(s->data + at, size, (void *)s->walk.from))
@@ -666,14 +671,14 @@ SEC("perf_event")
 int sampled(struct registers *ctx)
 {
 	u64 id = current_pid_tgid();
-	u32 cpu = smp_processor_id(), size, user = 0, other = 0;
+	u32 cpu = smp_processor_id(), user = 0, other = 0;
 	// Fields are read as memory of any kind: to check one that is read by its type takes the verifier half a millisecond.
 	struct task_struct *task = (void *)current_task(), *leader = 0;
 	struct scratch *s = map_lookup(&scratches, &cpu);
 	struct walked *out;
 	struct walk *w;
 	u32 flags = 0;
-	u64 mm = 0, exec = 0;
+	u64 mm = 0, exec = 0, size;
 
 	if (!s)
 		return 1;
@@ -725,8 +730,9 @@ int sampled(struct registers *ctx)
 	}
 	w->at = w->frames * 8;
 	if (w->stuck) {
-		u32 at = w->at;
+		u64 at = w->at;
 
+		BOUNDED(at);
 		out->module = w->module;
 		out->number = w->number;
 		out->pc = w->pc;
@@ -749,6 +755,7 @@ int sampled(struct registers *ctx)
 	out->outcome = w->outcome;
 	out->stuck = w->stuck;
 	size = w->at;
+	BOUNDED(size);
 	if (size > sizeof(s->data))
 		return 1;
 	perf_event_output(ctx, &output, BPF_F_CURRENT_CPU, out, sizeof(*out) + size);
