@@ -9,6 +9,9 @@ type location struct {
 	segment *segment // nil if it lies in no mapping, or is no place at all
 	addr    uint64   // in the first process that showed it; 0 if it is no place
 	name    string   // of a frame that no symbol table has
+	// compiled is what was there when the location was first seen, of code that a process compiled and kept a
+	// journal of.
+	compiled *symbol.JITFunction
 }
 
 // The frames that stand for something other than a place in code.
@@ -99,9 +102,17 @@ func (c *Collector) user(p *process, addr uint64) int32 {
 		}
 		m.segment = c.segment(p, m)
 	}
-	id, added := c.stacks.locations.add(m.segment, addr-m.start, "")
-	if added && m.segment.owner != nil {
-		c.readPerfMap(m.segment.owner)
+	at := addr - m.start
+	if m.segment.owner != nil {
+		at = addr - m.segment.start // of which m may be what is left
+	}
+	id, added := c.stacks.locations.add(m.segment, at, "")
+	if owner := m.segment.owner; added && owner != nil {
+		if f := owner.compiled(addr); f != nil {
+			c.stacks.locations.list[id].compiled = f
+		} else {
+			c.readPerfMap(owner)
+		}
 	}
 	return id
 }
@@ -142,12 +153,14 @@ func (c *Collector) openBinary(p *process, m *mapping) (*symbol.Binary, error) {
 // vdso is the code that the kernel maps into each process: the same for all.
 const vdso = "[vdso]"
 
-// jitCode is the code that a process made itself, as far as its perf map tells.
+// jitCode is the code that a process made itself, as far as its perf map or its journal tells.
 type jitCode struct {
 	places int // locations in such code
 	next   int // places at which the map is read again
 	uid    uint32
 	binary *symbol.Binary
+	// journal tells more, of runtimes that keep one.
+	journal journal
 }
 
 // readPerfMap reads the perf map of a process when the number of places it should name has doubled, since

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"unique"
 
+	"github.com/energyprof/energyprof/internal/symbol"
 	"github.com/energyprof/energyprof/perfring"
 )
 
@@ -135,6 +136,9 @@ func (t *table) mmap(pid uint32, m *mapping) {
 
 func (t *table) insert(p *process, m *mapping) {
 	m.owner = p
+	if i := m.image.Value(); symbol.IsJITDump(i.file) && (p.jit.journal.mapping == nil || p.jit.journal.mapping.image != m.image) {
+		p.jit.journal = journal{mapping: m}
+	}
 	if p.main == noImage {
 		if i := m.image.Value(); i.hasFile() {
 			p.main = m.image

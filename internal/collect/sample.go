@@ -92,6 +92,7 @@ func (c *Collector) stackOf(s *perfring.Sample, chain []uint64, access int32, ro
 	th := c.table.thread(s.PID, s.TID)
 	p := th.process
 	c.table.load(p)
+	c.follow(p, int64(s.Time))
 	of := whose{c.stacks.label(th), access}
 	if !room {
 		of = whose{none, none}
@@ -108,10 +109,11 @@ func (c *Collector) stackOf(s *perfring.Sample, chain []uint64, access int32, ro
 }
 
 // exit ends a thread. The perf map of a process that has ended is read once more, in case
-// the file outlives it.
+// the file outlives it, and its journal to the end.
 func (c *Collector) exit(r *perfring.Exit) {
 	if p := c.table.exit(r.PID, r.TID, int64(r.Time)); p != nil {
 		c.refreshPerfMap(p)
+		c.closeJournal(p)
 		c.unload(p)
 	}
 }

@@ -75,7 +75,11 @@ func (m *mapping) within(o *mapping) bool {
 
 // part returns the piece of m that is [start, limit).
 func (m *mapping) part(start, limit uint64) *mapping {
-	return &mapping{start: start, limit: limit, offset: m.offset + (start - m.start), image: m.image, owner: m.owner, code: m.code}
+	p := &mapping{start: start, limit: limit, offset: m.offset + (start - m.start), image: m.image, owner: m.owner, code: m.code}
+	if m.segment != nil && m.segment.owner != nil {
+		p.segment = m.segment // what a process compiled stays where it is, whatever becomes of its neighbours
+	}
+	return p
 }
 
 // space is the address space of a process: disjoint mappings in order of address.

@@ -51,7 +51,7 @@ func (c *Collector) lookUp(wanted func(*symbol.Binary) bool) {
 	batches := map[*symbol.Binary][]int{}
 	for i := range list {
 		l := &list[i]
-		if l.segment == nil || c.frames[i] != nil || c.opt.Past.location(i, l) != nil {
+		if l.segment == nil || l.compiled != nil || c.frames[i] != nil || c.opt.Past.location(i, l) != nil {
 			continue
 		}
 		if b := l.segment.names(); b != nil && wanted(b) {
@@ -77,15 +77,21 @@ func (c *Collector) lines(i int32) []pprofile.Frame {
 	if name := c.stacks.locations.list[i].name; name != "" {
 		return []pprofile.Frame{{Function: name}}
 	}
+	if f := c.stacks.locations.list[i].compiled; f != nil {
+		return []pprofile.Frame{frameOf(f.Frame(c.stacks.locations.list[i].addr))}
+	}
 	if int(i) >= len(c.frames) {
 		return nil
 	}
 	var lines []pprofile.Frame
 	for _, f := range c.frames[i] {
-		lines = append(lines, pprofile.Frame{Function: f.Function,
-			SystemName: f.SystemName, File: f.File, Line: int64(f.Line), StartLine: int64(f.StartLine)})
+		lines = append(lines, frameOf(f))
 	}
 	return lines
+}
+
+func frameOf(f symbol.Frame) pprofile.Frame {
+	return pprofile.Frame{Function: f.Function, SystemName: f.SystemName, File: f.File, Line: int64(f.Line), StartLine: int64(f.StartLine)}
 }
 
 // names is where the names of the segment's functions come from, nil without.
