@@ -11,12 +11,12 @@ import (
 // goroutine.
 func (r *recording) loop() error {
 	begin := monotonic()
-	programs := r.opt.Stacks.BPF != nil
-	nextTick := begin + int64(r.pace.next(programs))
+	nextTick := begin + int64(tick)
+	nextHurry := r.nextHurry(begin)
 	sampleFrom := begin + int64(r.opt.Delay)
 	for {
 		now := monotonic()
-		wake := nextTick
+		wake := min(nextTick, nextHurry)
 		for _, p := range r.polled {
 			wake = min(wake, p.next)
 		}
@@ -48,7 +48,10 @@ func (r *recording) loop() error {
 			if err := r.followCPUs(); err != nil {
 				r.note(NoteHotplug, "a CPU that came online is not sampled: %v", err)
 			}
-			nextTick = now + int64(r.pace.next(programs))
+			nextTick, nextHurry = now+int64(tick), r.nextHurry(now)
+		} else if now >= nextHurry {
+			r.hurry()
+			nextHurry = r.nextHurry(now)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -191,29 +192,34 @@ func newCode(record []byte) bool {
 	return false
 }
 
-// pace is how often the rings are drained. The program asks for tables as it meets code, and until it gets them
-// its walks bring pieces of stacks, which are large; so with it the rings are drained often while new code comes, and
-// ever less often once none does.
+// pace is how often the rings are drained between two ticks. The program asks for tables as it meets code, and until it gets
+// them its walks bring pieces of stacks, which are large; so with it the rings are drained often while new code
+// comes, and ever less often once none does.
 type pace struct {
 	every time.Duration
-	news  bool // code came since the last tick
+	news  bool // code came since the last time
 }
 
 // hurried is the first step of a pace.
-const hurried = 10 * time.Millisecond
+const hurried = 5 * time.Millisecond
 
-// next is how long it is to the next tick.
-func (p *pace) next(programs bool) time.Duration {
-	switch {
-	case !programs:
-		return tick
-	case p.news, p.every == 0:
+// next is how long it is to the next drain; tick, when there is none before the next tick.
+func (p *pace) next() time.Duration {
+	if p.news || p.every == 0 {
 		p.every = hurried
-	default:
+	} else {
 		p.every = min(2*p.every, tick)
 	}
 	p.news = false
 	return p.every
+}
+
+// nextHurry is when the rings are drained before the next tick.
+func (r *recording) nextHurry(now int64) int64 {
+	if r.opt.Stacks.BPF == nil {
+		return math.MaxInt64
+	}
+	return now + int64(r.pace.next())
 }
 
 // stackBooks are those of walks and of the samples that should have one.

@@ -303,17 +303,14 @@ func TestTakeOff(t *testing.T) {
 
 func TestPace(t *testing.T) {
 	var p pace
-	if got := p.next(false); got != tick {
-		t.Errorf("without programs a tick of %v, want %v", got, tick)
-	}
 	const ms = time.Millisecond
 	for i, c := range []struct {
 		news bool
 		want time.Duration
-	}{{false, 10 * ms}, {false, 20 * ms}, {true, 10 * ms}, {true, 10 * ms}, {false, 20 * ms}, {false, 40 * ms}, {false, 80 * ms}, {false, 160 * ms}, {false, tick}, {false, tick}, {true, 10 * ms}} {
+	}{{false, 5 * ms}, {false, 10 * ms}, {true, 5 * ms}, {true, 5 * ms}, {false, 10 * ms}, {false, 20 * ms}, {false, 40 * ms}, {false, 80 * ms}, {false, 160 * ms}, {false, tick}, {false, tick}, {true, 5 * ms}} {
 		p.news = p.news || c.news
-		if got := p.next(true); got != c.want {
-			t.Errorf("tick %d: %v, want %v", i, got, c.want)
+		if got := p.next(); got != c.want {
+			t.Errorf("step %d: %v, want %v", i, got, c.want)
 		}
 	}
 }
