@@ -36,6 +36,7 @@ type unwinder struct {
 	walkers [2]*unwind.Walker                 // by architecture, nil until one is needed
 	modules map[*symbol.Binary]*unwind.Module // nil: for another processor
 	byID    []*unwind.Module                  // with ID 1 first
+	python  map[int]*unwind.Module            // trampolines, by the bytes that each takes
 	loader  loader
 	chain   []uint64 // of the sample, until the next one
 	walked  bool     // the user's part of the sample's callchain says itself how it ends
@@ -222,7 +223,7 @@ func (c *Collector) code(p *process, m *mapping) *code {
 func (c *Collector) findCode(p *process, m *mapping) *code {
 	i := m.image.Value()
 	if !i.hasFile() && i.file != vdso {
-		return &code{}
+		return &code{bias: m.start, module: c.trampolines(p, m)}
 	}
 	if c.opt.Resolver == nil {
 		return &code{failed: true}

@@ -108,6 +108,9 @@ func (m *Module) compile(n uint64) Chunk {
 	if n >= 1<<(64-ChunkShift)-1 { // the last one would have a limit of 0
 		return Chunk{{}}
 	}
+	if m.image.Trampolines > 0 {
+		return m.trampolines(m.image.Trampolines)
+	}
 	lo, hi := n<<ChunkShift, (n+1)<<ChunkShift
 	var rows spans
 	goTable := m.goRows(lo, hi, func(start, limit uint64, r Rule) {

@@ -77,6 +77,9 @@ type Image struct {
 	// Code is .text, where long gaps between tables are looked at: whether their code keeps frame pointers.
 	Code Section
 
+	// Trampolines is the bytes that each takes if this is nothing but trampolines of Python, see the function of that name.
+	Trampolines int
+
 	EHFrame, EHFrameHdr, DebugFrame Section
 
 	// Go is the function table of a Go program, nil if there is none. It is read by whom the module is used by, and no other.
