@@ -7,7 +7,7 @@ import "bytes"
 // but it is always the same:
 //
 //	sub rsp, 8; call rcx; add rsp, 8; ret
-var trampoline = []byte("\x48\x83\xec\x08\xff\xd1\x48\x83\xc4\x08\xc3")
+var pythonCode = []byte("\x48\x83\xec\x08\xff\xd1\x48\x83\xc4\x08\xc3")
 
 // Where in a trampoline what it pushed is on the stack.
 const trampolinePushed, trampolinePopped = 4, 10
@@ -24,14 +24,14 @@ const TrampolineCode = maxTrampoline + 11
 // Trampolines says how many bytes a trampoline takes in memory for which Python's perf support wrote the code; 0 if what it
 // begins with is something else.
 func Trampolines(code []byte) int {
-	if !bytes.HasPrefix(code, trampoline) {
+	if !bytes.HasPrefix(code, pythonCode) {
 		return 0
 	}
-	next := bytes.Index(code[len(trampoline):], trampoline)
+	next := bytes.Index(code[len(pythonCode):], pythonCode)
 	if next < 0 {
 		return 0
 	}
-	return len(trampoline) + next
+	return len(pythonCode) + next
 }
 
 // trampolines has the rows of one arena.
@@ -41,7 +41,7 @@ func (m *Module) trampolines(every int) Chunk {
 	inside.CFAOffset = 16
 	called, calling := m.number(outside), m.number(inside)
 	c := Chunk{{Rule: called}}
-	for at := 0; at+len(trampoline) <= arenaSize; at += every {
+	for at := 0; at+len(pythonCode) <= arenaSize; at += every {
 		c = c.add(uint64(at+trampolinePushed), calling)
 		c = c.add(uint64(at+trampolinePopped), called)
 	}

@@ -10,8 +10,8 @@ import (
 func TestTrampolines(t *testing.T) {
 	for _, every := range []int{11, 16} {
 		arena := make([]byte, arenaSize)
-		for at := 0; at+len(trampoline) <= len(arena); at += every {
-			copy(arena[at:], trampoline)
+		for at := 0; at+len(pythonCode) <= len(arena); at += every {
+			copy(arena[at:], pythonCode)
 		}
 		if got := Trampolines(arena[:TrampolineCode]); got != every {
 			t.Fatalf("a trampoline takes %d bytes, expected %d", got, every)
@@ -29,8 +29,8 @@ func TestTrampolines(t *testing.T) {
 	}
 	for name, code := range map[string][]byte{
 		"nothing":      nil,
-		"one":          trampoline,
-		"not at start": append([]byte{0x90}, bytes.Repeat(trampoline, 2)...),
+		"one":          pythonCode,
+		"not at start": append([]byte{0x90}, bytes.Repeat(pythonCode, 2)...),
 	} {
 		if got := Trampolines(code); got != 0 {
 			t.Errorf("%s: taken for trampolines of %d bytes", name, got)
