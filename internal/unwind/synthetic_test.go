@@ -19,13 +19,13 @@ const (
 type kind int
 
 const (
-	entryPoint kind = iota
-	bySP            // the canonical frame address is counted from the stack pointer
-	byFP            // and from the frame pointer
-	realigned       // is read from memory, as gcc does where it realigns the stack
-	jit             // there is no table but a frame pointer
-	switched        // the same, and the function has changed to another stack
-	trampoline      // where a signal's handler returns to
+	entryPoint  kind = iota
+	bySP             // the canonical frame address is counted from the stack pointer
+	byFP             // and from the frame pointer
+	realigned        // is read from memory, as gcc does where it realigns the stack
+	jit              // there is no table but a frame pointer
+	switched         // the same, and the function has changed to another stack
+	signalFrame      // where a signal's handler returns to
 	plt
 	byX // is counted from rbx, as in the dynamic linker (amd64)
 	kinds
@@ -67,7 +67,7 @@ func (f function) body(a Arch) Rule {
 		return Rule{CFA: CFADeref, CFAReg: fp, CFAOffset: -8, RA: AtCFA, RAOffset: -8, FP: AtFP, X: AtFP, XOffset: -16}
 	case switched:
 		return Rule{CFA: CFAFramePointer, Flags: FlagSwitch}
-	case trampoline:
+	case signalFrame:
 		return Rule{CFA: CFADeref, CFAReg: sp, CFAOffset: sigSP, RA: AtSP, RAOffset: sigPC, FP: AtSP, FPOffset: sigFP, X: AtSP, XOffset: sigX, Flags: FlagSignal}
 	case plt:
 		return Rule{CFA: CFAPLT, CFAOffset: 8, CFAAdd: 11, RA: AtCFA, RAOffset: -8}
@@ -165,7 +165,7 @@ func (th *thread) garbage() uint64 {
 func drawThread(t *rapid.T, p *synthetic, depth int) *thread {
 	th := &thread{p: p, t: t, base: 0x7ffc_0000_0000, memory: make([]byte, 1<<19)}
 	th.regs.Known = ^uint32(0)
-	*th.sp() = th.base + uint64(len(th.memory)) - 64
+	*th.sp() = th.base + uint64(len(th.memory))/2 - 64
 	*th.fp(), *th.x() = 0, th.garbage()
 	th.regs.PC = th.pick(entryPoint).start + bodyAt
 	for range depth {
@@ -175,7 +175,7 @@ func drawThread(t *rapid.T, p *synthetic, depth int) *thread {
 		if len(p.functions[k]) == 0 || k == plt || noTable && (th.usesX || p.arch == ARM64 && th.signalled) {
 			k = byFP
 		}
-		if k == trampoline {
+		if k == signalFrame {
 			th.signal()
 		} else {
 			th.call(th.pick(k))
@@ -248,8 +248,13 @@ func (th *thread) call(f function) {
 			th.usesX = true
 		}
 	case byFP, jit:
+		locals := 8 * rapid.Uint64Range(2, 100).Draw(th.t, "locals")
 		*th.fp() = keep
-		*th.sp() -= 8 * rapid.Uint64Range(0, 100).Draw(th.t, "locals")
+		*th.sp() -= locals
+		if th.p.arch == ARM64 && f.kind == jit { // the record may be anywhere in the frame
+			*th.fp() = *th.sp()
+			copy(th.memory[*th.fp()-th.base:][:16], th.memory[keep-th.base:])
+		}
 	case realigned:
 		// The frame pointer is saved a second time, below the gap.
 		*th.sp() = *th.sp()&^63 - 16
@@ -284,15 +289,31 @@ func (th *thread) signal() {
 	th.store(frame+sigPC, old.PC)
 	th.store(frame+sigFP, old.R[th.p.arch.framePointer()])
 	th.store(frame+sigX, old.R[th.p.arch.x()])
-	th.regs.PC = th.pick(trampoline).start + bodyAt
+	th.regs.PC = th.pick(signalFrame).start + bodyAt
 	th.call(th.pick(bySP))
 }
 
-// otherStack is the top of a stack that nothing has been stored in, below or above what has been.
+// otherStack is the top of a stack that nothing has been stored in, in the lower half of memory or in the upper one, below
+// what has been stored there.
 func (th *thread) otherStack() uint64 {
-	lowest := *th.sp()
-	for _, f := range th.frames {
-		lowest = min(lowest, f.R[th.p.arch.stackPointer()])
+	middle := th.base + uint64(len(th.memory))/2
+	upper := rapid.Bool().Draw(th.t, "upper stack")
+	lowest := middle
+	if upper {
+		lowest += uint64(len(th.memory))/2 - 64
+	}
+	for _, sp := range append(th.stackPointers(), *th.sp()) {
+		if sp >= middle == upper {
+			lowest = min(lowest, sp)
+		}
 	}
 	return lowest&^15 - 1024
+}
+
+// stackPointers are those of all frames.
+func (th *thread) stackPointers() (out []uint64) {
+	for _, f := range th.frames {
+		out = append(out, f.R[th.p.arch.stackPointer()])
+	}
+	return out
 }

@@ -1,6 +1,7 @@
 package unwind
 
 import (
+	"encoding/binary"
 	"slices"
 	"testing"
 
@@ -75,4 +76,77 @@ func TestWalkOfGarbageEnds(t *testing.T) {
 			}
 		}
 	})
+}
+
+// How walks end that do not go through: the second of two frames, or the first, has no caller to be found.
+func TestWalkEnds(t *testing.T) {
+	const base = 0x7ffc_0000_0000
+	jit := Mapping{Start: 0x10000, Limit: 0x20000}
+	bad := Mapping{Start: 0x20000, Limit: 0x30000, Err: true}
+	framed := Rule{CFA: CFARegister, CFAReg: amd64RBP, CFAOffset: 16, RA: AtCFA, RAOffset: -8, FP: AtCFA, FPOffset: -16}
+	bySP := Rule{CFA: CFARegister, CFAReg: amd64RSP, CFAOffset: 16, RA: AtCFA, RAOffset: -8}
+	for _, c := range []struct {
+		name  string
+		arch  Arch
+		pc    uint64
+		rules [2]Rule // of 0x40000 and of 0x50000
+		stack []uint64
+		fp    uint64
+		want  []uint64
+		out   Outcome
+	}{
+		{"zero above", AMD64, 0x40000, [2]Rule{bySP}, []uint64{0, 0}, 0, []uint64{0x40000}, Complete},
+		{"no rule", AMD64, 0x40000, [2]Rule{bySP}, []uint64{0, 0x50004}, 0, []uint64{0x40000, 0x50004}, NoInformation},
+		{"expression", AMD64, 0x40000, [2]Rule{bySP, {CFA: CFAUnsupported}}, []uint64{0, 0x50004}, 0, []uint64{0x40000, 0x50004}, Unsupported},
+		{"no file", AMD64, 0x40000, [2]Rule{bySP}, []uint64{0, 0x20004}, 0, []uint64{0x40000, 0x20004}, NoBinary},
+		{"no mapping", AMD64, 0x40000, [2]Rule{bySP}, []uint64{0, 0x990000}, 0, []uint64{0x40000}, NoMapping},
+		{"nowhere", AMD64, 0x990000, [2]Rule{}, []uint64{0, 0}, 0, []uint64{0x990000}, NoMapping},
+		{"no stack", AMD64, 0x40000, [2]Rule{bySP}, nil, 0, []uint64{0x40000}, NoStack},
+		{"cut", AMD64, 0x40000, [2]Rule{bySP}, []uint64{0}, 0, []uint64{0x40000}, Truncated},
+		{"below", AMD64, 0x40000, [2]Rule{framed}, []uint64{0, 0}, base - 4096, []uint64{0x40000}, BadFrame},
+		{"far above", AMD64, 0x40000, [2]Rule{framed}, []uint64{0, 0}, 1 << 60, []uint64{0x40000}, Unreadable},
+		{"below a new stack", AMD64, 0x40000, [2]Rule{{CFA: CFAFramePointer, Flags: FlagSwitch}}, []uint64{0, 0}, base - 4096, []uint64{0x40000}, Truncated},
+		{"the frame does not rise", AMD64, 0x40000, [2]Rule{{CFA: CFARegister, CFAReg: amd64RSP, RA: AtSP}}, []uint64{0x40004, 0}, 0, []uint64{0x40000}, BadFrame},
+		{"register of another frame", AMD64, 0x40000, [2]Rule{bySP, {CFA: CFARegister, CFAReg: 12, CFAOffset: 16, RA: AtCFA, RAOffset: -8}}, []uint64{0, 0x50004}, 0, []uint64{0x40000, 0x50004}, NoInformation},
+		{"rbx behind code without tables", AMD64, 0x10000, [2]Rule{{}, {CFA: CFARegister, CFAReg: amd64RBX, CFAOffset: 16, RA: AtCFA, RAOffset: -8}}, []uint64{0, 0x50004}, base, []uint64{0x10000, 0x50004}, NoInformation},
+		{"no frame pointer at first", AMD64, 0x10000, [2]Rule{}, []uint64{0, 0}, 0, []uint64{0x10000}, BadFrame},
+		{"no frame pointer any more", AMD64, 0x10000, [2]Rule{}, []uint64{0, 0x10004}, base, []uint64{0x10000, 0x10004}, Complete},
+		{"no frame pointer by the runtime", AMD64, 0x40000, [2]Rule{{CFA: CFAFramePointer, Flags: FlagSwitch}}, []uint64{0, 0}, 0, []uint64{0x40000}, Complete},
+		{"not aligned", AMD64, 0x10000, [2]Rule{}, []uint64{0, 0x10004}, base + 4, []uint64{0x10000}, BadFrame},
+		{"frame pointer to no code", AMD64, 0x10000, [2]Rule{}, []uint64{0, 0x990000}, base, []uint64{0x10000}, BadFrame},
+		{"leaf called by leaf", ARM64, 0x40000, [2]Rule{{CFA: CFARegister, CFAReg: arm64SP}, {CFA: CFARegister, CFAReg: arm64SP, CFAOffset: 16}}, []uint64{0, 0}, 0, []uint64{0x40000, 0x50008}, NoInformation},
+	} {
+		rules := NewRules()
+		m := NewModule(Image{Arch: c.arch}, rules, 0)
+		m.chunks[4] = Chunk{{0, rules.number(c.rules[0])}}
+		m.chunks[5] = Chunk{{0, rules.number(c.rules[1])}}
+		s := NewSpace([]Mapping{jit, bad, {Start: 0x40000, Limit: 0x60000, Module: m}})
+		r := Registers{PC: c.pc, Known: 1<<32 - 1}
+		r.R[c.arch.stackPointer()], r.R[c.arch.framePointer()], r.R[c.arch.x()], r.R[12] = base, c.fp, 0x50008, base
+		if c.arch == AMD64 {
+			r.R[amd64RBX] = base
+		}
+		var stack []byte
+		for _, v := range c.stack {
+			stack = binary.LittleEndian.AppendUint64(stack, v)
+		}
+		got, out := NewWalker(c.arch, rules).Walk(nil, s, &r, stack, base, 10)
+		if !slices.Equal(got, c.want) || out != c.out {
+			t.Errorf("%s: %#x, %v, want %#x, %v", c.name, got, out, c.want, c.out)
+		}
+	}
+}
+
+// An address whose rule says so is an entry, from within and from behind the call that returns to it.
+func TestIsEntry(t *testing.T) {
+	rules := NewRules()
+	m := NewModule(Image{}, rules, 0)
+	m.chunks[4] = Chunk{{}, {0x10, rules.number(Rule{CFA: CFAEnd})}, {0x20, RuleFramePointer}}
+	s := NewSpace([]Mapping{{Start: 0x40000, Limit: 0x50000, Module: m}})
+	w := NewWalker(AMD64, rules)
+	for addr, want := range map[uint64]bool{0x40010: false, 0x40011: true, 0x40020: true, 0x40021: false, 0x50010: false, 0: false} {
+		if got := w.IsEntry(s, addr); got != want {
+			t.Errorf("%#x: %v, want %v", addr, got, want)
+		}
+	}
 }
