@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/energyprof/energyprof/internal/bpf"
 	"github.com/energyprof/energyprof/internal/pmu"
 	"github.com/energyprof/energyprof/internal/symbol"
 	"github.com/energyprof/energyprof/pebs"
@@ -47,6 +48,7 @@ func examine(fs pmu.FS, machine rapl.Machine) diagnosis {
 	}
 	d.add("count cycles (hardware PMU)", err)
 	d.memory(pebs.Machine{})
+	d.stackWalks()
 	d.kernelSymbols()
 	_, err = fs.Parse("sched:sched_switch")
 	d.add("tracepoints", err)
@@ -78,6 +80,19 @@ func (d *diagnosis) sampling(name string, pid, cpu int, flags perfring.Flags) {
 		err = e.Close()
 	}
 	d.add(name, err)
+}
+
+// stackWalks tells whether stacks can be walked in the kernel (record -g bpf). Without that they are copied.
+func (d *diagnosis) stackWalks() {
+	program, err := bpf.NewStacks(bpf.StackOptions{MaxFrames: mostFrames()})
+	if err == nil {
+		err = program.Close()
+	}
+	f := finding{Name: "walk stacks in the kernel (record -g bpf)", Usable: err == nil}
+	if err != nil {
+		f.Reason, f.Fix = reason(err), adviceBPF(err)
+	}
+	d.findings = append(d.findings, f)
 }
 
 // kernelSymbols tells whether addresses in the kernel get names.

@@ -2,6 +2,7 @@ package collect
 
 import (
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -40,24 +41,52 @@ func monotonic() int64 {
 	return ts.Nano()
 }
 
-// lacks gives the program what a walk of a process lacked.
+// lacks gives the program what a walk of a process lacked, and what it would have lacked next: the tables of all
+// addresses that it came to once it was finished. Every lack costs a copy of the stack with each sample until
+// it is told of.
 func (c *Collector) lacks(p *process, w *walk) {
 	l := &c.unwinder.loader
-	switch w.Missing {
+	var keys []chunkKey
+	switch s := l.spaces[w.Space]; w.Missing {
 	case bpf.MissingSpace:
-		if s := l.spaces[w.Space]; s == nil || s.at < w.time {
+		if s == nil || s.at < w.time {
 			c.tellSpace(p, w.Space)
 		}
 	case bpf.MissingMapping:
-		if s := l.spaces[w.Space]; s == nil || s.generation != p.space.generation {
+		if s == nil || s.generation != p.space.generation {
 			c.tellSpace(p, w.Space)
 		}
 	case bpf.MissingChunk:
 		key := chunkKey{w.MissingModule, w.MissingNumber}
-		if at, ok := l.chunks[key]; !ok || at < w.time {
-			c.tellChunk(key)
+		if at, told := l.chunks[key]; (!told || at < w.time) && key.module > 0 && int(key.module) <= len(c.unwinder.byID) {
+			keys = append(keys, key) // if it was told, it has been forgotten since
+		}
+	default:
+		return
+	}
+	for _, addr := range w.Frames {
+		if key, ok := c.chunkOf(p, addr); ok {
+			if _, told := l.chunks[key]; !told && !slices.Contains(keys, key) {
+				keys = append(keys, key)
+			}
 		}
 	}
+	if len(keys) > 0 {
+		c.tellChunks(keys)
+	}
+}
+
+// chunkOf is the piece of a binary that a return address of a process lies in.
+func (c *Collector) chunkOf(p *process, addr uint64) (chunkKey, bool) {
+	m := p.space.find(addr - 1)
+	if m == nil {
+		return chunkKey{}, false
+	}
+	code := c.code(p, m)
+	if code.failed || code.module == nil {
+		return chunkKey{}, false
+	}
+	return chunkKey{code.module.ID, (addr - 1 - code.bias) >> unwind.ChunkShift}, true
 }
 
 // tellSpace tells the program what is mapped in a process.
@@ -89,22 +118,24 @@ func (c *Collector) tellSpace(p *process, key bpf.SpaceKey) {
 	s.generation, s.at = p.space.generation, monotonic()
 }
 
-// tellChunk tells the program the rows of a piece of a binary.
-func (c *Collector) tellChunk(key chunkKey) {
+// tellChunks tells the program the rows of pieces of binaries.
+func (c *Collector) tellChunks(keys []chunkKey) {
 	u := &c.unwinder
-	if key.module == 0 || int(key.module) > len(u.byID) {
-		u.loader.fail(fmt.Errorf("rows of module %d of %d", key.module, len(u.byID)))
+	rows := make([]unwind.Chunk, len(keys))
+	for i, key := range keys {
+		rows[i] = u.byID[key.module-1].Chunk(key.number)
+	}
+	// Compiling them has made rules that they name.
+	if err := c.opt.Stacks.BPF.SetRules(u.rules.List()); err != nil {
+		u.loader.fail(fmt.Errorf("unwind rules: %w", err))
 		return
 	}
-	rows := u.byID[key.module-1].Chunk(key.number)
-	err := c.opt.Stacks.BPF.SetRules(u.rules.List())
-	if err == nil {
-		err = c.opt.Stacks.BPF.Load(key.module, key.number, rows)
+	for i, key := range keys {
+		if err := c.opt.Stacks.BPF.Load(key.module, key.number, rows[i]); err != nil {
+			u.loader.fail(fmt.Errorf("unwind tables: %w", err))
+		}
+		u.loader.chunks[key] = monotonic()
 	}
-	if err != nil {
-		u.loader.fail(fmt.Errorf("unwind tables: %w", err))
-	}
-	u.loader.chunks[key] = monotonic()
 }
 
 func (l *loader) fail(err error) {

@@ -196,8 +196,7 @@ func (c *Collector) walkSpace(p *process) *unwind.Space {
 	if s.walk == nil {
 		list := make([]unwind.Mapping, 0, len(s.mappings))
 		for _, m := range s.mappings {
-			code := c.code(p, m)
-			list = append(list, unwind.Mapping{Start: m.start, Limit: m.limit, Bias: code.bias, Module: code.module, Err: code.failed})
+			list = append(list, c.code(p, m).mapping(m))
 		}
 		s.walk = unwind.NewSpace(list)
 	}
@@ -210,6 +209,20 @@ type code struct {
 	arch   unwind.Arch    // of module
 	module *unwind.Module // nil for code without a file
 	failed bool           // there is a file, and it cannot be used
+	alone  *unwind.Space  // see space
+}
+
+// mapping is the mapping m with its code.
+func (c *code) mapping(m *mapping) unwind.Mapping {
+	return unwind.Mapping{Start: m.start, Limit: m.limit, Bias: c.bias, Module: c.module, Err: c.failed}
+}
+
+// space is that mapping alone, for who wants to know no more: all others of the process need not be opened.
+func (c *code) space(m *mapping) *unwind.Space {
+	if c.alone == nil {
+		c.alone = unwind.NewSpace([]unwind.Mapping{c.mapping(m)})
+	}
+	return c.alone
 }
 
 // code finds the tables of a mapping, once.
