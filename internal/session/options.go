@@ -6,6 +6,7 @@
 //	command, pids or all CPUs
 //	      |  events: one per CPU (and thread), one ring a CPU
 //	rings --tick--> order --time order--> decode --> Sink.Record
+//	  ^- walks of user stacks (BPF), before their samples
 //	rapl.Recorder ---------------------------------> Sink.Energy, Sink.Count
 //	sched_switch (BPF) ----------------------------> Sink.Others
 //	or else /proc/stat ----------------------------> Sink.Busy
