@@ -25,6 +25,7 @@ char licence[] SEC("license") = "GPL";
 
 // Helpers, by their numbers in include/uapi/linux/bpf.h.
 static void *(*const map_lookup)(void *map, const void *key) = (void *)1;
+static u64 (*const ktime_get_ns)(void) = (void *)5;
 static u32 (*const smp_processor_id)(void) = (void *)8;
 static u64 (*const current_pid_tgid)(void) = (void *)14;
 static long (*const perf_event_output)(void *ctx, void *map, u64 flags, const void *data, u64 size) = (void *)25;
@@ -193,6 +194,10 @@ enum { STUCK_SPACE = 1, STUCK_MAPPING, STUCK_CHUNK };
 
 #define MAX_FRAMES 1024
 #define MAX_COPY 24576
+// What a CPU may copy in a period. It is a fraction of a ring, which would else be full of copies before anybody can read them where a process
+// is new and each of its events is a sample. Without a copy a walk fails; a full ring loses samples.
+#define COPY_PERIOD (10 * 1000 * 1000) // ns
+#define COPY_BYTES (3 << 19)
 #define PAGE 4096
 
 // Keeps the compiler from bounding a value by what it knows and the verifier does not.
@@ -221,6 +226,8 @@ struct scratch {
 	struct walked out;
 	u8 data[8 * MAX_FRAMES + 8 * 32 + MAX_COPY + PAGE]; // follows out
 	struct walk walk;
+	u64 period; // the number of the last one in which something was copied
+	u64 copied; // bytes in it
 	struct registers user;
 	u64 r[32]; // of the innermost frame, by DWARF number
 	// Rules that have been found, by address: those of a list of mappings never change.
@@ -402,6 +409,8 @@ APART int read_register(u32 cpu, u32 number)
 	return 1;
 }
 
+#define RETURN_ADDRESS 32 // with the number of the register that it may be in
+
 // restore puts into value what a register has in the caller. It gives 0 if that is not known, less than 0 if it cannot be read.
 APART int restore(u32 cpu, u32 how, int offset, u32 number)
 {
@@ -410,6 +419,11 @@ APART int restore(u32 cpu, u32 how, int offset, u32 number)
 
 	if (!s)
 		return 0;
+	// A frame pointer that is not in this frame is back already, with what is saved by it: unwind's restored.
+	if (how == AT_FP && !(number & RETURN_ADDRESS) && s->walk.known & BIT(FP) && (s->walk.fp < s->walk.sp || s->walk.fp >= s->walk.cfa) &&
+	    s->walk.known & BIT(number & 31))
+		how = SAME;
+	number &= 31;
 	switch (how) {
 	case SAME:
 		return read_register(cpu, number);
@@ -539,7 +553,7 @@ static long step(u64 i, u32 *ctx)
 	} else {
 		if (r->ra == SAME && !SIGNED)
 			END(NO_INFORMATION);
-		found = restore(cpu, r->ra, r->ra_offset, X);
+		found = restore(cpu, r->ra, r->ra_offset, X | RETURN_ADDRESS);
 		if (found <= 0)
 			END(found ? UNREADABLE : NO_INFORMATION);
 		pair[1] = w->value;
@@ -678,7 +692,7 @@ int sampled(struct registers *ctx)
 	struct walked *out;
 	struct walk *w;
 	u32 flags = 0;
-	u64 mm = 0, exec = 0, size;
+	u64 mm = 0, exec = 0, size, now;
 
 	if (!s)
 		return 1;
@@ -748,8 +762,15 @@ int sampled(struct registers *ctx)
 		w->at = at + sizeof(s->r);
 		w->from = w->sp;
 		w->left = max_copy;
-		loop(MAX_COPY / PAGE + 1, copy, &cpu, 0);
+		now = ktime_get_ns() / COPY_PERIOD;
+		if (s->period != now) {
+			s->period = now;
+			s->copied = 0;
+		}
+		if (s->copied + max_copy <= COPY_BYTES)
+			loop(MAX_COPY / PAGE + 1, copy, &cpu, 0);
 		out->copied = max_copy - w->left;
+		s->copied += out->copied;
 	}
 	out->frames = w->frames;
 	out->outcome = w->outcome;

@@ -66,7 +66,9 @@ type stacksScratch struct {
 		From    uint64
 		Left    uint64
 	}
-	User struct {
+	Period uint64
+	Copied uint64
+	User   struct {
 		_      structs.HostLayout
 		X      [31]uint64
 		Sp     uint64

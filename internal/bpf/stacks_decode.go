@@ -29,7 +29,7 @@ type Walked struct {
 	Outcome unwind.Outcome // of a walk that did not get stuck
 
 	// Stuck: the walk is to be continued with Walker.Resume from Regs, whose PC is not in Frames, First, and Stack,
-	// a copy of the memory from address Base on.
+	// a copy of the memory from address Base on. It is empty (NoStack) where too much has been copied within some milliseconds.
 	Stuck         bool
 	First         bool // PC is no return address
 	Regs          unwind.Registers

@@ -76,7 +76,7 @@ func follow(t testing.TB, s *Stacks, pid, cpu int) *sampledThread {
 	clock := &perfring.Attr{
 		Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_CPU_CLOCK, Sample: 1_000_000,
 		SampleFormat: common | perfring.SampleIP | perfring.SampleRegsUser | perfring.SampleStackUser,
-		RegsUser:     mask, StackUser: 48 << 10, Flags: perfring.FlagDisabled,
+		RegsUser:     mask, StackUser: 24 << 10, Flags: perfring.FlagDisabled,
 	}
 	walks := &perfring.Attr{
 		Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_BPF_OUTPUT, Sample: 1,
@@ -84,7 +84,7 @@ func follow(t testing.TB, s *Stacks, pid, cpu int) *sampledThread {
 	}
 	g.event, g.output = g.open(clock, pid, cpu), g.open(walks, -1, cpu)
 	var err error
-	if g.ring, err = perfring.MapRing(g.event, 1024); err != nil {
+	if g.ring, err = perfring.MapRing(g.event, 4096); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { g.ring.Close() })

@@ -66,7 +66,9 @@ type stacksScratch struct {
 		From    uint64
 		Left    uint64
 	}
-	User struct {
+	Period uint64
+	Copied uint64
+	User   struct {
 		_      structs.HostLayout
 		R15    uint64
 		R14    uint64
