@@ -16,6 +16,13 @@ import (
 // workerEnv makes the test binary a workload, "MODE CPU".
 const workerEnv = "ENERGYPROF_BPF_WORKER"
 
+// A workload works in its main thread, whose id is the process's.
+func init() {
+	if os.Getenv(workerEnv) != "" {
+		runtime.LockOSThread()
+	}
+}
+
 func TestMain(m *testing.M) {
 	if spec := os.Getenv(workerEnv); spec != "" {
 		work(spec)
@@ -31,7 +38,6 @@ func work(spec string) {
 	}
 	var set unix.CPUSet
 	set.Set(cpu)
-	runtime.LockOSThread()
 	if err := unix.SchedSetaffinity(0, &set); err != nil {
 		panic(err)
 	}
