@@ -135,7 +135,9 @@ func (b *Binary) frames(vaddrs []uint64) ([][]Frame, error) {
 	for i, v := range vaddrs {
 		entries[i] = v
 		if s, ok := b.table.find(v); ok {
-			out[i], entries[i] = []Frame{b.frame(s)}, b.table.symbols[s].addr
+			if f := b.frame(s); f.Function != "" {
+				out[i], entries[i] = []Frame{f}, b.table.symbols[s].addr
+			}
 		}
 	}
 	if b.lines == nil {

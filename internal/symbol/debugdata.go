@@ -128,7 +128,7 @@ func (im *image) decompress(s *section, legacy bool, budget *int64) ([]byte, err
 		if size > (s.size-headLen)*maxInflation {
 			return nil, formatError("%d bytes cannot hold %d", s.size-headLen, size)
 		}
-		z, err := zlib.NewReader(bufio.NewReaderSize(payload, 256<<10))
+		z, err := zlib.NewReader(bufio.NewReaderSize(payload, int(min(s.size, 256<<10))))
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 		}

@@ -86,8 +86,8 @@ func (r *entryReader) next(e *entry) (more bool, err error) {
 	if off >= r.u.end {
 		return false, nil
 	}
-	if *r.d.info.work -= entryWork; *r.d.info.work <= 0 {
-		return false, fmt.Errorf("%w: %d bytes of debug information", ErrLimit, r.d.lim.DebugWork)
+	if r.d.work -= entryWork; r.d.work <= 0 {
+		return false, r.d.spent()
 	}
 	if r.c.left() < entryReserve && r.base+uint64(len(r.c.b)) < r.u.end {
 		r.fill(off, r.window)
@@ -101,10 +101,18 @@ func (r *entryReader) next(e *entry) (more bool, err error) {
 			return false, err
 		}
 	}
+	if r.c.bad && r.d.work <= 0 {
+		return false, r.d.spent()
+	}
 	if r.c.bad {
 		return false, formatError("the entry at %#x of .debug_info does not fit", off)
 	}
 	return true, nil
+}
+
+// spent is the error of a search that may go no further.
+func (d *debugInfo) spent() error {
+	return fmt.Errorf("%w: %d bytes of debug information", ErrLimit, d.lim.DebugWork)
 }
 
 func (r *entryReader) parse(e *entry) error {

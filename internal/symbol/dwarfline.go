@@ -66,7 +66,7 @@ func (d *debugInfo) readLineProgram(off uint64, addrSize uint8, code bool) (*lin
 	b := d.line.at(start, length)
 	if uint64(len(b)) < length {
 		if d.work <= 0 {
-			return nil, fmt.Errorf("%w: %d bytes of debug information", ErrLimit, d.lim.DebugWork)
+			return nil, d.spent()
 		}
 		return bad("cannot be read")
 	}

@@ -24,7 +24,7 @@ func (d *debugInfo) index() error {
 	for off := uint64(0); off < d.info.size; {
 		u, err := d.readUnitHeader(off)
 		if d.work <= 0 {
-			err = fmt.Errorf("%w: %d bytes of debug information", ErrLimit, d.lim.DebugWork)
+			err = d.spent()
 		}
 		if err != nil {
 			errs = append(errs, err)

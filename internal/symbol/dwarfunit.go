@@ -23,6 +23,8 @@ type debugInfo struct {
 	loaded     map[uint64]*unit // by offset
 	files      map[uint64]*fileTable
 	functions  map[functionKey]*function
+	tops       map[uint64][]uint64 // by unit: the entries right below its own that have others below them
+	topsKept   int
 	names      map[string]string // readable, by name in the file
 	textLeft   int               // bytes of names that may still be kept, of one search
 	shared     *debugInfo        // what several files have in common (dwz), nil without
@@ -34,7 +36,7 @@ type debugInfo struct {
 func openDebugInfo(im, from *image, lim Limits, lines bool) (*debugInfo, error) {
 	d := &debugInfo{im: im, lim: lim, work: lim.DebugWork, shapes: map[uint64]*unitShape{},
 		tables: map[tableKey]*abbreviations{}, loaded: map[uint64]*unit{}, files: map[uint64]*fileTable{},
-		functions: map[functionKey]*function{}, names: map[string]string{}}
+		functions: map[functionKey]*function{}, tops: map[uint64][]uint64{}, names: map[string]string{}}
 	budget := lim.Decompressed
 	for _, s := range []struct {
 		name string

@@ -41,6 +41,8 @@ type inliner struct {
 	fits    []fit    // of each target
 	scopes  []scope
 	nesting []int32 // scopes around the entry that is read
+	// tops are the entries right below the unit's that have others below them, as far as they are kept.
+	tops []uint64
 }
 
 // inlines finds the functions at addresses, which rise: the frames of each, the innermost inlined one first, the
@@ -76,6 +78,9 @@ func (d *debugInfo) inlines(addrs []uint64) ([][]Frame, error) {
 		}
 		slices.Sort(offs)
 		for _, off := range offs {
+			if d.work <= 0 {
+				return out, d.spent()
+			}
 			if err := d.inlinesOf(off, byUnit[off], addrs, out, &total); firstErr == nil {
 				firstErr = err
 			}
@@ -96,6 +101,7 @@ func (d *debugInfo) inlinesOf(off uint64, at []int, addrs []uint64, out [][]Fram
 		w.targets[i], w.fits[i] = addrs[k], fit{scope: noScope}
 	}
 	err = w.walk(false)
+	d.keepTops(off, w.tops)
 	if err == nil && slices.ContainsFunc(w.fits, func(f fit) bool { return f.scope == noScope }) {
 		err = w.walk(true)
 	}
@@ -125,6 +131,7 @@ func (w *inliner) walk(deep bool) error {
 		return err
 	}
 	w.nesting = w.nesting[:0]
+	inside := 0 // nesting in which the outermost function is, 0 outside of any
 	var e entry
 	for {
 		if more, err := r.next(&e); err != nil || !more {
@@ -140,6 +147,9 @@ func (w *inliner) walk(deep bool) error {
 			if n := len(w.nesting); n > 0 {
 				w.nesting = w.nesting[:n-1]
 			}
+			if len(w.nesting) <= inside {
+				inside = 0
+			}
 		case e.shape.kind == kindFunction:
 			here, err = w.match(&e, noScope)
 			pass = here == noScope && !deep
@@ -150,7 +160,7 @@ func (w *inliner) walk(deep bool) error {
 			}
 			pass = here == noScope
 		case e.shape.kind == kindType:
-			pass = !deep
+			pass = !deep || inside == 0
 		case e.shape.kind == kindOther:
 			pass = true
 		}
@@ -158,10 +168,18 @@ func (w *inliner) walk(deep bool) error {
 			return err
 		}
 		if e.shape != nil && e.shape.children {
+			if len(w.nesting) == 1 && !deep && len(w.tops) < maxTops {
+				w.tops = append(w.tops, e.off)
+			}
 			if next, ok := e.sibling(w.u.off, r.pos(), w.u.end); ok && pass {
 				r.seek(next)
-			} else if w.nesting = append(w.nesting, here); len(w.nesting) > maxDepth {
-				return fmt.Errorf("%w: entries are nested deeper than %d", ErrLimit, maxDepth)
+			} else {
+				if e.shape.kind == kindFunction && inside == 0 {
+					inside = len(w.nesting)
+				}
+				if w.nesting = append(w.nesting, here); len(w.nesting) > maxDepth {
+					return fmt.Errorf("%w: entries are nested deeper than %d", ErrLimit, maxDepth)
+				}
 			}
 		}
 		if len(w.nesting) == 0 {

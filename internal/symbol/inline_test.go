@@ -2,12 +2,15 @@ package symbol
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -214,5 +217,61 @@ func TestInlines(t *testing.T) {
 			offs, vaddrs := textOffsets(t, bin, 1000)
 			compareInlines(t, open(t, bin), "", offs, vaddrs)
 		})
+	}
+}
+
+// TestInlineBombs: what entries claim costs no more than the limits, and what could be read is told.
+func TestInlineBombs(t *testing.T) {
+	le := binary.LittleEndian
+	const low, size = 0x1000, 0x100
+	code := func(b []byte) []byte { return le.AppendUint64(le.AppendUint64(b, low), size) }
+	// Abbreviations: 1 the unit (low, high, lines), 2 a function (name, low, high), 3 an inlined call
+	// (origin, low, high), 4 a call that says where its sibling is, 5 something without attributes.
+	const abbrevs = "\x01\x11\x01\x11\x01\x12\x07\x10\x17\x00\x00" +
+		"\x02\x2e\x01\x03\x08\x11\x01\x12\x07\x00\x00" +
+		"\x03\x1d\x01\x31\x13\x11\x01\x12\x07\x00\x00" +
+		"\x04\x1d\x01\x01\x13\x11\x01\x12\x07\x00\x00" +
+		"\x05\x34\x00\x00\x00\x00"
+	function := code([]byte("\x02outer\x00"))
+	const functionAt = 11 + 1 + 20 // after the unit's header and entry
+	call := func(origin uint32) []byte { return code(le.AppendUint32([]byte{3}, origin)) }
+	nested := func(n int) []byte { return bytes.Repeat(call(functionAt), n) }
+	for _, tt := range []struct {
+		name    string
+		entries []byte
+		work    int64
+		frames  int
+		want    error
+	}{
+		{name: "a call", entries: slices.Concat(function, call(functionAt), []byte{0, 0, 0}), frames: 2},
+		{name: "many calls in one another", entries: slices.Concat(function, nested(1000), make([]byte, 1002)), frames: maxInlined + 1},
+		{name: "deeper than any compiler", entries: slices.Concat(function, nested(maxDepth), make([]byte, maxDepth)), frames: maxInlined + 1, want: ErrLimit},
+		{name: "a call of itself", entries: slices.Concat(function, call(functionAt+uint32(len(function))), []byte{0, 0, 0}), frames: 1},
+		{name: "a call of nothing", entries: slices.Concat(function, call(1<<31), []byte{0, 0, 0}), frames: 1},
+		{name: "a sibling that is behind", entries: slices.Concat(function, code([]byte{4, functionAt, 0, 0, 0}), []byte{0, 0, 0}), frames: 1},
+		{name: "an unknown abbreviation", entries: slices.Concat(function, []byte{99}), frames: 1, want: ErrFormat},
+		{name: "entries that do not end", entries: slices.Concat(function, call(functionAt)), frames: 2},
+		{name: "cut short", entries: slices.Concat(function, call(functionAt)[:9]), frames: 1, want: ErrFormat},
+		{name: "more than may be read", entries: slices.Concat(function, bytes.Repeat([]byte{5}, 1<<20)), work: 1 << 20, frames: 1, want: ErrLimit},
+	} {
+		unit := le.AppendUint32(code([]byte{1}), 0)[:1+16+4]
+		info := slices.Concat([]byte{4, 0, 0, 0, 0, 0, 8}, unit, tt.entries)
+		file := testELF{".debug_line": {data: "x"}, ".debug_abbrev": {data: abbrevs + "\x00"},
+			".debug_info": {data: string(le.AppendUint32(nil, uint32(len(info)))) + string(info)}}.bytes()
+		im, err := readImage(bytes.NewReader(file), int64(len(file)), Limits{}.withDefaults())
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := openDebugInfo(im, im, Limits{DebugWork: tt.work}.withDefaults(), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.index(); err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		frames, err := d.inlines([]uint64{low + 1})
+		if len(frames[0]) != tt.frames || !errors.Is(err, tt.want) || (tt.want == nil) != (err == nil) {
+			t.Errorf("%s: %d frames, %v; want %d, %v", tt.name, len(frames[0]), err, tt.frames, tt.want)
+		}
 	}
 }

@@ -1,6 +1,9 @@
 package symbol
 
-import "strings"
+import (
+	"sort"
+	"strings"
+)
 
 // qualifies says whether names of the unit's language are made up from those of
 // what is around a function: C++ of all versions.
@@ -17,10 +20,22 @@ const (
 	maxQualifierBytes = 4 << 10
 )
 
+// maxTops bounds the offsets that are kept of a unit and of all, at 8 bytes.
+const maxTops = 1 << 20
+
+// keepTops keeps where in a unit to begin to look for what is around an entry.
+func (d *debugInfo) keepTops(unit uint64, tops []uint64) {
+	if d.topsKept += len(tops); d.topsKept > maxTops {
+		clear(d.tops)
+		d.topsKept = len(tops)
+	}
+	d.tops[unit] = tops
+}
+
 // qualifier is what stands before the name of the function whose entry is at
 // off, as "outer::Box<int>::": compilers give what is in nameless namespaces and
 // inside of functions no linker's name. It is found from the beginning of the
-// unit, over the siblings of what is around the entry.
+// unit or what is kept of it, over the siblings of what is around the entry.
 func (d *debugInfo) qualifier(u *unit, off uint64) string {
 	r, err := d.entries(u.off, u.unitHeader)
 	if err != nil {
@@ -34,6 +49,11 @@ func (d *debugInfo) qualifier(u *unit, off uint64) string {
 		name attribute
 	}
 	var path []around
+	tops := d.tops[u.off]
+	if i := sort.Search(len(tops), func(i int) bool { return tops[i] > off }) - 1; i >= 0 {
+		path = append(path, around{off: u.dieOff, tag: tagCompileUnit, kind: kindScope})
+		r.seek(tops[i])
+	}
 	var e entry
 	for {
 		if more, err := r.next(&e); err != nil || !more {

@@ -92,4 +92,3 @@ func (b *Binary) openSupplementary(from *image, path string) (*debugInfo, error)
 	}
 	return d, d.index()
 }
-
