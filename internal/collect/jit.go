@@ -13,6 +13,7 @@ type journal struct {
 	dump     *symbol.JITDump
 	refused  bool // it could not be opened
 	read     int64
+	now      int64 // the sample that is being looked at
 	replaced int
 }
 
@@ -31,6 +32,7 @@ func (c *Collector) follow(p *process, t int64) {
 		j.refused = true
 		return
 	}
+	j.now = t
 	if c.opt.Proc == "" {
 		return // the clock of the samples need not be that of the journal
 	}
@@ -95,6 +97,30 @@ func (p *process) compiled(addr uint64) *symbol.JITFunction {
 		return nil
 	}
 	return p.jit.journal.dump.Find(addr)
+}
+
+// lookUpCompiled names what was not yet in a process's journal when it was sampled: runtimes buffer what they write.
+func (c *Collector) lookUpCompiled() {
+	list := c.stacks.locations.list
+	late := map[*symbol.JITDump][]int{}
+	for i, l := range list {
+		if l.segment == nil || l.segment.owner == nil || l.compiled != nil || c.opt.Past.location(i, &l) != nil {
+			continue
+		}
+		if dump := l.segment.owner.jit.journal.dump; dump != nil {
+			late[dump] = append(late[dump], i)
+		}
+	}
+	for dump, which := range late {
+		dump.Read()
+		queries := make([]symbol.JITQuery, len(which))
+		for k, i := range which {
+			queries[k] = symbol.JITQuery{Addr: list[i].addr, Time: list[i].seen}
+		}
+		for k, f := range dump.Past(queries) {
+			list[which[k]].compiled = f
+		}
+	}
 }
 
 // closeJournal reads what is left of the journal of a process that has ended.

@@ -111,3 +111,36 @@ func TestJournal(t *testing.T) {
 		t.Errorf("%+v, from the journal of another user", f)
 	}
 }
+
+// TestLateJournal: a runtime that buffers what it writes tells of code after it ran.
+func TestLateJournal(t *testing.T) {
+	whole := journalOf(journalLoad{second, 0x1000, 0x100, "first"}, journalLoad{second + ms, 0x1000, 0x100, "second"})
+	opt := withKernel(t, map[string]string{
+		"10/status":   fmt.Sprintf("Uid:\t%d\t%d\t0\t0\n", os.Getuid(), os.Getuid()),
+		"jit-10.dump": string(whole[:40]),
+	})
+	path := filepath.Join(opt.Proc, "jit-10.dump")
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		t.Fatal(err)
+	}
+	s := newStream(t, opt)
+	s.exec(10, "app")
+	s.mmap(10, 0x1000, 0x1000, 0, anonymous)
+	s.put(&perfring.Mmap2{PID: 10, TID: 10, Addr: 0x9000, Len: 0x1000, Filename: []byte("/jit-10.dump"),
+		Ino: st.Ino, Maj: unix.Major(uint64(st.Dev)), Min: unix.Minor(uint64(st.Dev)), SampleID: perfring.SampleID{Time: s.tick()}})
+	for i, addr := range []uint64{0x1010, 0x1020} {
+		s.put(&perfring.Sample{Header: perfring.Header{Misc: perfring.MiscUser}, PID: 10, TID: 10,
+			Time: uint64(second + ms/2 + i*ms), Period: ms, IP: addr, Callchain: []uint64{addr}})
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Write(whole); err != nil {
+		t.Fatal(err)
+	}
+	s.exit(10, 10)
+	s.expect(t, "app/app 10/10 1×1ms first", "app/app 10/10 1×1ms second")
+}

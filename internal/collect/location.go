@@ -12,6 +12,7 @@ type location struct {
 	// compiled is what was there when the location was first seen, of code that a process compiled and kept a
 	// journal of.
 	compiled *symbol.JITFunction
+	seen     int64 // when that was
 }
 
 // The frames that stand for something other than a place in code.
@@ -111,6 +112,7 @@ func (c *Collector) user(p *process, addr uint64) int32 {
 		if f := owner.compiled(addr); f != nil {
 			c.stacks.locations.list[id].compiled = f
 		} else {
+			c.stacks.locations.list[id].seen = owner.jit.journal.now
 			c.readPerfMap(owner)
 		}
 	}

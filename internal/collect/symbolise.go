@@ -32,6 +32,7 @@ func (c *Collector) symbolise() []*pprofile.Location {
 			mappings[s] = s.profile()
 		}
 	}
+	c.lookUpCompiled()
 	c.lookUp(func(*symbol.Binary) bool { return true })
 	for i, l := range list {
 		if out[i] == nil {

@@ -1,6 +1,7 @@
 package symbol
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -25,7 +26,8 @@ type JITDump struct {
 	lim     Limits
 	records jitRecords
 	timed   bool     // the records' times are of CLOCK_MONOTONIC
-	pending []jitOne // read, not yet reached
+	all     []jitOne // read, as they come
+	reached int      // how many of them are, or were, in current
 	current []jitPiece
 	latest  map[uint64]*JITFunction // by the number that the runtime gave it
 	count   int
@@ -149,15 +151,46 @@ func (d *JITDump) Read() {
 // Advance brings what is where to a time, in nanoseconds, which must not fall. It gives the
 // functions whose place had been another's: what was known of their addresses is over.
 func (d *JITDump) Advance(time int64) (replaced []*JITFunction) {
-	n := 0
-	for n < len(d.pending) && (!d.timed || d.pending[n].time <= time) {
-		if one := d.pending[n]; d.put(one.function) {
-			replaced = append(replaced, one.function)
+	for ; d.reached < len(d.all) && (!d.timed || d.all[d.reached].time <= time); d.reached++ {
+		if f := d.all[d.reached].function; d.put(f) {
+			replaced = append(replaced, f)
 		}
-		n++
 	}
-	d.pending = slices.Delete(d.pending, 0, n)
 	return replaced
+}
+
+// JITQuery asks what was at an address at a time.
+type JITQuery struct {
+	Addr uint64
+	Time int64
+}
+
+// Past answers queries from all that has been read: a runtime that buffers what it writes
+// tells of code long after it ran. Where nothing is known of the time, what came next is
+// taken; nil where there never was anything. What is where now does not change.
+func (d *JITDump) Past(queries []JITQuery) []*JITFunction {
+	then := JITDump{all: d.all, timed: d.timed}
+	out := make([]*JITFunction, len(queries))
+	order := make([]int, len(queries))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(queries[a].Time, queries[b].Time) })
+	for _, i := range order {
+		then.Advance(queries[i].Time)
+		out[i] = then.Find(queries[i].Addr)
+	}
+	// From the end backwards, what is put last is what came first.
+	first := JITDump{}
+	for i := len(d.all) - 1; i >= 0; i-- {
+		first.put(d.all[i].function)
+	}
+	for i, f := range out {
+		if f == nil {
+			out[i] = first.Find(queries[i].Addr)
+		}
+	}
+	return out
 }
 
 // AdvanceAll brings what is where to the end of what has been read.

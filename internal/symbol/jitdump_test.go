@@ -127,6 +127,18 @@ func TestJITDump(t *testing.T) {
 	if d.Err() != nil {
 		t.Error(d.Err())
 	}
+	// The past is known after the fact, too, and before the first function what came next.
+	var got []string
+	for _, f := range d.Past([]JITQuery{{0x3000, 700}, {0x1050, 200}, {0x1050, 300}, {0x2090, 50}, {0x3000, 399}, {0x3000, 450}, {0x4000, 999}}) {
+		name := ""
+		if f != nil {
+			name = f.name
+		}
+		got = append(got, name)
+	}
+	if want := []string{"five", "one", "three", "two", "two", "two", ""}; !slices.Equal(got, want) {
+		t.Errorf("in the past: %q, want %q", got, want)
+	}
 }
 
 // TestJITDumpLines: lines come before the code that they are of, with or without the
@@ -134,7 +146,7 @@ func TestJITDump(t *testing.T) {
 func TestJITDumpLines(t *testing.T) {
 	for _, shift := range []uint64{0, jitElfHeader} {
 		j := newJournal(jitArchTime).lines(0x1000, shift, "/src/a.js", 0, 0x10, 0x18).load(1, 0x1000, 0x100, 1, "LazyCompile:*f a.js:9")
-		j = j.load(2, 0x2000, 0x10, 2, "without lines")
+		j = j.load(2, 0x2000, 0x10, 2, "without lines").lines(0x3000, 0, "lines of nothing", 0, 0x40).load(3, 0x3000, 0x40, 3, "with others' lines")
 		d, _ := openJournal(t, j)
 		d.Read()
 		if d.Timed() {
@@ -147,6 +159,7 @@ func TestJITDumpLines(t *testing.T) {
 			0x1010: {Function: "LazyCompile:*f a.js:9", File: "/src/a.js", Line: 11},
 			0x10ff: {Function: "LazyCompile:*f a.js:9", File: "/src/a.js", Line: 12},
 			0x2000: {Function: "without lines"},
+			0x3000: {Function: "with others' lines"},
 		} {
 			want.SystemName = want.Function
 			f := d.Find(addr)

@@ -1,9 +1,11 @@
 package symbol
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"math"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -112,7 +114,8 @@ func (d *JITDump) load(c *cursor, time int64, length uint64) error {
 	}
 	text := cstring(string(name), 0, maxSymbolName)
 	lines := d.records.lines
-	if d.records.of != addr {
+	// V8 writes lines that are none for some functions (of scripts whose names it has freed).
+	if n := len(lines); d.records.of != addr || n > 0 && lines[n-1].at >= size {
 		lines = nil
 	}
 	d.records.lines = nil
@@ -145,7 +148,7 @@ func (d *JITDump) add(time int64, f *JITFunction) error {
 		return d.errLimit("functions")
 	}
 	d.latest[f.index] = f
-	d.pending = append(d.pending, jitOne{time: time, function: f})
+	d.all = append(d.all, jitOne{time, f})
 	return nil
 }
 
@@ -184,11 +187,9 @@ func (d *JITDump) debug(length uint64) error {
 		if i == 0 && at == addr+jitElfHeader {
 			shift = jitElfHeader
 		}
-		if at -= addr + shift; line > math.MaxInt32 || len(lines) > 0 && at < lines[len(lines)-1].at {
-			continue // not in order
-		}
-		lines = append(lines, jitLine{at, int(line), file})
+		lines = append(lines, jitLine{at - addr - shift, int(min(line, math.MaxInt32)), file})
 	}
+	slices.SortStableFunc(lines, func(a, b jitLine) int { return cmp.Compare(a.at, b.at) })
 	d.records.lines, d.records.of = lines, addr
 	return nil
 }
