@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/energyprof/energyprof/internal/memory"
-	"github.com/energyprof/energyprof/internal/session"
 	"github.com/energyprof/energyprof/pebs"
 	"github.com/energyprof/energyprof/report/attribution"
 )
@@ -93,8 +92,6 @@ func (f *memFlags) register(fl *pflag.FlagSet) {
 	// The weight of energy is what memory served, here.
 	var shared pflag.FlagSet
 	f.runFlags.register(&shared)
-	// Where every access is sampled, thousands come before the tables to walk their stacks by.
-	f.callGraph, shared.Lookup("call-graph").DefValue = string(session.StacksFP), string(session.StacksFP)
 	shared.VisitAll(func(flag *pflag.Flag) {
 		if flag.Name != "weight" {
 			fl.AddFlag(flag)

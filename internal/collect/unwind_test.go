@@ -158,7 +158,7 @@ func TestWalksFindTheirSamples(t *testing.T) {
 	put(10, code+0x10, unwind.Complete, code+0x10, code+0x70)
 	sample(10, perfring.MiscUser, code+0x10)
 	sample(11, perfring.MiscUser, code+0x10)
-	put(10, kRead, unwind.NoStack)
+	put(10, kRead, unwind.Complete)
 	sample(10, perfring.MiscKernel, kRead, perfring.ContextKernel, kRead)
 	r := s.expect(t,
 		"app/app 10/10 1×1ms //anon+0x10 < //anon+0x1f",

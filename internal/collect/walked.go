@@ -74,8 +74,8 @@ func (c *Collector) fromWalk(state *cpuState, s *perfring.Sample) {
 		c.lacks(p, w)
 	}
 	if len(frames) == 0 {
-		if !user && outcome == unwind.NoStack {
-			return // a thread of the kernel
+		if !user {
+			return // a thread of the kernel, or one that has given up its memory
 		}
 		frames = c.innermost(s, callers)
 	}
