@@ -46,7 +46,7 @@ func (b *Binary) Err() error { return b.err }
 
 // Resolve names the functions at file offsets (address - Mapping.Start +
 // Mapping.Offset); for the kernel and perf maps, at addresses. The answer has
-// a frame for each, none where no function is known. Many addresses in one
+// the frames of each, the innermost inlined function first, none where no function is known. Many addresses in one
 // call cost far less than one by one.
 func (b *Binary) Resolve(addrs []uint64) [][]Frame {
 	out := make([][]Frame, len(addrs))

@@ -10,14 +10,17 @@ package symbol
 
 import "errors"
 
-// Frame is the function at an address: that of the symbol table, into which the
-// compiler may have inlined others.
+// Frame is a function at an address: that of the symbol table, or one that was
+// inlined into it. Where there are several the first is the innermost, and each was
+// called by the next.
 type Frame struct {
 	Function   string // readable name: demangled, without parameters
-	SystemName string // the name as the symbol table has it
+	SystemName string // the name as the symbol table has it, or debug information
 	File       string // source file of the function, "" when there is no line information
-	Line       int    // 1-based line of File; 0 when unknown, or in code inlined from another file
-	StartLine  int    // line at which the function begins, 0 when unknown
+	// Line is the 1-based line of File that the address is of, or the call of the frame before;
+	// 0 when unknown, or of another file that is included into the function's body.
+	Line      int
+	StartLine int // line at which the function begins, 0 when unknown
 }
 
 // Mapping is a piece of a file in the address space of a process, as an MMAP2
@@ -65,7 +68,7 @@ const (
 	DefaultTableBytes   = 256 << 20
 	DefaultDecompressed = 512 << 20
 	DefaultUnits        = 1 << 20
-	DefaultDebugWork    = 1 << 30
+	DefaultDebugWork    = 2 << 30
 	DefaultNameBytes    = 8 << 10
 	DefaultPerfMapBytes = 64 << 20
 	DefaultOpenFiles    = 512
