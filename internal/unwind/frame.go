@@ -65,8 +65,10 @@ func (f *frame) step(r *Rule) (Outcome, bool) {
 	if out != Complete {
 		return out, false
 	}
-	if r.Flags&(FlagSignal|FlagSwitch) == 0 && cfa <= f.sp && !(f.arch == ARM64 && f.exact && cfa == f.sp) {
-		return BadFrame, false // the stack must rise: only a leaf that has pushed nothing has no frame (arm64)
+	if r.Flags&(FlagSignal|FlagSwitch) == 0 && cfa <= f.sp && !(cfa == f.sp && f.exact && (r.RA == Same || r.RA == InRegister)) {
+		// The stack must rise: nothing of a frame is on it only while the return address is in a register, as in leaves
+		// on arm64 and in libc's vfork on amd64.
+		return BadFrame, false
 	}
 	pc, out := f.saved(r.RA, r.RAOffset, cfa, f.x, f.known.x && f.arch == ARM64)
 	if out != Complete {

@@ -120,8 +120,12 @@ var goSignal = Rule{
 
 // rule is that of instructions at which the stack pointer is depth below where it was at the entry.
 func (g *goFunction) rule(depth int32) Rule {
-	if depth < 0 || depth > 1<<30 {
-		return Rule{} // vfork keeps the return address in a register
+	switch {
+	case depth == -8 && g.name == "syscall.rawVforkSyscall" && g.arch == AMD64:
+		// The child would overwrite the return address: it has been popped.
+		return Rule{CFA: CFARegister, CFAReg: amd64RSP, RA: InRegister, RAOffset: 12, X: Lost}
+	case depth < 0 || depth > 1<<30:
+		return Rule{}
 	}
 	interrupted := g.name == "runtime.asyncPreempt" // a signal's handler has made it look called
 	if g.arch == AMD64 {

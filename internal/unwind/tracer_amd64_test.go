@@ -70,13 +70,13 @@ func (p *traced) wait() syscall.Signal {
 	return s.StopSignal()
 }
 
-// step runs one instruction, with a signal delivered before it, and says which signal has come then, 0 if none.
+// step runs one instruction, with a signal delivered before it, and says which signal has come then, 0 if none that a handler may be for.
 func (p *traced) step(deliver syscall.Signal) syscall.Signal {
 	if _, _, e := syscall.Syscall6(syscall.SYS_PTRACE, syscall.PTRACE_SINGLESTEP, uintptr(p.pid), 0, uintptr(deliver), 0, 0); e != 0 {
 		p.t.Fatal(e)
 	}
 	s := p.wait()
-	if s == syscall.SIGTRAP {
+	if s == syscall.SIGTRAP || s == syscall.SIGCHLD {
 		s = 0
 	}
 	p.read()
