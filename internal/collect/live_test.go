@@ -11,10 +11,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/energyprof/energyprof/internal/bpf"
 	"github.com/energyprof/energyprof/internal/collect"
 	"github.com/energyprof/energyprof/internal/pmu"
 	"github.com/energyprof/energyprof/internal/session"
 	"github.com/energyprof/energyprof/internal/symbol"
+	"github.com/energyprof/energyprof/perfring"
 	"github.com/energyprof/energyprof/report"
 )
 
@@ -31,13 +33,21 @@ func burn(t *testing.T) string {
 // record runs a session into a Collector, or skips the test.
 func record(t *testing.T, opt session.Options) *report.Recording {
 	t.Helper()
+	return recordStacks(t, opt, collect.Stacks{})
+}
+
+func recordStacks(t *testing.T, opt session.Options, stacks collect.Stacks) *report.Recording {
+	t.Helper()
 	events := []collect.Event{{Name: "cpu-clock", Clock: true}}
+	if stacks.Walked() {
+		events[0].UserRegs = perfring.RegsMask
+	}
 	fs := pmu.NewFS("/sys", "/proc")
 	clock, err := fs.Parse("cpu-clock")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := collect.New(collect.Options{Events: events, SystemWide: opt.All, Proc: "/proc", Resolver: symbol.New(symbol.Options{})})
+	c, err := collect.New(collect.Options{Events: events, SystemWide: opt.All, Stacks: stacks, Proc: "/proc", Resolver: symbol.New(symbol.Options{})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +115,70 @@ func TestLiveCommand(t *testing.T) {
 	check(t, r)
 	if m := r.Data.Main; m == nil || m.File != program || m.BuildID == "" {
 		t.Errorf("main mapping %+v, want that of the command", m)
+	}
+}
+
+// What a session calls the records of walks is what a Collector takes for them.
+var _ = [1]struct{}{}[session.StackEvent-collect.WalkEvent]
+
+// A shell starts programs beside each other and executes the last one: the stacks of all are whole, and so are those of a process
+// that ran before.
+func TestLiveWholeStacks(t *testing.T) {
+	program := burn(t)
+	for _, method := range []session.StackMethod{session.StacksDWARF, session.StacksBPF} {
+		t.Run(string(method), func(t *testing.T) {
+			// One program is for one recording, and it is there as long as that.
+			opened := func(opt session.Options) (session.Options, collect.Stacks) {
+				stacks := collect.Stacks{Method: string(method)}
+				opt.Stacks.Copy = session.DefaultCopy
+				if method == session.StacksBPF {
+					walks, err := bpf.NewStacks(bpf.StackOptions{})
+					if err != nil {
+						if os.Getenv("CI") == "true" && os.Geteuid() == 0 {
+							t.Fatalf("root may not load the program: %v", err)
+						}
+						t.Skipf("this user may not load BPF programs here: %v", err)
+					}
+					t.Cleanup(func() { walks.Close() })
+					opt.Stacks = session.Stacks{BPF: walks}
+					stacks.BPF = walks
+				}
+				return opt, stacks
+			}
+			t.Run("children", func(t *testing.T) {
+				opt, stacks := opened(session.Options{Command: []string{"sh", "-c", `"$0" 300ms & "$0" 300ms; wait; exec "$0" 300ms`, program}})
+				whole(t, recordStacks(t, opt, stacks))
+			})
+			t.Run("attach", func(t *testing.T) {
+				c := exec.Command(program, "1h")
+				if err := c.Start(); err != nil {
+					t.Fatal(err)
+				}
+				defer func() {
+					c.Process.Kill()
+					c.Wait()
+				}()
+				opt, stacks := opened(session.Options{PIDs: []int{c.Process.Pid}, Duration: time.Second})
+				whole(t, recordStacks(t, opt, stacks))
+			})
+		})
+	}
+}
+
+// whole wants the stacks of burn down to where Go enters goroutines.
+func whole(t *testing.T, r *report.Recording) {
+	t.Helper()
+	got, total := share(r, "burn", "main.burn", "main.outer", "main.main", "runtime.main", "runtime.goexit")
+	if got < 0.8 || total < enough {
+		t.Errorf("main.burn, called by main.outer down to runtime.goexit, has %.0f %% of %v CPU time of burn", got*100, total)
+	}
+	s := r.Stacks
+	sum := s.Complete + s.Truncated
+	for _, n := range s.Failed {
+		sum += n
+	}
+	if s.Complete*10 < s.Samples*9 || sum != s.Samples {
+		t.Errorf("stacks %+v", s)
 	}
 }
 
