@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -173,7 +174,7 @@ func offsetOfDynamic(t *testing.T, path, name string) uint64 {
 // memory is refused.
 func TestXZSize(t *testing.T) {
 	data := bytes.Repeat([]byte("the quick brown fox"), 10000)
-	for _, config := range []xz.WriterConfig{{}, {BlockSize: 1 << 10}, {CheckSum: xz.SHA256}, {NoCheckSum: true}, {DictCap: 1 << 26}} {
+	for _, config := range []xz.WriterConfig{{}, {BlockSize: 1 << 14}, {CheckSum: xz.SHA256}, {NoCheckSum: true}, {DictCap: 1 << 26}} {
 		b := packed(t, data, config)
 		if n, err := xzSize(b); n != uint64(len(data)) || err != nil {
 			t.Errorf("%+v: %d bytes (%v), want %d", config, n, err, len(data))
@@ -193,6 +194,20 @@ func TestXZSize(t *testing.T) {
 	im := &image{r: bytes.NewReader(large), size: uint64(len(large)), sections: []section{{name: ".gnu_debugdata", size: uint64(len(large))}}}
 	if _, err := im.miniDebug(Limits{Decompressed: 1 << 30}); !errors.Is(err, ErrLimit) {
 		t.Errorf("dictionary of 4 GiB: %v, want %v", err, ErrLimit)
+	}
+	// A thousand blocks of next to nothing, each with a dictionary.
+	var blocks []byte
+	small := packed(t, []byte("x"), xz.WriterConfig{NoCheckSum: true})
+	header := (int(small[12]) + 1) * 4
+	_, n, err := lzma2Size(small[12+header:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 {
+		blocks = append(blocks, small[12:12+header+(n+3)&^3]...)
+	}
+	if _, err := xzSize(slices.Concat(small[:12], blocks, small[12+header+(n+3)&^3:])); !errors.Is(err, ErrLimit) {
+		t.Errorf("a thousand blocks: %v, want %v", err, ErrLimit)
 	}
 	bomb := packed(t, make([]byte, 1<<20), xz.WriterConfig{})
 	im = &image{r: bytes.NewReader(bomb), size: uint64(len(bomb)), sections: []section{{name: ".gnu_debugdata", size: uint64(len(bomb))}}}
@@ -214,4 +229,48 @@ func FuzzMiniDebug(f *testing.F) {
 		im := &image{r: bytes.NewReader(b), size: uint64(len(b)), sections: []section{{name: ".gnu_debugdata", size: uint64(len(b))}}}
 		_, _ = im.miniDebug(Limits{Decompressed: 1 << 20}.withDefaults())
 	})
+}
+
+// TestDebugFileOfProcess: in a mount namespace of its own (a container) a process has debug
+// files that we have not. Ours are taken first.
+func TestDebugFileOfProcess(t *testing.T) {
+	bin, debug, at := stripped(t)
+	_, ours, _ := stripped(t)
+	run(t, "objcopy", "--add-gnu-debuglink="+debug, bin)
+	id := open(t, bin).BuildID
+	proc, root, tree := t.TempDir(), t.TempDir(), t.TempDir()
+	inside := filepath.Join(proc, "70/root/opt/app/prog")
+	move(t, bin, inside)
+	m := mapped(t, inside)
+	m.PID, m.File = 70, "/opt/app/prog"
+	last := debug
+	for _, place := range []string{
+		"70/root/opt/app/prog.debug",
+		"70/root/usr/lib/debug/opt/app/prog.debug",
+		"70/root/usr/lib/debug/.build-id/" + id[:2] + "/" + id[2:] + ".debug",
+	} {
+		move(t, last, filepath.Join(proc, place))
+		last = filepath.Join(proc, place)
+		r := New(Options{Proc: proc, Root: root, Debug: tree})
+		b, err := r.Open(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := one(t, b, at); f.Function != "hidden" || f.Line != 2 || b.debug.path != last {
+			t.Errorf("%s: %+v of %s, want hidden line 2", place, f, b.debug.path)
+		}
+		r.Close()
+	}
+	path := filepath.Join(tree, ".build-id", id[:2], id[2:]+".debug")
+	run(t, "cp", last, ours)
+	move(t, ours, path)
+	r := New(Options{Proc: proc, Root: root, Debug: tree})
+	defer r.Close()
+	b, err := r.Open(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := one(t, b, at); f.Function != "hidden" || b.debug.path != path {
+		t.Errorf("%+v of %s, want that of %s", f, b.debug.path, path)
+	}
 }

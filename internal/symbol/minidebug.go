@@ -63,7 +63,7 @@ func xzSize(b []byte) (size uint64, err error) {
 		return 0, formatError("no header of xz")
 	}
 	check := []int{0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64}[b[7]]
-	at := 12
+	at, dictionaries := 12, uint64(0)
 	for {
 		if at >= len(b) {
 			return 0, formatError("xz ends without an index")
@@ -75,8 +75,13 @@ func xzSize(b []byte) (size uint64, err error) {
 		if header > len(b)-at {
 			return 0, formatError("xz block header cut short")
 		}
-		if err := checkFilters(b[at : at+header]); err != nil {
+		dictionary, err := dictionaryOf(b[at : at+header])
+		if err != nil {
 			return 0, err
+		}
+		// Each block gets its own, and zeroed: a block of nothing must not cost that.
+		if dictionaries += uint64(dictionary); dictionaries > 2*maxDictionary+size {
+			return 0, fmt.Errorf("%w: xz dictionaries of %d bytes for %d", ErrLimit, dictionaries, size)
 		}
 		at += header
 		unpacked, n, err := lzma2Size(b[at:])
@@ -88,34 +93,34 @@ func xzSize(b []byte) (size uint64, err error) {
 	}
 }
 
-// checkFilters reads the header of a block: flags, sizes if they are there, and the
-// one filter.
-func checkFilters(h []byte) error {
+// dictionaryOf reads the header of a block: flags, sizes if they are there, and the
+// one filter, with the size of its dictionary.
+func dictionaryOf(h []byte) (int64, error) {
 	flags, h := h[1], h[2:]
 	if flags&0x3f != 0 { // more than one filter, or what is reserved
-		return formatError("xz with other filters than LZMA2")
+		return 0, formatError("xz with other filters than LZMA2")
 	}
 	for _, bit := range []byte{0x40, 0x80} { // compressed and uncompressed size
 		if flags&bit != 0 {
 			_, n := binary.Uvarint(h)
 			if n <= 0 {
-				return formatError("xz block header")
+				return 0, formatError("xz block header")
 			}
 			h = h[n:]
 		}
 	}
 	const lzma2 = 0x21
 	if len(h) < 3 || h[0] != lzma2 || h[1] != 1 {
-		return formatError("xz with other filters than LZMA2")
+		return 0, formatError("xz with other filters than LZMA2")
 	}
 	dictionary, err := lzma.DecodeDictCap(h[2])
 	if err != nil {
-		return formatError("%v", err)
+		return 0, formatError("%v", err)
 	}
 	if dictionary > maxDictionary {
-		return fmt.Errorf("%w: xz dictionary of %d bytes", ErrLimit, dictionary)
+		return 0, fmt.Errorf("%w: xz dictionary of %d bytes", ErrLimit, dictionary)
 	}
-	return nil
+	return dictionary, nil
 }
 
 // lzma2Size walks the chunks of an LZMA2 stream: how much they unpack to, and how many
