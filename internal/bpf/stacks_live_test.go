@@ -55,6 +55,9 @@ type sampledThread struct {
 	told     []StackMapping
 	resolver *symbol.Resolver
 
+	generated string // a file whose code is taken for that of a JIT compiler
+	blind     bool   // what is mapped does not matter
+
 	event, output *perfring.Event
 	ring          *perfring.Ring
 	decoder       *perfring.Decoder
@@ -67,11 +70,21 @@ const maxDeep = 127
 // follow opens a CPU clock of a thread on a CPU, where it has to stay.
 func follow(t testing.TB, s *Stacks, pid, cpu int) *sampledThread {
 	t.Helper()
+	g := &sampledThread{}
+	g.follow(t, s, pid, cpu)
+	return g
+}
+
+func (g *sampledThread) follow(t testing.TB, s *Stacks, pid, cpu int) {
+	t.Helper()
 	arch, mask, _ := native()
-	g := &sampledThread{t: t, pid: pid, stacks: s, rules: unwind.NewRules(), modules: map[*symbol.Binary]*unwind.Module{}, resolver: symbol.New(symbol.Options{}), decoder: perfring.NewDecoder()}
+	g.t, g.pid, g.stacks, g.rules, g.modules = t, pid, s, unwind.NewRules(), map[*symbol.Binary]*unwind.Module{}
+	g.resolver, g.decoder = symbol.New(symbol.Options{}), perfring.NewDecoder()
 	t.Cleanup(func() { g.resolver.Close() })
 	g.walker = unwind.NewWalker(arch, g.rules)
-	g.readMaps()
+	if !g.blind {
+		g.readMaps()
+	}
 	const common = perfring.SampleIdentifier | perfring.SampleTID | perfring.SampleTime
 	clock := &perfring.Attr{
 		Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_CPU_CLOCK, Sample: 1_000_000,
@@ -91,7 +104,6 @@ func follow(t testing.TB, s *Stacks, pid, cpu int) *sampledThread {
 	if err := errors.Join(g.output.SetOutput(g.event), s.Output(cpu, g.output.FD()), g.event.SetBPF(s.FD()), g.event.Enable()); err != nil {
 		t.Fatal(err)
 	}
-	return g
 }
 
 func (g *sampledThread) open(a *perfring.Attr, pid, cpu int) *perfring.Event {
@@ -124,7 +136,7 @@ func (g *sampledThread) readMaps() {
 		}
 		m := unwind.Mapping{Start: at.Start, Limit: at.Limit}
 		told := StackMapping{Start: at.Start, Limit: at.Limit, Kind: FramePointers}
-		if at.File != "" {
+		if at.File != "" && at.File != g.generated {
 			m.Module, m.Bias = g.module(at)
 			told.Bias, told.Kind, told.Module = m.Bias, Tables, m.Module.ID
 		}
@@ -193,10 +205,9 @@ type pair struct {
 	ended, want    unwind.Outcome
 }
 
-// drain gives the pairs that there are, in order, and supplies what is missing.
-func (g *sampledThread) drain(give func(p *pair)) {
+// each gives the walks that there are, with their samples, in order.
+func (g *sampledThread) each(give func(w *Walked, s *perfring.Sample)) {
 	g.t.Helper()
-	arch, mask, sp := native()
 	g.ring.Drain(func(raw []byte) {
 		rec, err := g.decoder.Decode(raw)
 		if err != nil {
@@ -214,16 +225,25 @@ func (g *sampledThread) drain(give func(p *pair)) {
 		case g.last == nil || g.last.IP != s.IP || g.last.TID != s.TID || g.last.PID != s.PID:
 			g.t.Errorf("a sample at %#x of thread %d of %d after a walk of %+v", s.IP, s.TID, s.PID, g.last)
 		default:
-			p := &pair{Walked: *g.last, finished: g.last.Frames, ended: g.last.Outcome}
-			r := unwind.FromPerf(arch, mask, s.UserRegs)
-			p.same, p.want = g.walker.Walk(nil, g.space, &r, s.UserStack, r.R[sp], maxDeep)
-			if p.Stuck {
-				p.finished, p.ended = g.walker.Resume(slices.Clone(p.Frames), g.space, &p.Regs, p.Stack, p.Base, maxDeep-len(p.Frames), p.First)
-				g.supply(g.last)
-			}
-			give(p)
+			give(g.last, s)
 			g.last = nil
 		}
+	})
+}
+
+// drain gives the pairs that there are, in order, and supplies what is missing.
+func (g *sampledThread) drain(give func(p *pair)) {
+	g.t.Helper()
+	arch, mask, sp := native()
+	g.each(func(w *Walked, s *perfring.Sample) {
+		p := &pair{Walked: *w, finished: w.Frames, ended: w.Outcome}
+		r := unwind.FromPerf(arch, mask, s.UserRegs)
+		p.same, p.want = g.walker.Walk(nil, g.space, &r, s.UserStack, r.R[sp], maxDeep)
+		if p.Stuck {
+			p.finished, p.ended = g.walker.Resume(slices.Clone(p.Frames), g.space, &p.Regs, p.Stack, p.Base, maxDeep-len(p.Frames), p.First)
+			g.supply(w)
+		}
+		give(p)
 	})
 }
 
@@ -239,16 +259,21 @@ func TestStacksOfC(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		program string
-		args    []string
-		want    unwind.Outcome // of nearly all walks
+		program  string
+		args     []string
+		want     unwind.Outcome // of nearly all walks
+		pointers bool           // taken for code without a file, which keeps frame pointers
 	}{
 		{program: "plain"}, {program: "signal"}, {program: "signal", args: []string{"x"}}, {program: "sort"}, {program: "vdso"},
 		{program: "deep"}, {program: "deep", args: []string{"300"}, want: unwind.Deep},
+		{program: "plain", pointers: true}, {program: "sort", pointers: true}, {program: "deep", pointers: true},
 	} {
-		t.Run(strings.Join(append([]string{c.program}, c.args...), " "), func(t *testing.T) {
-			file := filepath.Join(t.TempDir(), c.program)
-			if out, err := exec.Command(gcc, "-O2", "-fomit-frame-pointer", "-o", file, filepath.Join(sources, c.program+".c"), "-lpthread", "-lm").CombinedOutput(); err != nil {
+		t.Run(fmt.Sprintf("%s %q pointers=%v", c.program, c.args, c.pointers), func(t *testing.T) {
+			file, frames := filepath.Join(t.TempDir(), c.program), "-fomit-frame-pointer"
+			if c.pointers {
+				frames = "-fno-omit-frame-pointer"
+			}
+			if out, err := exec.Command(gcc, "-O2", frames, "-o", file, filepath.Join(sources, c.program+".c"), "-lpthread", "-lm").CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
 			cpu := online(t)[0]
@@ -260,10 +285,15 @@ func TestStacksOfC(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { p.Process.Kill(); p.Wait() })
-			for exe := ""; exe != file; time.Sleep(time.Millisecond) {
-				exe, _ = os.Readlink(fmt.Sprintf("/proc/%d/exe", p.Process.Pid))
+			if !becomes(p.Process.Pid, file) {
+				t.Fatal("the program has ended")
 			}
-			compareWalks(t, follow(t, stacks(t, StackOptions{}), p.Process.Pid, cpu), c.want)
+			g := &sampledThread{}
+			if c.pointers {
+				g.generated = file
+			}
+			g.follow(t, stacks(t, StackOptions{}), p.Process.Pid, cpu)
+			compareWalks(t, g, c.want)
 		})
 	}
 }
@@ -275,29 +305,75 @@ func TestStacksOfGo(t *testing.T) {
 	compareWalks(t, follow(t, stacks(t, StackOptions{}), p.Process.Pid, cpu), unwind.Complete)
 }
 
-// compareWalks takes some hundred samples. All walks are those of package unwind. Of the second half nearly all end as is wanted, and few are
-// stuck.
+// A 32-bit program is said to be one.
+func TestStacksOfOtherWidth(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("the program of this test is one of i386")
+	}
+	file := filepath.Join(t.TempDir(), "narrow")
+	gcc := exec.Command("gcc", "-m32", "-nostdlib", "-static", "-o", file, "-x", "assembler", "-")
+	gcc.Stdin = strings.NewReader(".globl _start\n_start: jmp _start\n")
+	if out, err := gcc.CombinedOutput(); err != nil {
+		t.Skipf("no 32-bit program can be made here: %v\n%s", err, out)
+	}
+	cpu := online(t)[0]
+	p := exec.Command("taskset", "-c", fmt.Sprint(cpu), file)
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Process.Kill(); p.Wait() })
+	if !becomes(p.Process.Pid, file) {
+		t.Skip("this kernel runs no 32-bit programs")
+	}
+	g := &sampledThread{blind: true}
+	g.follow(t, stacks(t, StackOptions{}), p.Process.Pid, cpu)
+	for n := 0; n < 10; time.Sleep(time.Millisecond) {
+		g.each(func(w *Walked, _ *perfring.Sample) {
+			if n++; w.Outcome != unwind.OtherWidth || w.Stuck || len(w.Frames) > 0 {
+				t.Fatalf("%+v, want no frames and %v", w, unwind.OtherWidth)
+			}
+		})
+	}
+}
+
+// becomes waits for a process to execute a file; false: it has ended.
+func becomes(pid int, file string) bool {
+	for {
+		exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+		if exe == file || err != nil {
+			return exe == file
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// compareWalks takes samples. All walks are those of package unwind. Once what is needed has been loaded nearly all end as is wanted, and
+// few are stuck.
 func compareWalks(t *testing.T, g *sampledThread, want unwind.Outcome) {
 	t.Helper()
-	const samples = 300
-	n, stuck, otherwise, kernel, longest := 0, 0, 0, 0, 0
+	const samples = 150
+	before, n, stuck, otherwise, kernel, longest := 0, 0, 0, 0, 0, 0
+	loaded := false
 	for end := time.Now().Add(time.Minute); n < samples && !t.Failed(); {
 		if time.Now().After(end) {
-			t.Fatalf("%d samples in a minute, %d were to come", n, samples)
+			t.Fatalf("%d and %d samples in a minute, %d were to come", before, n, samples)
 		}
 		time.Sleep(10 * time.Millisecond)
+		some, lacking := false, false
 		g.drain(func(p *pair) {
-			n++
+			some, lacking = true, lacking || p.Stuck
 			longest = max(longest, len(p.finished))
 			if len(p.finished) > 0 && p.finished[0] != p.IP {
 				kernel++
 			}
 			if p.want != unwind.Truncated && (p.ended != p.want || !slices.Equal(p.finished, p.same)) {
-				t.Errorf("sample %d (missing %d)\nprogram %v %#x\nunwind  %v %#x", n, p.Missing, p.ended, p.finished, p.want, p.same)
+				t.Errorf("missing %d\nprogram %v %#x\nunwind  %v %#x", p.Missing, p.ended, p.finished, p.want, p.same)
 			}
-			if n <= samples/2 {
+			if !loaded {
+				before++
 				return
 			}
+			n++
 			if p.Stuck {
 				stuck++
 				t.Logf("sample %d is stuck: %d frames, %d of %d %#x, pc %#x", n, len(p.Frames), p.Missing, p.MissingModule, p.MissingNumber, p.Regs.PC)
@@ -307,9 +383,10 @@ func compareWalks(t *testing.T, g *sampledThread, want unwind.Outcome) {
 				t.Logf("sample %d: %v, %d frames %#x", n, p.ended, len(p.finished), p.finished)
 			}
 		})
+		loaded = loaded || some && !lacking
 	}
-	t.Logf("%d samples, %d of them in the kernel, the longest of %d frames", n, kernel, longest)
-	if stuck > samples/50 || otherwise > samples/50 {
-		t.Errorf("of the last %d samples %d were stuck, %d did not end as %v", n-samples/2, stuck, otherwise, want)
+	t.Logf("%d and %d samples, %d of them in the kernel, the longest of %d frames", before, n, kernel, longest)
+	if stuck > n/20 || otherwise > n/50 {
+		t.Errorf("of %d samples %d were stuck, %d did not end as %v", n, stuck, otherwise, want)
 	}
 }

@@ -99,13 +99,18 @@ func (s *Stacks) load(o StackOptions, options *ebpf.CollectionOptions) error {
 	}
 	s.tables = (*stacksTables)(unsafe.Pointer(unsafe.SliceData(s.memory[0])))
 	s.rows = unsafe.Slice((*unwind.Row)(unsafe.Pointer(unsafe.SliceData(s.memory[1]))), maxRows)
+	// Of mappings without tables it uses the rule that all sessions have.
+	if err := s.SetRules(unwind.NewRules().List()); err != nil {
+		return err
+	}
 	if _, err := s.objects.Reader.Run(&ebpf.RunOptions{}); err != nil {
 		return fmt.Errorf("finding the PID namespace: %w", err)
 	}
 	return nil
 }
 
-// FD is the file descriptor of the program, for PERF_EVENT_IOC_SET_BPF.
+// FD is the file descriptor of the program, for PERF_EVENT_IOC_SET_BPF. An event that has it loses, without a word, the samples
+// that come while the CPU is at another BPF program of a kprobe or a tracepoint, or changes a BPF map (bpf_prog_active).
 func (s *Stacks) FD() int { return s.objects.Sampled.FD() }
 
 // Output says to which event (PERF_COUNT_SW_BPF_OUTPUT, of this CPU, enabled) walks on a CPU are written.
