@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -58,7 +59,8 @@ func perfDwarf(t *testing.T, dir string, command []string) string {
 }
 
 // TestStacks records programs whose stacks are known, and holds them against those of perf on a run of the same
-// program; what perf recorded is converted, and then has to have the same stacks to the sample.
+// program; what perf recorded is converted, and then has to have the same stacks to the sample. On a busy machine shares can be
+// off by more than a point now and then: what does not hold is recorded again, twice.
 func TestStacks(t *testing.T) {
 	needPerf(t)
 	dir := t.TempDir()
@@ -72,37 +74,55 @@ func TestStacks(t *testing.T) {
 			command := p.command(t, home)
 			var names namer
 			var known stacks
-			if p.design == nil && !p.apart {
-				data := perfDwarf(t, home, command)
-				known = names.perfStacks(t, data)
+			data := ""
+			perf := func() {
+				if p.design == nil && !p.apart {
+					data = perfDwarf(t, home, command)
+					known = p.folded(names.perfStacks(t, data))
+				}
+			}
+			perf()
+			if data != "" {
 				t.Run("convert", func(t *testing.T) {
 					out := filepath.Join(home, "convert.pb.gz")
 					energyprof(t, 0, "convert", "-q", "-o", out, data)
-					sameStacks(t, p.folded(names.ofProfile(readProfile(t, out))), p.folded(known))
+					tellDifferences(t, sameStacks(p.folded(names.ofProfile(readProfile(t, out))), known))
 				})
 			}
 			for _, method := range []string{"auto", "dwarf"} {
 				t.Run(method, func(t *testing.T) {
-					profile, books := recordStacks(t, method, command)
-					p.whole(t, books)
-					if p.apart && books.Method == "dwarf" {
-						return
+					differ := p.check(t, method, command, &names, known)
+					for attempt := 2; len(differ) > 0 && attempt <= 3; attempt++ {
+						t.Logf("once more: %s", differ[0])
+						perf()
+						differ = p.check(t, method, command, &names, known)
 					}
-					got := p.folded(names.ofProfile(profile))
-					switch {
-					case p.design != nil:
-						designStacks(t, got, p.design)
-					case known != nil:
-						compareStacks(t, got, p.folded(known), p.mixed)
-					}
-					wantStacks(t, profile, p.want)
-					if p.cut {
-						cutStacks(t, profile, "bottom", maxStack(t))
-					}
+					tellDifferences(t, differ)
 				})
 			}
 		})
 	}
+}
+
+// check records a program and tells what is not as it should be.
+func (p *stackProgram) check(t *testing.T, method string, command []string, names *namer, known stacks) (differ []string) {
+	profile, books := recordStacks(t, method, command)
+	differ = p.whole(books)
+	if p.apart && books.Method == "dwarf" {
+		return differ
+	}
+	got := p.folded(names.ofProfile(profile))
+	switch {
+	case p.design != nil:
+		differ = append(differ, designStacks(got, p.design)...)
+	case known != nil:
+		differ = append(differ, compareStacks(got, known, p.mixed)...)
+	}
+	differ = append(differ, wantStacks(profile, p.want)...)
+	if p.cut {
+		differ = append(differ, cutStacks(profile, "bottom", maxStack(t))...)
+	}
+	return differ
 }
 
 // maxStack is the number of frames that the kernel keeps of a stack.
@@ -129,13 +149,13 @@ func (p *stackProgram) folded(s stacks) stacks {
 
 // whole wants stacks that lead to an entry point, but for those that are known to be cut. Of stacks that do not lie in one piece BPF
 // sees all as soon as it has the tables; until then, for some hundredths of a second, it copies what may not be all of them.
-func (p *stackProgram) whole(t *testing.T, books stackBooks) {
-	t.Helper()
+func (p *stackProgram) whole(books stackBooks) []string {
 	whole := books.Complete
 	if p.cut || p.apart {
 		whole += books.Truncated
 	}
 	if books.Samples < 700 || float64(whole) < wholeStacks*float64(books.Samples) || p.apart && books.Method == "bpf" && books.Truncated > books.Samples/5 {
-		t.Errorf("%d of %d stacks are as they should be, want a thousand or so, and 99 %%: %+v", whole, books.Samples, books)
+		return []string{fmt.Sprintf("%d of %d stacks are as they should be, want a thousand or so, and 99 %%: %+v", whole, books.Samples, books)}
 	}
+	return nil
 }

@@ -193,19 +193,14 @@ func (s stacks) folded() stacks {
 // the mean has none once in 3000.
 const missable = 7
 
-// compareStacks wants the same stacks in two recordings of a program, with shares within a point. Where stacks are mixed three
-// standard errors of the difference are allowed besides.
-func compareStacks(t *testing.T, got, want stacks, mixed bool) {
-	t.Helper()
+// compareStacks tells what two recordings of a program differ by: stacks that one of them lacks, shares by more than a point. Where
+// stacks are mixed three standard errors of the difference are allowed besides.
+func compareStacks(got, want stacks, mixed bool) (differ []string) {
 	n, m := float64(got.total()), float64(want.total())
 	if n == 0 || m == 0 {
-		t.Errorf("%v stacks, want those of %v", n, m)
-		return
+		return []string{fmt.Sprintf("%v stacks, want those of %v", n, m)}
 	}
-	var differ []string
-	all := maps.Clone(got)
-	maps.Copy(all, want)
-	for _, stack := range slices.Sorted(maps.Keys(all)) {
+	for _, stack := range slices.Sorted(maps.Keys(both(got, want))) {
 		a, b := got[stack], want[stack]
 		p, q := float64(a)/n, float64(b)/m
 		limit := 0.01
@@ -216,81 +211,59 @@ func compareStacks(t *testing.T, got, want stacks, mixed bool) {
 			differ = append(differ, fmt.Sprintf("%.2f %% (%d samples), want %.2f %% (%d): %s", 100*p, a, 100*q, b, stack))
 		}
 	}
-	tellDifferences(t, differ)
+	return differ
 }
 
-// tellDifferences tells the first of them.
-func tellDifferences(t *testing.T, differ []string) {
-	t.Helper()
-	const enough = 12
-	for _, line := range differ[:min(enough, len(differ))] {
-		t.Error(line)
-	}
-	if len(differ) > enough {
-		t.Errorf("and %d more", len(differ)-enough)
-	}
+func both(a, b stacks) stacks {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	return all
 }
 
-// sameStacks wants the same stacks of the same samples, but for one in a hundred: where there are no tables (the first and last
-// functions of a program, the gap that libc leaves in clone3) or they are wrong (the end of _Unwind_RaiseException) perf guesses, or
-// ends, without a word.
-func sameStacks(t *testing.T, got, want stacks) {
-	t.Helper()
-	all := maps.Clone(got)
-	maps.Copy(all, want)
-	var differ []string
+// sameStacks tells what two sets of stacks of the same samples differ by, if it is more than one in a hundred: where there are no
+// tables (the first and last functions of a program, the gap that libc leaves in clone3) or they are wrong (the end of
+// _Unwind_RaiseException) perf guesses, or ends, without a word.
+func sameStacks(got, want stacks) (differ []string) {
 	missing := 0
-	for _, stack := range slices.Sorted(maps.Keys(all)) {
+	for _, stack := range slices.Sorted(maps.Keys(both(got, want))) {
 		missing += max(0, want[stack]-got[stack])
 		if got[stack] != want[stack] {
 			differ = append(differ, fmt.Sprintf("%d samples, want %d: %s", got[stack], want[stack], stack))
 		}
 	}
 	if n, m := got.total(), want.total(); n != m || missing > m/100 {
-		t.Errorf("%d stacks, %d of them others than those of perf, which has %d", n, missing, m)
-		tellDifferences(t, differ)
+		return append([]string{fmt.Sprintf("%d samples, want %d; of %d the stacks are not there", n, m, missing)}, differ...)
 	}
+	return nil
 }
 
 // designStacks wants the stacks that a program has by construction, each as often. A tenth may be of others, each rare: of a runtime
 // that starts, and has threads of its own.
-func designStacks(t *testing.T, got stacks, design []string) {
-	t.Helper()
+func designStacks(got stacks, design []string) (differ []string) {
 	known, want := stacks{}, stacks{}
 	for _, stack := range design {
 		want[stack] = 1000
 		known[stack] = got[stack]
 	}
 	n := got.total()
-	for stack, k := range got {
-		if _, ok := want[stack]; !ok && k > n/50 {
-			t.Errorf("%d of %d samples are of %s", k, n, stack)
+	for _, stack := range slices.Sorted(maps.Keys(got)) {
+		if _, ok := want[stack]; !ok && got[stack] > n/50 {
+			differ = append(differ, fmt.Sprintf("%d of %d samples are of %s", got[stack], n, stack))
 		}
 	}
 	if others := n - known.total(); others > n/10 {
-		t.Errorf("%d of %d samples are of other stacks", others, n)
+		differ = append(differ, fmt.Sprintf("%d of %d samples are of other stacks", others, n))
 	}
-	compareStacks(t, known, want, false)
+	return append(differ, compareStacks(known, want, false)...)
 }
 
 // wantStacks wants each of the program's stacks, by construction, in 3 % of the samples or more.
-func wantStacks(t *testing.T, p *profile.Profile, want []string) {
-	t.Helper()
+func wantStacks(p *profile.Profile, want []string) (differ []string) {
 	var total int64
 	found := map[string]int64{}
 	for _, sample := range p.Sample {
 		total += sample.Value[0]
-		var names []string
-		for _, l := range slices.Backward(sample.Location) {
-			name := ""
-			if l.Address >= 1<<63 {
-				continue
-			}
-			if len(l.Line) > 0 {
-				name = l.Line[len(l.Line)-1].Function.Name
-			}
-			names = append(names, name)
-		}
+		names := functions(sample)
 		for _, w := range want {
 			if endsIn(names, strings.Split(w, ";")) {
 				found[w] += sample.Value[0]
@@ -299,9 +272,25 @@ func wantStacks(t *testing.T, p *profile.Profile, want []string) {
 	}
 	for _, w := range want {
 		if float64(found[w]) < 0.03*float64(total) {
-			t.Errorf("%d of %d samples are of %s", found[w], total, w)
+			differ = append(differ, fmt.Sprintf("%d of %d samples are of %s", found[w], total, w))
 		}
 	}
+	return differ
+}
+
+// functions are the names of a sample's functions, those of the kernel aside, the innermost one last.
+func functions(sample *profile.Sample) (names []string) {
+	for _, l := range slices.Backward(sample.Location) {
+		switch {
+		case l.Address >= 1<<63:
+			return names
+		case len(l.Line) == 0:
+			names = append(names, "")
+		default:
+			names = append(names, l.Line[len(l.Line)-1].Function.Name)
+		}
+	}
+	return names
 }
 
 // endsIn tells whether a stack has these functions in this order, the last one innermost. Parts of names will do, so an empty
@@ -321,22 +310,24 @@ func endsIn(stack, functions []string) bool {
 }
 
 // cutStacks wants stacks of a function to be cut at so many frames, and to say so.
-func cutStacks(t *testing.T, p *profile.Profile, leaf string, frames int) {
-	t.Helper()
+func cutStacks(p *profile.Profile, leaf string, frames int) (differ []string) {
 	for _, sample := range p.Sample {
-		n, names := len(sample.Location), []string{}
-		for _, l := range sample.Location {
-			name := ""
-			if len(l.Line) > 0 {
-				name = l.Line[len(l.Line)-1].Function.Name
-			}
-			names = append(names, name)
+		names := functions(sample)
+		if n := len(names); n > 0 && n == len(sample.Location) && names[n-1] == leaf && (names[0] != "[truncated]" || n-1 != frames) {
+			differ = append(differ, fmt.Sprintf("%d samples are of a stack of %d frames that begins with %s, want %d below [truncated]", sample.Value[0], n, names[0], frames))
 		}
-		if n == 0 || names[0] != leaf {
-			continue
-		}
-		if names[n-1] != "[truncated]" || n-1 != frames {
-			t.Errorf("%d samples are of a stack of %d frames that begins with %s, want %d below [truncated]", sample.Value[0], n, names[n-1], frames)
-		}
+	}
+	return differ
+}
+
+// tellDifferences tells the first of them.
+func tellDifferences(t *testing.T, differ []string) {
+	t.Helper()
+	const enough = 12
+	for _, line := range differ[:min(enough, len(differ))] {
+		t.Error(line)
+	}
+	if len(differ) > enough {
+		t.Errorf("and %d more", len(differ)-enough)
 	}
 }
