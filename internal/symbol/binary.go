@@ -227,14 +227,14 @@ func (b *Binary) load() {
 	b.note(err)
 	err = guard(func() error {
 		from, path := b.image, b.Path
-		d, err := openDebugInfo(b.image, from, b.lim, true)
+		d, err := openDebugInfo(b.image, from, b.lim, true, "")
 		if d == nil && err == nil && debug != nil {
 			from, path = debug, b.debug.path
-			d, err = openDebugInfo(b.image, from, b.lim, true)
+			d, err = openDebugInfo(b.image, from, b.lim, true, "")
 		}
 		if d != nil {
 			err = d.index()
-			b.lines = d
+			b.lines, d.openSplit = d, b.openSplit
 			var sharedErr error
 			d.shared, sharedErr = b.openSupplementary(from, path)
 			err = errors.Join(err, sharedErr)

@@ -37,7 +37,12 @@ const (
 	attrStrOffsetBase   = 0x72
 	attrAddrBase        = 0x73
 	attrRnglistsBase    = 0x74
+	attrDwoName         = 0x76
 	attrMIPSLinkageName = 0x2007
+	attrGNUDwoName      = 0x2130
+	attrGNUDwoID        = 0x2131
+	attrGNURangesBase   = 0x2132
+	attrGNUAddrBase     = 0x2133
 
 	formAddr          = 0x01
 	formBlock2        = 0x03

@@ -75,7 +75,7 @@ func (d *debugInfo) eachRange(low, high, ranges value, base uint64, e *unitEntry
 		if u.version >= 5 {
 			d.rangeList(ranges, e, u, base, add)
 		} else {
-			d.rangesV2(ranges.n, u, base, add)
+			d.rangesV2(ranges.n+e.rangesBase, u, base, add)
 		}
 	case ok && high.present():
 		if hi, ok := d.address(high, e, u.encoding); ok {

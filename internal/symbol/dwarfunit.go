@@ -25,15 +25,16 @@ type debugInfo struct {
 	functions  map[functionKey]*function
 	tops       map[uint64][]uint64 // by unit: the entries right below its own that have others below them
 	topsKept   int
-	names      map[string]string // readable, by name in the file
-	textLeft   int               // bytes of names that may still be kept, of one search
-	shared     *debugInfo        // what several files have in common (dwz), nil without
+	names      map[string]string                       // readable, by name in the file
+	textLeft   int                                     // bytes of names that may still be kept, of one search
+	openSplit  func(path string) (*debugInfo, *source) // nil where none is opened
+	shared     *debugInfo                              // what several files have in common (dwz), nil without
 }
 
 // openDebugInfo finds the sections; nil without an error when there is none, or, where
 // that is needed, no line information. The sections are those of from: the image itself, its debug
-// file, or a supplementary one.
-func openDebugInfo(im, from *image, lim Limits, lines bool) (*debugInfo, error) {
+// file, a supplementary one, or one of split units, whose names end in ".dwo".
+func openDebugInfo(im, from *image, lim Limits, lines bool, suffix string) (*debugInfo, error) {
 	d := &debugInfo{im: im, lim: lim, work: lim.DebugWork, shapes: map[uint64]*unitShape{},
 		tables: map[tableKey]*abbreviations{}, loaded: map[uint64]*unit{}, files: map[uint64]*fileTable{},
 		functions: map[functionKey]*function{}, tops: map[uint64][]uint64{}, names: map[string]string{}}
@@ -46,7 +47,7 @@ func openDebugInfo(im, from *image, lim Limits, lines bool) (*debugInfo, error) 
 		{".debug_ranges", &d.ranges}, {".debug_rnglists", &d.rnglists}, {".debug_addr", &d.addr},
 		{".debug_str", &d.str}, {".debug_line_str", &d.lineStr}, {".debug_str_offsets", &d.strOffsets},
 	} {
-		data, err := from.openDebug(s.name, &d.work, &budget)
+		data, err := from.openDebug(s.name+suffix, &d.work, &budget)
 		if err != nil {
 			return nil, err
 		}
@@ -63,7 +64,8 @@ type unitHeader struct {
 	encoding
 	dieOff, end uint64 // its first entry, and where the unit ends
 	abbrevOff   uint64
-	skip        bool // a type unit: no code
+	id          uint64 // of a skeleton and of the split unit that belongs to it (version 5)
+	skip        bool   // a type unit: no code
 }
 
 // readUnitHeader reads the header at off. A version that is not known gives
@@ -93,7 +95,7 @@ func (d *debugInfo) readUnitHeader(off uint64) (unitHeader, error) {
 		switch kind {
 		case 1, 3: // compile, partial
 		case 4, 5: // skeleton, split: the unit id
-			c.u64()
+			u.id = c.u64()
 		default:
 			u.skip = true
 		}
@@ -110,6 +112,8 @@ func (d *debugInfo) readUnitHeader(off uint64) (unitHeader, error) {
 // unitEntry is what the first entry of a unit says.
 type unitEntry struct {
 	low, high, ranges, stmtList, name, compDir value
+	dwoName                                    value // the file that has all else, of a skeleton
+	dwoID, rangesBase                          uint64
 	language                                   uint64
 	addrBase, rnglistsBase, strOffsetsBase     uint64
 }
@@ -186,7 +190,13 @@ func parseUnitEntry(c *cursor, shape *unitShape, enc encoding) unitEntry {
 			e.language = v.n
 		case attrCompDir:
 			e.compDir = v
-		case attrAddrBase:
+		case attrDwoName, attrGNUDwoName:
+			e.dwoName = v
+		case attrGNUDwoID:
+			e.dwoID = v.n
+		case attrGNURangesBase:
+			e.rangesBase = v.n
+		case attrAddrBase, attrGNUAddrBase:
 			e.addrBase = v.n
 		case attrRnglistsBase:
 			e.rnglistsBase = v.n

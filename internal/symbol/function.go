@@ -11,6 +11,7 @@ type unit struct {
 	off   uint64
 	entry unitEntry
 	dir   string // of the compilation
+	split string // file of the split unit of which this is the skeleton, "" if it is none
 }
 
 // Beyond these numbers what is remembered is forgotten, and read again if it is asked for.
@@ -44,7 +45,8 @@ func (d *debugInfo) unit(off uint64) (*unit, error) {
 	}
 	u := &unit{unitHeader: h, off: off, entry: e}
 	u.dir = d.text(e.compDir, &u.entry, h.encoding)
-	u.entry.name, u.entry.compDir = value{}, value{}
+	u.split = d.text(e.dwoName, &u.entry, h.encoding)
+	u.entry.name, u.entry.compDir, u.entry.dwoName = value{}, value{}, value{}
 	return remember(d.loaded, maxLoaded, off, u), nil
 }
 

@@ -39,7 +39,7 @@ func FuzzELF(f *testing.F) {
 		start := time.Now()
 		b.load()
 		if b.lines != nil {
-			if shared, _ := openDebugInfo(im, im, lim, false); shared != nil {
+			if shared, _ := openDebugInfo(im, im, lim, false, ""); shared != nil {
 				shared.index()
 				b.lines.shared = shared
 			}

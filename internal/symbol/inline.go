@@ -95,13 +95,17 @@ func (d *debugInfo) inlinesOf(off uint64, at []int, addrs []uint64, out [][]Fram
 	if err != nil {
 		return err
 	}
-	w := inliner{d: d, u: u, targets: make([]uint64, len(at)), fits: make([]fit, len(at))}
-	w.base, _ = d.address(u.entry.low, &u.entry, u.encoding)
+	base, _ := d.address(u.entry.low, &u.entry, u.encoding)
+	if s := d.split(u); s != nil {
+		defer s.done(d)
+		d, u = s.info, s.unit
+	}
+	w := inliner{d: d, u: u, base: base, targets: make([]uint64, len(at)), fits: make([]fit, len(at))}
 	for i, k := range at {
 		w.targets[i], w.fits[i] = addrs[k], fit{scope: noScope}
 	}
 	err = w.walk(false)
-	d.keepTops(off, w.tops)
+	d.keepTops(u.off, w.tops)
 	if err == nil && slices.ContainsFunc(w.fits, func(f fit) bool { return f.scope == noScope }) {
 		err = w.walk(true)
 	}

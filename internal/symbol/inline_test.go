@@ -208,12 +208,16 @@ func TestInlines(t *testing.T) {
 		{"gcc type units", []string{"g++", "-g", "-O2", "-fdebug-types-section", cxx}},
 		{"clang dwarf4", []string{"clang++-14", "-gdwarf-4", "-O2", cxx}},
 		{"clang dwarf5", []string{"clang++-14", "-gdwarf-5", "-O2", cxx}},
+		{"gcc split dwarf4", []string{"g++", "-gdwarf-4", "-gsplit-dwarf", "-O2", cxx}},
+		{"gcc split dwarf5", []string{"g++", "-gdwarf-5", "-gsplit-dwarf", "-O2", cxx}},
+		{"clang split dwarf4", []string{"clang++-14", "-gdwarf-4", "-gsplit-dwarf", "-O2", cxx}},
+		{"clang split dwarf5", []string{"clang++-14", "-gdwarf-5", "-gsplit-dwarf", "-O2", cxx}},
 		{"rust", []string{"rustc", "-g", "-O", rust}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			need(t, tt.command[0])
 			bin := filepath.Join(t.TempDir(), "prog")
-			run(t, append(tt.command[:len(tt.command):len(tt.command)], "-o", bin)...)
+			run(t, slices.Concat([]string{"env", "-C", filepath.Dir(bin)}, tt.command, []string{"-o", bin})...)
 			offs, vaddrs := textOffsets(t, bin, 1000)
 			compareInlines(t, open(t, bin), "", offs, vaddrs)
 		})
@@ -262,7 +266,7 @@ func TestInlineBombs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d, err := openDebugInfo(im, im, Limits{DebugWork: tt.work}.withDefaults(), true)
+		d, err := openDebugInfo(im, im, Limits{DebugWork: tt.work}.withDefaults(), true, "")
 		if err != nil {
 			t.Fatal(err)
 		}
