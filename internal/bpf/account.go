@@ -1,5 +1,7 @@
-// Package bpf keeps account, in the kernel, of who runs: a BPF program at every
-// context switch adds up, for each CPU, the nanoseconds of a target (processes
+// Package bpf has what is done inside the kernel, by BPF programs: an account of who runs (Account), and walks of
+// user stacks at each sample (Stacks).
+//
+// For the account a program at every context switch adds up, for each CPU, the nanoseconds of a target (processes
 // with all that descends from them) and of all other tasks. The account is that
 // of the scheduler, on CLOCK_MONOTONIC and to the nanosecond; what the samples
 // of the target say is not part of it.
@@ -12,7 +14,14 @@
 // CPU. Time that a hypervisor takes away (steal) counts for who was running, as
 // it does in the samples of a cpu-clock.
 //
-// Needed are Linux 5.10, the kernel's own BTF, and CAP_BPF with CAP_PERFMON (or
+// Stacks walks by the tables of package unwind, as far as it has been told them, so that only addresses leave the kernel:
+//
+//	tables --SetSpace, Load--> memory shared with the program
+//	an event's overflow -----> walk --record in the CPU's ring--> DecodeWalk
+//
+// What it lacks it says, with a copy of the stack, from which the walk is finished by whoever reads it.
+//
+// Needed are Linux 5.10 (for Stacks 5.17), the kernel's own BTF, and CAP_BPF with CAP_PERFMON (or
 // CAP_SYS_ADMIN).
 package bpf
 
