@@ -105,7 +105,7 @@ func BenchmarkNewStacks(b *testing.B) {
 	}
 }
 
-// BenchmarkWalk is one walk of a stack of 50 frames of Go and its record, by the kernel's own measurement: an iteration is a tick of 4 ms.
+// BenchmarkWalk is one walk of a stack of 50 frames of Go and its record, by the kernel's own measurement: an iteration is a tick of 1 ms.
 func BenchmarkWalk(b *testing.B) {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {

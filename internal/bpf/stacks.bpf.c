@@ -543,8 +543,9 @@ static long step(u64 i, u32 *ctx)
 	default:
 		END(UNSUPPORTED);
 	}
-	// The stack must rise: only a leaf that has pushed nothing has no frame (arm64).
-	if (!(r->flags & (FLAG_SIGNAL | FLAG_SWITCH)) && w->cfa <= w->sp && !(SIGNED && w->first && w->cfa == w->sp))
+	// The stack must rise: nothing of a frame is on it only while the return address is in a register.
+	if (!(r->flags & (FLAG_SIGNAL | FLAG_SWITCH)) && w->cfa <= w->sp &&
+	    !(w->cfa == w->sp && w->first && (r->ra == SAME || r->ra == IN_REGISTER)))
 		END(BAD_FRAME);
 
 	if (r->ra == AT_CFA && r->fp == AT_CFA && r->ra_offset == r->fp_offset + 8 && READ_USER(pair, w->cfa + (s64)r->fp_offset) == 0) {

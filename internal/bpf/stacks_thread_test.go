@@ -69,7 +69,7 @@ func (g *sampledThread) follow(t testing.TB, s *Stacks, pid, cpu int) {
 	}
 	const common = perfring.SampleIdentifier | perfring.SampleTID | perfring.SampleTime
 	clock := &perfring.Attr{
-		Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_CPU_CLOCK, Sample: 4_000_000,
+		Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_CPU_CLOCK, Sample: 1_000_000,
 		SampleFormat: common | perfring.SampleIP | perfring.SampleRegsUser | perfring.SampleStackUser,
 		RegsUser:     mask, StackUser: 24 << 10, Flags: perfring.FlagDisabled,
 	}
@@ -187,9 +187,14 @@ type pair struct {
 	ended, want    unwind.Outcome
 }
 
-// each gives the walks that there are, with their samples, in order.
+// each gives the walks that there are, with their samples, in order. Meanwhile there are no new ones: to compile tables takes longer than
+// a ring has room.
 func (g *sampledThread) each(give func(w *Walked, s *perfring.Sample)) {
 	g.t.Helper()
+	if err := g.event.Disable(); err != nil {
+		g.t.Fatal(err)
+	}
+	defer g.event.Enable()
 	g.ring.Drain(func(raw []byte) {
 		rec, err := g.decoder.Decode(raw)
 		if err != nil {
