@@ -2,6 +2,7 @@ package unwind
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/energyprof/energyprof/internal/gopclntab"
 )
@@ -81,28 +82,39 @@ func (g *goFunction) rules(put func(start, limit uint64, r Rule)) {
 		// The kernel makes a signal's handler return to its first instruction, which no call precedes.
 		put(g.entry-1, g.limit, goSignal)
 		return
-	case g.top, g.switches && !g.framed():
-		// What switches and has no frame (gogo, morestack, mcall on arm64) does not return to who called it, or only as
-		// another goroutine's doing. The runtime's own walk ends there, too.
+	case g.top, g.switches && !g.framed() && slices.Contains(changeGoroutine, g.name):
 		put(g.entry, g.limit, Rule{CFA: CFAEnd})
 		return
+	case g.switches && !g.framed():
+		put(g.entry, g.limit, Rule{})
+		return
 	}
-	for _, s := range g.depths {
+	for i, s := range g.depths {
 		if g.switches && s.Value > 0 {
 			// systemstack, asmcgocall and such call with the frame pointer still in the frame that they have made,
 			// on the stack that they came from. mcall has set it to zero: who it calls does not return.
-			begin := max(s.Start, min(g.entry+prologue, s.Limit))
+			begin, end := max(s.Start, min(g.entry+prologue, s.Limit)), s.Limit
+			if g.arch == ARM64 && i+1 < len(g.depths) && g.depths[i+1].Value == 0 {
+				end = max(begin, end-4) // the stack pointer is back, and the frame pointer the caller's already
+			}
 			if s.Start < begin {
 				put(s.Start, begin, g.rule(s.Value))
 			}
-			if begin < s.Limit {
-				put(begin, s.Limit, Rule{CFA: CFAFramePointer, Flags: FlagSwitch})
+			if begin < end {
+				put(begin, end, Rule{CFA: CFAFramePointer, Flags: FlagSwitch})
+			}
+			if end < s.Limit {
+				put(end, s.Limit, g.rule(s.Value))
 			}
 			continue
 		}
 		put(s.Start, s.Limit, g.rule(s.Value))
 	}
 }
+
+// changeGoroutine are functions that, where they have no frame, change to another stack and do not return to who called them, or only as another
+// goroutine's doing. The runtime's own walk ends there, too.
+var changeGoroutine = []string{"gogo", "runtime.mcall", "runtime.morestack", "runtime.morestack_noctxt"}
 
 // framed says whether the function begins with making a frame: with a push on amd64, or the subtraction of Go before
 // 1.21; with a store that lowers the stack pointer on arm64.
@@ -143,6 +155,9 @@ func (g *goFunction) rule(depth int32) Rule {
 		r.RA, r.RAOffset, r.FP, r.FPOffset = AtCFA, -depth, AtCFA, -depth-8
 	}
 	switch {
+	case g.name == "internal/chacha8rand.block":
+		// A leaf, whose return address stays in its register: it uses the word on the stack for something else.
+		r.RA, r.RAOffset = Same, 0
 	case g.name == "crosscall2" && depth > 0: // C calls it, and so it keeps its frame as C does
 		r.RAOffset, r.FPOffset = -8, -16
 	case interrupted:

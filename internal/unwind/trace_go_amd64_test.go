@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/energyprof/energyprof/internal/gopclntab"
 )
@@ -31,7 +32,7 @@ func TestWalkEveryInstructionOfGo(t *testing.T) {
 			g := goCode{p: p, table: p.modules[program].image.Go}
 			// Stopped by the signal, all threads but this one stay so while it runs.
 			p.step(syscall.SIGSTOP)
-			alone := g.check(1<<20, syscall.SIGSTOP)
+			alone := g.check(200000, syscall.SIGSTOP)
 			if err := syscall.Kill(p.pid, syscall.SIGCONT); err != nil {
 				t.Fatal(err)
 			}
@@ -44,13 +45,20 @@ func TestWalkEveryInstructionOfGo(t *testing.T) {
 	}
 }
 
+// patience is beyond what one instruction takes.
+const patience = 3 * time.Second
+
 // check runs a number of instructions, or until the signal comes, and says how many.
 func (g goCode) check(most int, until syscall.Signal) int {
 	var chain []uint64
 	var out Outcome
 	faults := map[string]int{}
 	deliver := syscall.Signal(0)
+	// A thread that is stopped may hold a lock that this one waits for: then they all go on.
+	stuck := time.AfterFunc(patience, func() { syscall.Kill(g.p.pid, syscall.SIGCONT) })
+	defer stuck.Stop()
 	for n := range most {
+		stuck.Reset(patience)
 		switch deliver = g.p.step(deliver); deliver {
 		case until:
 			if until != 0 {
