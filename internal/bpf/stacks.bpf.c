@@ -623,8 +623,15 @@ static long copy(u64 i, u32 *ctx)
 	BOUNDED(size);
 	if (size == 0 || size > PAGE || at > sizeof(s->data) - PAGE)
 		return 1;
-	if (probe_read_user(s->data + at, size, (void *)s->walk.from))
-		return 1;
+	if (probe_read_user(s->data + at, size, (void *)s->walk.from)) {
+		// The page of the stack pointer may be the one whose first use is being sampled.
+		if (at != s->walk.frames * 8 + sizeof(s->r))
+			return 1;
+		size = PAGE - (s->walk.from & (PAGE - 1));
+		s->walk.from += size;
+		s->out.base = s->walk.from;
+		return 0;
+	}
 	s->walk.at = at + size;
 	s->walk.from += size;
 	s->walk.left -= size;
