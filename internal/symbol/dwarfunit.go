@@ -25,6 +25,7 @@ type debugInfo struct {
 	functions  map[functionKey]*function
 	tops       map[uint64][]uint64 // by unit: the entries right below its own that have others below them
 	topsKept   int
+	qualifying int                                     // functions whose names wait for those of others
 	names      map[string]string                       // readable, by name in the file
 	textLeft   int                                     // bytes of names that may still be kept, of one search
 	openSplit  func(path string) (*debugInfo, *source) // nil where none is opened

@@ -137,8 +137,11 @@ func (d *debugInfo) function(off uint64, shared bool) *function {
 	}
 	raw := cmp.Or(f.system, plain)
 	f.name = d.readableName(raw)
-	if f.system == "" && plain != "" && u != nil && u.qualifies() {
+	// What is around a function is named in the same way, which entries that refer to one another could go on for ever.
+	if f.system == "" && plain != "" && u != nil && u.qualifies() && d.qualifying < maxQualifying {
+		d.qualifying++
 		f.name = printable(at.qualifier(u, off) + plain)
+		d.qualifying--
 	}
 	f.system = printable(raw)
 	if d.textLeft -= len(f.name) + len(f.system) + len(f.file); d.textLeft < 0 {

@@ -17,7 +17,7 @@ var fuzzLimits = Limits{
 // FuzzELF runs the whole way from bytes to frames. A panic is not recovered.
 // The corpus is a function or two in every format of debug information, as gcc
 // 12 and ld write it with -nostdlib -static -Wl,-N, and a library with a stub; and inlined calls as
-// gcc, clang and dwz write them. What is shared with other files is looked for in the file itself.
+// gcc, clang and dwz write them. What is shared with other files, or split, is looked for in the file itself.
 func FuzzELF(f *testing.F) {
 	recoverPanics = false
 	f.Cleanup(func() { recoverPanics = true })
@@ -42,6 +42,13 @@ func FuzzELF(f *testing.F) {
 			if shared, _ := openDebugInfo(im, im, lim, false, ""); shared != nil {
 				shared.index()
 				b.lines.shared = shared
+			}
+			b.lines.openSplit = func(string) (*debugInfo, *source) {
+				split, _ := openDebugInfo(im, im, lim, false, ".dwo")
+				if split == nil || split.index() != nil {
+					return nil, nil
+				}
+				return split, nil
 			}
 		}
 		frames := b.Resolve(append(offs, ^uint64(0), 1<<63))

@@ -229,16 +229,23 @@ func TestInlineBombs(t *testing.T) {
 	le := binary.LittleEndian
 	const low, size = 0x1000, 0x100
 	code := func(b []byte) []byte { return le.AppendUint64(le.AppendUint64(b, low), size) }
-	// Abbreviations: 1 the unit (low, high, lines), 2 a function (name, low, high), 3 an inlined call
-	// (origin, low, high), 4 a call that says where its sibling is, 5 something without attributes.
-	const abbrevs = "\x01\x11\x01\x11\x01\x12\x07\x10\x17\x00\x00" +
+	// Abbreviations: 1 the unit (low, high, lines, language), 2 a function (name, low, high), 3 an inlined call
+	// (origin, low, high), 4 a call that says where its sibling is, 5 something without attributes, 6 a function that is
+	// declared elsewhere (name, specification, low, high).
+	const abbrevs = "\x01\x11\x01\x11\x01\x12\x07\x10\x17\x13\x0b\x00\x00" +
 		"\x02\x2e\x01\x03\x08\x11\x01\x12\x07\x00\x00" +
 		"\x03\x1d\x01\x31\x13\x11\x01\x12\x07\x00\x00" +
 		"\x04\x1d\x01\x01\x13\x11\x01\x12\x07\x00\x00" +
-		"\x05\x34\x00\x00\x00\x00"
+		"\x05\x34\x00\x00\x00" +
+		"\x06\x2e\x01\x03\x08\x47\x13\x11\x01\x12\x07\x00\x00"
 	function := code([]byte("\x02outer\x00"))
-	const functionAt = 11 + 1 + 20 // after the unit's header and entry
+	const functionAt = 11 + 1 + 21 // after the unit's header and entry
 	call := func(origin uint32) []byte { return code(le.AppendUint32([]byte{3}, origin)) }
+	// Two functions, each declared inside the other.
+	declared := func(in uint32) []byte { return code(le.AppendUint32([]byte("\x06f\x00"), in)) }
+	size6 := uint32(len(declared(0)))
+	inFirst, inSecond := functionAt+size6, functionAt+3*size6+2
+	around := slices.Concat(declared(inSecond), declared(inFirst), []byte{0, 0}, declared(inFirst), declared(inSecond), []byte{0, 0, 0})
 	nested := func(n int) []byte { return bytes.Repeat(call(functionAt), n) }
 	for _, tt := range []struct {
 		name    string
@@ -255,10 +262,12 @@ func TestInlineBombs(t *testing.T) {
 		{name: "a sibling that is behind", entries: slices.Concat(function, code([]byte{4, functionAt, 0, 0, 0}), []byte{0, 0, 0}), frames: 1},
 		{name: "an unknown abbreviation", entries: slices.Concat(function, []byte{99}), frames: 1, want: ErrFormat},
 		{name: "entries that do not end", entries: slices.Concat(function, call(functionAt)), frames: 2},
+		{name: "functions declared in one another", entries: around, frames: 1},
 		{name: "cut short", entries: slices.Concat(function, call(functionAt)[:9]), frames: 1, want: ErrFormat},
 		{name: "more than may be read", entries: slices.Concat(function, bytes.Repeat([]byte{5}, 1<<20)), work: 1 << 20, frames: 1, want: ErrLimit},
 	} {
-		unit := le.AppendUint32(code([]byte{1}), 0)[:1+16+4]
+		const cxx = 0x04
+		unit := append(le.AppendUint32(code([]byte{1}), 0), cxx)
 		info := slices.Concat([]byte{4, 0, 0, 0, 0, 0, 8}, unit, tt.entries)
 		file := testELF{".debug_line": {data: "x"}, ".debug_abbrev": {data: abbrevs + "\x00"},
 			".debug_info": {data: string(le.AppendUint32(nil, uint32(len(info)))) + string(info)}}.bytes()

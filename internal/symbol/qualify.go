@@ -17,6 +17,7 @@ func (u *unit) qualifies() bool {
 
 const (
 	maxQualifier      = 32 // names around a function
+	maxQualifying     = 8  // functions in one another that are declared elsewhere
 	maxQualifierBytes = 4 << 10
 )
 
