@@ -2,22 +2,25 @@ package unwind
 
 import "fmt"
 
-// Limits on what a binary may ask for. Work is counted in bytes of entries, which take some 3 ns each.
+// Limits on what a binary may ask for. Work is counted in bytes of entries, which take some 3 ns each, and what takes longer
+// in as many bytes as take as long.
 const (
 	// maxEntry is the bytes of one entry of a table; the largest of node has 3 KB.
 	maxEntry = 1 << 20
 	// maxChunkEntries and maxChunkWork are of the entries that concern one chunk: no more functions start in it than it
-	// has bytes. Those of node take 132 KB at most, reads included.
+	// has bytes. Those of node take 330 KB at most, and of rustc, whose functions are not in the order of their entries, 590 KB.
 	maxChunkEntries = 1 << ChunkShift
-	maxChunkWork    = 4 << 20
-	// maxWork is of all chunks of a section, or workPerByte times its size and minWork, if that is less. Usual are 1.3
-	// times; if each function's entry took a read of its own it would be 25 times.
-	maxWork, minWork, workPerByte = 1 << 30, 16 << 20, 64
+	maxChunkWork    = 2 << 20
+	// maxWork is of all chunks of a section, or workPerByte times its size and minWork, if that is less. Usual are 8
+	// times, for rustc 10; if each function's entry took a read of its own it would be 30 times.
+	maxWork, minWork, workPerByte = 256 << 20, 16 << 20, 64
+	// What is counted besides bytes: finding an entry, telling that it is damaged, and finding the number of a rule.
+	entryWork, faultWork, ruleWork = 64, 512, 32
 	// maxCIEs are kept at once.
 	maxCIEs = 4096
-	// maxScan is the bytes of a table that has to be read whole, maxScanned the functions that it tells of: twice those of a web
-	// browser.
-	maxScan, maxScanned = 64 << 20, 2 << 20
+	// maxScan is the bytes of a table that has to be read whole, maxScanned the functions that it tells of. It is that of a
+	// program without .eh_frame, or linked without a search table: the larger ones are Go's, of some MB.
+	maxScan, maxScanned = 16 << 20, 1 << 19
 	// backwards is how many functions before a chunk are looked at: the one that reaches into it, and empty ones between.
 	backwards = 4
 )
@@ -33,6 +36,7 @@ type frames struct {
 	hdr     *searchTable // nil: there is none
 	index   []located    // without a search table, by start
 	opened  bool
+	err     error // of the search table's last use
 	work    int64 // that may still be done
 }
 
@@ -132,6 +136,17 @@ func (f *frames) common(w *window, off uint64) (*cie, error) {
 		clear(f.cies)
 	}
 	f.cies[off] = nil
+	out, err := f.findCommon(w, off)
+	switch {
+	case w.err != nil: // it may be read another time
+		delete(f.cies, off)
+	case err == nil:
+		f.cies[off] = out
+	}
+	return out, err
+}
+
+func (f *frames) findCommon(w *window, off uint64) (*cie, error) {
 	e, err := f.entry(w, off)
 	if err != nil {
 		return nil, err
@@ -143,11 +158,7 @@ func (f *frames) common(w *window, off uint64) (*cie, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := f.readCommon(&c, e)
-	if err == nil {
-		f.cies[off] = out
-	}
-	return out, err
+	return f.readCommon(&c, e)
 }
 
 func (f *frames) readCommon(c *cursor, e entry) (*cie, error) {

@@ -51,10 +51,10 @@ type program struct {
 	remembered []state
 }
 
-// run takes instructions and calls row for each run of addresses with one state, in order. Here is the address of the
-// first instruction, for pointers relative to themselves. It is false for instructions that are damaged or not known: rows
-// before them hold.
-func (p *program) run(b []byte, here uint64, row func(start, limit uint64)) bool {
+// run takes instructions and calls row for each run of addresses with one state, in order, until it is false. Here is the
+// address of the first instruction, for pointers relative to themselves. It is false for instructions that are damaged or not
+// known: rows before them hold.
+func (p *program) run(b []byte, here uint64, row func(start, limit uint64) bool) bool {
 	c := cursor{b: b}
 	for !c.bad && c.pos < len(b) && p.loc < p.limit {
 		op := c.u8()
@@ -67,8 +67,8 @@ func (p *program) run(b []byte, here uint64, row func(start, limit uint64)) bool
 				return false
 			}
 			next = min(next, p.limit)
-			if row != nil && next > p.loc {
-				row(p.loc, next)
+			if row != nil && next > p.loc && !row(p.loc, next) {
+				return true
 			}
 			p.loc = next
 		case !p.apply(&c, op) || c.bad:

@@ -1,31 +1,64 @@
 package unwind
 
 import (
+	"cmp"
 	"fmt"
+	"iter"
+	"slices"
 	"sort"
 )
 
-// find returns the entries of functions that may have code from start to below limit, in order of address, through next,
-// which is false after the last one.
-func (f *frames) find(start, limit uint64) (next func() (located, bool), err error) {
-	if !f.opened {
-		f.opened = true
-		if f.hdr == nil || !f.hdr.open() {
-			f.hdr = nil
-			f.index, err = f.scan()
-		}
+// open finds out how entries are found, at first use.
+func (f *frames) open() (err error) {
+	if f.opened {
+		return nil
 	}
+	f.opened = true
+	if f.hdr == nil || !f.hdr.open() {
+		f.hdr = nil
+		f.index, err = f.scan()
+	}
+	return err
+}
+
+// find gives the entries of functions that may have code from start to below limit, in order of address.
+func (f *frames) find(start, limit uint64) iter.Seq[located] {
 	if f.hdr != nil {
-		return f.hdr.find(f.section, start, limit), err
+		return f.searched(start, limit)
 	}
-	i := sort.Search(len(f.index), func(i int) bool { return f.index[i].start >= start })
-	i = max(0, i-backwards) - 1
-	return func() (located, bool) {
-		if i++; i >= len(f.index) || f.index[i].start >= limit {
-			return located{}, false
+	return func(yield func(located) bool) {
+		i := sort.Search(len(f.index), func(i int) bool { return f.index[i].start >= start })
+		for i = max(0, i-backwards); i < len(f.index) && f.index[i].start < limit && yield(f.index[i]); i++ {
 		}
-		return f.index[i], true
-	}, err
+	}
+}
+
+// searched is find by the search table. At most maxChunkEntries are found.
+func (f *frames) searched(start, limit uint64) iter.Seq[located] {
+	return func(yield func(located) bool) {
+		t := f.hdr
+		w := t.section.open(maxChunkWork)
+		defer func() {
+			f.err = w.err
+			w.close()
+		}()
+		lo, hi := uint64(0), t.n
+		for lo < hi {
+			mid := lo + (hi-lo)/2
+			if at, _ := t.pair(w, mid); at < start {
+				lo = mid + 1
+			} else {
+				hi = mid
+			}
+		}
+		lo -= min(lo, backwards)
+		for i := lo; i < min(t.n, lo+maxChunkEntries); i++ {
+			at, entry := t.pair(w, i)
+			if at >= limit || w.err != nil || !yield(located{at, entry - f.section.Addr}) {
+				return
+			}
+		}
+	}
 }
 
 // scan reads all entries of the section.
@@ -66,8 +99,11 @@ func (f *frames) scan() (out []located, err error) {
 	return sorted(out), err
 }
 
+// sorted puts functions in order of address, those at one address in that of the section.
 func sorted(list []located) []located {
-	sort.SliceStable(list, func(i, j int) bool { return list[i].start < list[j].start })
+	slices.SortFunc(list, func(a, b located) int {
+		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.entry, b.entry))
+	})
 	return list
 }
 

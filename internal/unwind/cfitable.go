@@ -38,33 +38,3 @@ func (t *searchTable) pair(w *window, i uint64) (start, entry uint64) {
 	c := cursor{b: w.bytes(t.first+i*2*t.size, 2*t.size)}
 	return c.encoded(t.enc, 0, t.section.Addr), c.encoded(t.enc, 0, t.section.Addr)
 }
-
-// find is frames.find by the table. At most maxChunkEntries are found.
-func (t *searchTable) find(of Section, start, limit uint64) (next func() (located, bool)) {
-	w := t.section.open(maxChunkWork)
-	lo, hi := uint64(0), t.n
-	for lo < hi {
-		mid := lo + (hi-lo)/2
-		if at, _ := t.pair(w, mid); at < start {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	i := lo - min(lo, backwards)
-	last := min(t.n, i+maxChunkEntries)
-	return func() (located, bool) {
-		if i < last {
-			at, entry := t.pair(w, i)
-			if i++; at < limit && w.err == nil {
-				return located{at, entry - of.Addr}, true
-			}
-			i = last
-		}
-		if w != nil {
-			w.close()
-			w = nil
-		}
-		return located{}, false
-	}
-}

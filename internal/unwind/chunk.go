@@ -6,8 +6,11 @@ import (
 	"sort"
 )
 
-// maxChunks are kept of a module: those of 4 GiB of code.
-const maxChunks = 1 << 16
+// maxChunks and maxRows are kept of a module: the chunks of 4 GiB of code, and 16 MiB of rows, four times those of all of rustc.
+const (
+	maxChunks = 1 << 16
+	maxRows   = 4 << 20
+)
 
 // Rule is the number of the rule that holds at an offset in the chunk.
 func (c Chunk) Rule(at uint16) uint16 {
@@ -24,11 +27,13 @@ func (c Chunk) Rule(at uint16) uint16 {
 func (m *Module) Chunk(n uint64) Chunk {
 	c, ok := m.chunks[n]
 	if !ok {
-		if len(m.chunks) >= maxChunks {
+		if len(m.chunks) >= maxChunks || m.kept >= maxRows {
 			clear(m.chunks)
+			m.kept = 0
 		}
 		c = m.compile(n)
 		m.chunks[n] = c
+		m.kept += len(c)
 	}
 	return c
 }
@@ -137,7 +142,7 @@ func (m *Module) compile(n uint64) Chunk {
 	if at < hi {
 		out = out.add(at-lo, RuleNone)
 	}
-	return slices.Clip(out)
+	return slices.Clone(out) // without the room to grow
 }
 
 // add appends a row if it says anything new.
@@ -155,19 +160,22 @@ func (c Chunk) add(at uint64, rule uint16) Chunk {
 
 // frames is what a section of call frame information tells of the addresses from lo to below hi.
 func (m *Module) frames(f *frames, lo, hi uint64) (out spans) {
-	next, err := f.find(lo, hi)
-	m.fault(err)
+	if f.work <= 0 {
+		return nil // has been told
+	}
+	m.fault(f.open())
 	work := min(f.work, maxChunkWork)
 	w := f.section.open(work)
 	defer func() {
 		f.work -= work - max(w.work, 0)
 		m.fault(w.err)
+		m.fault(f.err)
 		w.close()
 	}()
 	p := program{arch: m.image.Arch}
-	for at, ok := next(); ok; at, ok = next() {
-		if w.err != nil {
-			continue // to the end, which closes the table
+	for at := range f.find(lo, hi) {
+		if !w.spend(entryWork) || w.err != nil {
+			break
 		}
 		e, err := f.entry(w, at.entry)
 		var d fde
@@ -177,21 +185,27 @@ func (m *Module) frames(f *frames, lo, hi uint64) (out spans) {
 		if err == nil && d.start != at.start {
 			err = f.damaged(at.entry, "entry of another function than the search table says")
 		}
-		m.fault(err)
-		if err == nil && d.start < hi && d.limit > lo {
-			out = m.function(out, &p, d, lo, hi)
+		if err != nil {
+			m.fault(err)
+			w.spend(faultWork)
+			continue
+		}
+		if d.start < hi && d.limit > lo {
+			out = m.function(out, &p, d, w, lo, hi)
 		}
 	}
 	return out
 }
 
-// maxModuleRules is how many rules a module may bring, so that one does not take all numbers; libLLVM brings 900.
-const maxModuleRules = 1 << 13
+// ruleShare: of the numbers that are left a module may take one in so many, so that none can leave nothing to those after it.
+// The first may bring 4,096 rules, the fiftieth of those that bring all they may, 180; rustc brings 1,100, of which most
+// programs have most.
+const ruleShare = 16
 
 // number is the number of a rule.
 func (m *Module) number(r Rule) uint16 {
 	n, ok := m.rules.index[r]
-	if !ok && m.brought < maxModuleRules {
+	if !ok && m.brought < (maxRules-len(m.rules.list))/ruleShare {
 		m.brought++
 		return m.rules.number(r)
 	}
@@ -201,22 +215,26 @@ func (m *Module) number(r Rule) uint16 {
 	return n
 }
 
-// function adds the rows of one function.
-func (m *Module) function(out spans, p *program, d fde, lo, hi uint64) spans {
+// function adds the rows of one function, as far as the work on the window's section goes.
+func (m *Module) function(out spans, p *program, d fde, w *window, lo, hi uint64) spans {
 	p.cie, p.now, p.loc, p.limit = d.cie, d.initial, d.start, min(d.limit, hi)
 	p.remembered = p.remembered[:0]
 	var known state
 	var rule uint16
 	first := true
-	ok := p.run(d.instructions, d.here, func(start, limit uint64) {
+	ok := p.run(d.instructions, d.here, func(start, limit uint64) bool {
 		if limit <= lo {
-			return
+			return true
 		}
 		if first || p.now != known {
+			if !w.spend(ruleWork) {
+				return false
+			}
 			known, first = p.now, false
 			rule = m.number(known.rule(m.image.Arch, d.cie))
 		}
 		out = out.add(max(start, lo), limit, rule)
+		return true
 	})
 	if !ok {
 		m.fault(fmt.Errorf("%w: instruction for the code at %#x", errFormat, p.loc))

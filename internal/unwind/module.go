@@ -94,6 +94,7 @@ type Module struct {
 	err   error
 
 	chunks    map[uint64]Chunk // those compiled so far
+	kept      int              // their rows
 	eh, debug *frames          // nil if the binary has no such section
 	brought   int              // rules that no module before had
 }
