@@ -173,6 +173,7 @@ func (r *run) record() error {
 	recording := collector.Finish()
 	known := len(recording.Notes)
 	r.describe(recording, result)
+	recording.Notes = append(recording.Notes, walkNotes(collector.Books())...)
 	notes := recording.Notes[known:]
 	if collector.Books().KernelHidden {
 		recording.Notes = append(recording.Notes, "functions of the kernel have no names, this user may not see its addresses: "+adviceKernelNames())

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/energyprof/energyprof/internal/bpf"
+	"github.com/energyprof/energyprof/internal/collect"
 	"github.com/energyprof/energyprof/internal/session"
 	"github.com/energyprof/energyprof/perfring"
 )
@@ -122,4 +123,16 @@ func (r *run) closeStacks() {
 	if r.stacks != nil {
 		r.stacks.Close()
 	}
+}
+
+// walkNotes says what went wrong with walks in the kernel. That samples have none is the session's to say.
+func walkNotes(b collect.Books) []string {
+	var notes []string
+	if b.BadWalks > 0 {
+		notes = append(notes, fmt.Sprintf("%d stacks that the BPF program wrote could not be read", b.BadWalks))
+	}
+	if b.WalkErr != nil {
+		notes = append(notes, fmt.Sprintf("stacks end early where the BPF program lacks tables, which it did not take: %v", b.WalkErr))
+	}
+	return notes
 }

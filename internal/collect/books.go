@@ -14,6 +14,8 @@ type Books struct {
 	Truncated       uint64 // samples whose stacks were cut at a number of frames (Options.MaxDepth)
 	// NoWalk counts samples without the walk that BPF should have made, BadWalks what it wrote that could not be read.
 	NoWalk, BadWalks uint64
+	// WalkErr is the first of the tables that BPF did not take.
+	WalkErr error
 	// Ended counts samples by how the user's part of their stacks ended, where that is known.
 	Ended [endings]uint64
 	// NoMapping counts samples whose leaf lies in no known mapping.
@@ -43,6 +45,7 @@ func (c *Collector) Books() Books {
 	b.DroppedMappings = c.table.dropped
 	b.KernelHidden = c.kernel.missed
 	b.LoadBytes, b.TrafficBytes, b.BeyondBytes = c.memory.all.bytes, c.traffic.bytes, c.traffic.beyond
+	b.WalkErr = c.unwinder.loader.err
 	b.Refused, b.Err = c.energy.refused, c.energy.err
 	return b
 }

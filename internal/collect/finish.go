@@ -209,11 +209,6 @@ func (c *Collector) notes(b Books) []string {
 	note(b.Folded, "%d samples came after %d different stacks were known: their stacks are cut to the leaf and %s",
 		b.Folded, c.opt.MaxStacks, frameFolded)
 	note(b.Truncated, "the kernel cut the stacks of %d samples at %d frames: their root is %s", b.Truncated, c.opt.MaxDepth, frameTruncated)
-	note(b.NoWalk, "the BPF program brought no stack of user code for %d samples", b.NoWalk)
-	note(b.BadWalks, "%d stacks that the BPF program wrote could not be read", b.BadWalks)
-	if err := c.unwinder.loader.err; err != nil {
-		notes = append(notes, fmt.Sprintf("stacks end early where the BPF program lacks tables, which it did not take: %v", err))
-	}
 	note(b.DroppedMappings, "%d mappings of processes with more than %d are unknown", b.DroppedMappings, maxMappings)
 	if b.Refused > 0 {
 		note(b.Refused, "%d values were not taken, the first because: %v", b.Refused, b.Err)
