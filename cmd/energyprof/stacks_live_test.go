@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/energyprof/energyprof/report"
 )
 
 // stackRate is the samples per second: a thousand of a program, at no whole fraction of the times in it.
@@ -18,35 +19,17 @@ const stackRate = "2497"
 // wholeStacks is the share of samples whose stacks lead down to an entry point.
 const wholeStacks = 0.99
 
-// stackBooks is what a summary says of stacks.
-type stackBooks struct {
-	Method    string         `json:"method"`
-	Samples   int            `json:"samples"`
-	Complete  int            `json:"complete"`
-	Truncated int            `json:"truncated"`
-	Failed    map[string]int `json:"failed"`
-}
-
 // recordStacks records a command and returns its profile, and what became of its stacks.
-func recordStacks(t *testing.T, method string, command []string) (*profile.Profile, stackBooks) {
+func recordStacks(t *testing.T, method string, command []string) (*profile.Profile, *report.Stacks) {
 	t.Helper()
 	dir := t.TempDir()
 	out, summary := filepath.Join(dir, "out.pb.gz"), filepath.Join(dir, "out.json")
 	energyprof(t, 0, append([]string{"record", "-q", "--energy", "none", "-F", stackRate, "-g", method, "-o", out, "--summary", summary, "--"}, command...)...)
-	return readProfile(t, out), readStackBooks(t, summary)
-}
-
-func readStackBooks(t *testing.T, file string) stackBooks {
-	t.Helper()
-	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
+	books := readSummary(t, summary).Stacks
+	if books == nil {
+		t.Fatalf("-g %s: the summary says nothing of stacks", method)
 	}
-	var s struct{ Stacks stackBooks }
-	if err := json.Unmarshal(b, &s); err != nil {
-		t.Fatalf("%s: %v", file, err)
-	}
-	return s.Stacks
+	return readProfile(t, out), books
 }
 
 // perfDwarf records a command with perf, which copies the stacks, and returns the file.
@@ -149,13 +132,13 @@ func (p *stackProgram) folded(s stacks) stacks {
 
 // whole wants stacks that lead to an entry point, but for those that are known to be cut. Of stacks that do not lie in one piece BPF
 // sees all as soon as it has the tables; until then, for some hundredths of a second, it copies what may not be all of them.
-func (p *stackProgram) whole(books stackBooks) []string {
+func (p *stackProgram) whole(books *report.Stacks) []string {
 	whole := books.Complete
 	if p.cut || p.apart {
 		whole += books.Truncated
 	}
 	if books.Samples < 700 || float64(whole) < wholeStacks*float64(books.Samples) || p.apart && books.Method == "bpf" && books.Truncated > books.Samples/5 {
-		return []string{fmt.Sprintf("%d of %d stacks are as they should be, want a thousand or so, and 99 %%: %+v", whole, books.Samples, books)}
+		return []string{fmt.Sprintf("%d of %d stacks are as they should be, want a thousand or so, and 99 %%: %+v", whole, books.Samples, *books)}
 	}
 	return nil
 }

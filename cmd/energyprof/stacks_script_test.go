@@ -51,7 +51,7 @@ func TestScriptStacks(t *testing.T) {
 			p, books := recordStacks(t, "auto", append([]string{path}, args...))
 			removePerfMaps(t, p)
 			if books.Samples < 700 || float64(books.Complete) < wholeStacks*float64(books.Samples) && books.Method == "bpf" {
-				t.Errorf("%d of %d stacks are whole, want 99 %% of a thousand or so: %+v", books.Complete, books.Samples, books)
+				t.Errorf("%d of %d stacks are whole, want 99 %% of a thousand or so: %+v", books.Complete, books.Samples, *books)
 			}
 			tellDifferences(t, wantStacks(p, []string{test.want}))
 		})
