@@ -86,7 +86,13 @@ func (r *recording) openEvent(index, pid, cpu int) (openEvent, error) {
 			return o, &OpenError{Event: e.Leader.Name + " to lead the group of " + e.Name, PID: pid, CPU: cpu, Err: err}
 		}
 	}
-	if o.Event, err = r.openAlone(index, pid, cpu, o.leader); err != nil && o.leader != nil {
+	if o.Event, err = r.openAlone(index, pid, cpu, o.leader); err == nil {
+		// At once: what children inherit before that has no program, and is not given one.
+		if err = r.runProgram(o); err != nil {
+			o.Event.Close()
+		}
+	}
+	if err != nil && o.leader != nil {
 		o.leader.Close()
 	}
 	return o, err

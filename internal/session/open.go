@@ -155,9 +155,6 @@ func (r *recording) openOn(pid, cpu int) error {
 		if err := o.writeTo(ring.owner); err != nil {
 			return fail(index, fmt.Errorf("sharing the ring: %w", err))
 		}
-		if err := r.runProgram(o); err != nil {
-			return fail(index, err)
-		}
 	}
 	for _, o := range opened {
 		for _, e := range o.both() {

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/energyprof/energyprof/internal/bpf"
 	"github.com/energyprof/energyprof/perfring"
 )
 
@@ -23,18 +24,10 @@ type Stacks struct {
 	// Copy is how many bytes of the user stack come with each sample, and perfring.RegsMask of the registers: a multiple
 	// of 8 up to MaxCopy. With BPF it is that of events for which no program can run (tracepoints), 0 for DefaultCopy.
 	Copy uint32
-	// BPF runs at each overflow; nil without. A pointer that is nil must not be put in here.
-	BPF StackProgram
+	// BPF runs at each overflow; nil without. The caller closes it after the recording.
+	BPF *bpf.Stacks
 	// LBR lets events of a CPU's own PMU bring the calls that the hardware remembers. Others, such as clocks, cannot.
 	LBR bool
-}
-
-// StackProgram is a BPF program that walks user stacks, such as bpf.Stacks.
-type StackProgram interface {
-	// FD is the program's file descriptor.
-	FD() int
-	// Output lets what the program finds on a CPU be written to an event of that CPU.
-	Output(cpu, eventFD int) error
 }
 
 // Sizes of copies.

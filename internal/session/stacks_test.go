@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/energyprof/energyprof/internal/bpf"
 	"github.com/energyprof/energyprof/internal/pmu"
 	"github.com/energyprof/energyprof/perfring"
 )
@@ -147,7 +148,7 @@ func TestStackAttributes(t *testing.T) {
 		copies = perfring.SampleRegsUser | perfring.SampleStackUser
 		alone  = perfring.FlagExcludeCallchainUser
 	)
-	program := teller{}
+	program := new(bpf.Stacks)
 	clock := pmu.Event{Name: "cpu-clock", Clock: true, Type: unix.PERF_TYPE_SOFTWARE}
 	cycles := pmu.Event{Name: "cycles", Type: 4}
 	tracepoint := pmu.Event{Name: "sched:sched_switch", Type: unix.PERF_TYPE_TRACEPOINT}
@@ -192,7 +193,7 @@ func TestStacksRefused(t *testing.T) {
 		{Stacks{Copy: 100}, "copies of 100 bytes of the stack: the kernel wants a multiple of 8 up to 65528"},
 		{Stacks{Copy: 1 << 16}, "copies of 65536 bytes"},
 		{Stacks{Copy: 8, LBR: true}, "in one way only"},
-		{Stacks{BPF: teller{}, LBR: true}, "in one way only"},
+		{Stacks{BPF: new(bpf.Stacks), LBR: true}, "in one way only"},
 		{Stacks{LBR: true}, ErrNoLBR.Error()},
 	} {
 		opt := Options{Command: []string{"true"}, Events: clock, Callchains: true, Stacks: c.stacks}
@@ -217,11 +218,11 @@ func TestRings(t *testing.T) {
 		{"callchains", Options{}, 2, DefaultPages, DefaultMaxPending},
 		{"asked for", Options{Pages: 64, Stacks: Stacks{Copy: 8192}}, 2, 64, DefaultMaxPending},
 		{"copies", Options{Stacks: Stacks{Copy: 8192}}, 2, large, DefaultMaxPending},
-		{"program", Options{Stacks: Stacks{BPF: teller{}}}, 16, large, 3 * 16 * stackRing},
+		{"program", Options{Stacks: Stacks{BPF: new(bpf.Stacks)}}, 16, large, 3 * 16 * stackRing},
 		{"copies at 997 Hz", Options{Events: clock(997, 0), Stacks: Stacks{Copy: 8192}}, 2, large, DefaultMaxPending},
 		{"copies at 3 kHz", Options{Events: clock(3000, 0), Stacks: Stacks{Copy: 8192}}, 2, 2 * large, 6 * 2 * stackRing},
 		{"copies at 10 kHz", Options{Events: clock(0, 100_000), Stacks: Stacks{Copy: 8192}}, 2, all, 6 * largeRing},
-		{"program at 10 kHz", Options{Events: clock(9999, 0), Stacks: Stacks{BPF: teller{}}}, 2, large, DefaultMaxPending},
+		{"program at 10 kHz", Options{Events: clock(9999, 0), Stacks: Stacks{BPF: new(bpf.Stacks)}}, 2, large, DefaultMaxPending},
 		{"many CPUs", Options{Stacks: Stacks{Copy: 8192}}, 128, large / 2, MostPending},
 		{"more CPUs", Options{Stacks: Stacks{Copy: 8192}}, 4096, DefaultPages, MostPending},
 		{"held back as asked for", Options{MaxPending: 1 << 20}, 2, DefaultPages, 1 << 20},
