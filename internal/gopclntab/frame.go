@@ -31,7 +31,15 @@ func (t *Table) nameAt(off int32) (string, error) {
 	if off < 0 || uint64(off) >= t.units-t.names {
 		return "", fmt.Errorf("%w: name at %#x", ErrFormat, off)
 	}
-	return t.memory.str(Range{t.names, t.table.Limit}, t.names+uint64(off), maxName)
+	return t.str(Range{t.names, t.table.Limit}, t.names+uint64(off), maxName)
+}
+
+func (t *Table) str(within Range, addr uint64, most int) (string, error) {
+	s, err := t.memory.str(within, addr, most)
+	if err == nil {
+		err = t.spend(len(s))
+	}
+	return s, err
 }
 
 // Frames gives the functions at addr, the innermost first: all but the last
@@ -167,6 +175,6 @@ func (t *Table) line(f Function, addr uint64) (file string, line int, err error)
 	if off == noData { // the linker dropped it
 		return "", int(n), nil
 	}
-	file, err = t.memory.str(Range{t.files, t.values}, t.files+uint64(off), maxFile)
+	file, err = t.str(Range{t.files, t.values}, t.files+uint64(off), maxFile)
 	return file, int(n), err
 }

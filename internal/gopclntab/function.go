@@ -82,7 +82,7 @@ func (t *Table) Find(addr uint64) (Function, bool, error) {
 }
 
 // Functions gives those that have code in [start,limit), by address. It ends
-// after the first error.
+// after the first error, which it is if there are more of them than bytes.
 func (t *Table) Functions(start, limit uint64) iter.Seq2[Function, error] {
 	return func(yield func(Function, error) bool) {
 		i, err := t.index(start)
@@ -90,8 +90,12 @@ func (t *Table) Functions(start, limit uint64) iter.Seq2[Function, error] {
 			yield(Function{}, err)
 			return
 		}
-		for i = max(i, 1) - 1; i < t.functions; i++ {
+		first := max(i, 1) - 1
+		for i = first; i < t.functions; i++ {
 			f, err := t.function(i)
+			if err == nil && i-first > limit-start {
+				err = fmt.Errorf("%w: more functions than bytes in %#x-%#x", ErrLimit, start, limit)
+			}
 			if err != nil {
 				yield(Function{}, err)
 				return
@@ -122,6 +126,9 @@ func (t *Table) funcSize() int {
 
 // function reads the i-th function.
 func (t *Table) function(i uint64) (f Function, err error) {
+	if err := t.spend(functionWork); err != nil {
+		return f, err
+	}
 	var off uint64
 	if f.Entry, off, err = t.entry(i); err != nil {
 		return f, err

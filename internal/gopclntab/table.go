@@ -69,15 +69,29 @@ type Table struct {
 	files  uint64
 	values uint64
 	funcs  uint64
-	work   int // values that may still be decoded
+	work   int // that may still be done
 }
 
 // maxFunctions is tenfold what the largest programs have.
 const maxFunctions = 1 << 23
 
-// maxWork is the values that may be decoded in the life of a Table, some
-// seconds of work: a table that makes every lookup slow ends there.
-const maxWork = 1 << 29
+// maxWork is what may be done in the life of a Table, about a second: one that
+// makes every lookup slow ends there. It is counted in values that are decoded;
+// a function takes as long as functionWork of them, and bytes of names, which
+// whoever asked may keep, count as much each. The frames of an address take
+// some 200 on average.
+const (
+	maxWork      = 1 << 27
+	functionWork = 8
+)
+
+// spend takes work off what may still be done.
+func (t *Table) spend(work int) error {
+	if t.work -= work; t.work < 0 {
+		return fmt.Errorf("%w: slow to read everywhere", ErrLimit)
+	}
+	return nil
+}
 
 // Open reads the header of the table and finds where Go's code starts. Errors:
 // [ErrFormat], [ErrLimit], and those of Memory.

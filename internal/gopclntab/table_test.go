@@ -187,12 +187,35 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// TestWork: a table all of whose lookups are slow comes to an end.
+// TestWork: a table all of whose lookups are slow comes to an end, whatever takes the time.
 func TestWork(t *testing.T) {
 	how, funcs := one()
+	all := mustOpen(writeProgram(how, funcs))
+	if _, err := all.Frames(textAt + 9); err != nil {
+		t.Fatal(err)
+	}
+	used := maxWork - all.work
+	if least := functionWork + len("main.main") + len("main.small") + 2*len("a.go"); used < least {
+		t.Errorf("frames took %d, expected %d for what was read besides values", used, least)
+	}
+	for left := range used {
+		tab := mustOpen(writeProgram(how, funcs))
+		tab.work = left
+		if _, err := tab.Frames(textAt + 9); !errors.Is(err, ErrLimit) {
+			t.Errorf("with %d of %d: %v, expected %v", left, used, err, ErrLimit)
+		}
+	}
+}
+
+// TestEmptyFunctions: those without code are no reason to go on for ever.
+func TestEmptyFunctions(t *testing.T) {
+	how, funcs := one()
+	for range 100 {
+		funcs = append(funcs, written{name: "main.empty"})
+	}
 	tab := mustOpen(writeProgram(how, funcs))
-	tab.work = 3
-	if _, err := tab.Frames(textAt + 9); !errors.Is(err, ErrLimit) {
-		t.Errorf("%v, want %v", err, ErrLimit)
+	got, err := collect(tab.Functions(textAt, textAt+32))
+	if !errors.Is(err, ErrLimit) || len(got) > 33 {
+		t.Errorf("%d functions in 32 bytes (%v), expected %v after 33", len(got), err, ErrLimit)
 	}
 }

@@ -36,11 +36,14 @@ func (t *Table) spans(f Function, off uint32) iter.Seq2[Span, error] {
 		c := values{t: t, at: t.values + uint64(off)}
 		s := Span{Limit: f.Entry, Value: -1}
 		for n := 0; s.Limit < f.End; n++ {
-			if n == maxSpans || t.work == 0 {
-				yield(Span{}, fmt.Errorf("%w: values of the function at %#x", ErrLimit, f.Entry))
+			err := t.spend(1)
+			if err == nil && n == maxSpans {
+				err = fmt.Errorf("%w: values of the function at %#x", ErrLimit, f.Entry)
+			}
+			if err != nil {
+				yield(Span{}, err)
 				return
 			}
-			t.work--
 			diff, length := c.next(), uint32(0)
 			if c.err == nil && diff == 0 && n > 0 {
 				return
