@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -40,21 +39,6 @@ const (
 
 // ErrNoLBR says that no event can bring the calls that the hardware remembers.
 var ErrNoLBR = errors.New("no event here has the last branch records of calls (LBR)")
-
-// What a ring takes, in bytes, unless Options.Pages says so.
-const (
-	// stackRing is for walks with the pieces of stack that they begin with, and for copies at some hundred Hz.
-	stackRing = 8 << 20
-	// largeRing is for copies at 10 kHz: it bridges a third of a second in which nobody drains it.
-	largeRing = 32 << 20
-	// allRings is how much those of all CPUs take together at most.
-	allRings = 512 << 20
-	// stackWatermark is when the loop is woken, however large the ring is: what is left free is for when it
-	// does not get a CPU at once, and what is drained is held for a time.
-	stackWatermark = 4 << 20
-	// bridged is the part of a second whose copies a ring should hold.
-	bridged = 2
-)
 
 // check tells what cannot be, of the stacks of events.
 func (s Stacks) check(events []Event) error {
@@ -139,50 +123,5 @@ func (o *Options) WholeFormats() []perfring.SampleFormat {
 	return out
 }
 
-// stackPages is how many pages a ring has for the stacks of what one CPU samples, of cpus of them.
-func (o *Options) stackPages(cpus int) int {
-	var rate uint64 // bytes a second
-	for _, e := range o.Events {
-		perSecond := e.Frequency
-		if e.Clock && e.Period > 0 {
-			perSecond = uint64(time.Second) / e.Period
-		}
-		rate += perSecond * uint64(o.copies(e))
-	}
-	size := stackRing
-	for size < largeRing && uint64(size) < rate/bridged {
-		size *= 2
-	}
-	for size > DefaultPages*pageSize && size*cpus > allRings {
-		size /= 2
-	}
-	return max(size/pageSize, DefaultPages)
-}
-
-// rings chooses what Options leaves to it: how large the rings of cpus are, and how much is held back of what they bring.
-func (o *Options) rings(cpus int) (pages, pending int) {
-	switch pages = o.Pages; {
-	case pages > 0:
-	case o.Stacks.large():
-		pages = o.stackPages(cpus)
-	default:
-		pages = DefaultPages
-	}
-	if pending = o.MaxPending; pending == 0 {
-		// What came since the drain before the last one.
-		pending = min(max(DefaultMaxPending, 3*pages*pageSize*cpus), MostPending)
-	}
-	return pages, pending
-}
-
 // large tells whether stacks make records large.
 func (s Stacks) large() bool { return s.BPF != nil || s.Copy > 0 }
-
-// watermark is how many bytes of records wake the loop.
-func (o *Options) watermark() uint32 {
-	full := o.Pages * pageSize * watermarkPercent / 100
-	if o.Stacks.large() {
-		full = min(full, stackWatermark)
-	}
-	return uint32(full)
-}

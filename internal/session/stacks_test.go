@@ -202,34 +202,3 @@ func TestStacksRefused(t *testing.T) {
 		}
 	}
 }
-
-// Rings are as large as what comes needs, and all together no more than the machine can spare.
-func TestRings(t *testing.T) {
-	large, all := stackRing/pageSize, largeRing/pageSize
-	clock := func(frequency, period uint64) []Event {
-		return []Event{{Event: pmu.Event{Name: "cpu-clock", Clock: true}, Frequency: frequency, Period: period}}
-	}
-	for _, c := range []struct {
-		name           string
-		opt            Options
-		cpus           int
-		pages, pending int
-	}{
-		{"callchains", Options{}, 2, DefaultPages, DefaultMaxPending},
-		{"asked for", Options{Pages: 64, Stacks: Stacks{Copy: 8192}}, 2, 64, DefaultMaxPending},
-		{"copies", Options{Stacks: Stacks{Copy: 8192}}, 2, large, DefaultMaxPending},
-		{"program", Options{Stacks: Stacks{BPF: new(bpf.Stacks)}}, 16, large, 3 * 16 * stackRing},
-		{"copies at 997 Hz", Options{Events: clock(997, 0), Stacks: Stacks{Copy: 8192}}, 2, large, DefaultMaxPending},
-		{"copies at 3 kHz", Options{Events: clock(3000, 0), Stacks: Stacks{Copy: 8192}}, 2, 2 * large, 6 * 2 * stackRing},
-		{"copies at 10 kHz", Options{Events: clock(0, 100_000), Stacks: Stacks{Copy: 8192}}, 2, all, 6 * largeRing},
-		{"program at 10 kHz", Options{Events: clock(9999, 0), Stacks: Stacks{BPF: new(bpf.Stacks)}}, 2, large, DefaultMaxPending},
-		{"many CPUs", Options{Stacks: Stacks{Copy: 8192}}, 128, large / 2, MostPending},
-		{"more CPUs", Options{Stacks: Stacks{Copy: 8192}}, 4096, DefaultPages, MostPending},
-		{"held back as asked for", Options{MaxPending: 1 << 20}, 2, DefaultPages, 1 << 20},
-	} {
-		pages, pending := c.opt.rings(c.cpus)
-		if pages != c.pages || pending != c.pending {
-			t.Errorf("%s: %d pages, %d bytes held back; want %d, %d", c.name, pages, pending, c.pages, c.pending)
-		}
-	}
-}
