@@ -117,7 +117,11 @@ func (r *recording) attach(pids, present, online []int) error {
 		}
 		threads += len(tids)
 	}
-	if want := threads * r.descriptors(present); !enoughDescriptors(want + spareDescriptors) {
+	want := threads * r.descriptors(present)
+	if r.opt.Stacks.BPF != nil {
+		want += len(present) // for walks, on each CPU
+	}
+	if !enoughDescriptors(want + spareDescriptors) {
 		err := r.attachByFilter(threads, want, online)
 		if !errors.Is(err, ErrTooManyFD) || !enoughDescriptors(want+leastDescriptors) {
 			return err

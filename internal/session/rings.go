@@ -175,13 +175,8 @@ func (r *recording) deliver(until int64) {
 // deliverOne decodes one record and hands it on.
 func (r *recording) deliverOne(stream int, record []byte) {
 	cpu := r.streams[stream]
-	if c := r.rings[cpu]; c != nil && c.walks.event != nil && kindOf(record) == perfring.RecordLost && len(record) >= lostAt+8 {
-		told := c.walks.told
-		left := c.walks.takeOff(record, r.features.readLost)
-		r.stackBooks.lost += c.walks.told - told
-		if left == 0 {
-			return
-		}
+	if kindOf(record) == perfring.RecordLost && r.onlyWalks(cpu, record) {
+		return
 	}
 	rec, err := r.decoder.Decode(record)
 	if err != nil {
@@ -202,10 +197,12 @@ func (r *recording) deliverOne(stream int, record []byte) {
 			return
 		}
 		if id.event == StackEvent {
-			if r.targets.process(rec.PID) {
-				r.stackBooks.walks++
-				r.sink.Record(rec, cpu, StackEvent)
+			if !r.targets.process(rec.PID) {
+				r.ignore(rec)
+				return
 			}
+			r.stackBooks.walks++
+			r.sink.Record(rec, cpu, StackEvent)
 			return
 		}
 		keep, booked = r.targets.sample(rec, id, cpu), id.event

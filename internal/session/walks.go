@@ -172,6 +172,29 @@ func (w *walks) takeOff(record []byte, counted bool) (left uint64) {
 	return all - n
 }
 
+// onlyWalks takes the walks that were lost off a LOST record, and tells whether it told of nothing else.
+func (r *recording) onlyWalks(cpu int, record []byte) bool {
+	c := r.rings[cpu]
+	if c == nil || c.walks.event == nil || len(record) < lostAt+8 {
+		return false
+	}
+	told := c.walks.told
+	left := c.walks.takeOff(record, r.features.readLost)
+	r.stackBooks.lost += c.walks.told - told
+	return left == 0
+}
+
+// ignore tells the program to walk no stacks of a process that is none of the targets, where events are those of whole
+// CPUs: nobody will ever tell it the mappings, and all its walks would bring copies of the stack.
+func (r *recording) ignore(s *perfring.Sample) {
+	if bpf.DecodeWalk(s.RawData, &r.walked) != nil || !r.walked.Stuck {
+		return
+	}
+	everything := []bpf.StackMapping{{Limit: math.MaxUint64, Kind: bpf.NoTables}}
+	// Where there is no room for it the copies go on, which costs time and nothing else.
+	_ = r.opt.Stacks.BPF.SetSpace(r.walked.Space, everything)
+}
+
 func (w *walks) close() {
 	if w.event != nil {
 		w.event.Close()

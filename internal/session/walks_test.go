@@ -3,10 +3,8 @@ package session
 import (
 	"encoding/binary"
 	"errors"
-	"math"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/energyprof/energyprof/internal/bpf"
-	"github.com/energyprof/energyprof/internal/order"
 	"github.com/energyprof/energyprof/perfring"
 )
 
@@ -71,9 +68,13 @@ func (p *pairs) Record(rec perfring.Record, cpu, event int) {
 	p.recorder.Record(rec, cpu, event)
 }
 
+func newPairs(t *testing.T) *pairs {
+	return &pairs{recorder: recorder{t: t}, walk: map[int]perfring.Sample{}, at: map[int]uint64{}, pids: map[uint32]int{}}
+}
+
 func runPairs(t *testing.T, opt Options) (*pairs, *Result) {
 	t.Helper()
-	sink := &pairs{recorder: recorder{t: t}, walk: map[int]perfring.Sample{}, at: map[int]uint64{}, pids: map[uint32]int{}}
+	sink := newPairs(t)
 	result, err := Run(opt, sink)
 	if err != nil {
 		t.Fatal(err)
@@ -275,52 +276,5 @@ func TestPace(t *testing.T) {
 		if got := p.next(); got != c.want {
 			t.Errorf("step %d: %v, want %v", i, got, c.want)
 		}
-	}
-}
-
-// A CPU that was offline gets an event for walks again, whose ids are among those that a file has.
-func TestWalksAfterHotplug(t *testing.T) {
-	r := leading(t)
-	r.opt.Stacks.BPF = walker(t)
-	r.merge, r.missed = order.New(0), newMissed(r.opt.Events[0])
-	sink := &pairs{recorder: recorder{t: t}, walk: map[int]perfring.Sample{}, at: map[int]uint64{}, pids: map[uint32]int{}}
-	r.sink = sink
-	cpu, _ := usable(t)
-	t.Setenv(pinEnv, strconv.Itoa(cpu))
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	var before unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &before); err != nil {
-		t.Fatal(err)
-	}
-	defer unix.SchedSetaffinity(0, &before)
-	pinWorker()
-	if err := r.openOn(unix.Gettid(), cpu); err != nil {
-		t.Fatal(err)
-	}
-	first := r.rings[cpu].walks.event.ID
-	for _, reopen := range []bool{false, true} {
-		if reopen {
-			if err := r.reopenWalks(cpu); err != nil {
-				t.Fatal(err)
-			}
-		}
-		walks := sink.walks
-		if err := r.enable(0); err != nil {
-			t.Fatal(err)
-		}
-		burnCPU(50 * time.Millisecond)
-		for _, e := range r.events {
-			e.Disable()
-		}
-		r.drainRing(r.rings[cpu])
-		r.merge.Flush(math.MaxUint64, r.deliverOne)
-		if sink.walks-walks < 10 {
-			t.Errorf("%d walks in 50 ms at 997 Hz, opened again %v", sink.walks-walks, reopen)
-		}
-	}
-	ids := r.opened()[0].IDs
-	if second := r.rings[cpu].walks.event.ID; !slices.Contains(ids, first) || !slices.Contains(ids, second) || first == second {
-		t.Errorf("ids %v of the clock, want those of walks, %d and %d, too", ids, first, second)
 	}
 }
