@@ -5,11 +5,10 @@ import (
 	"debug/elf"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/energyprof/energyprof/internal/symbol"
 	"github.com/energyprof/energyprof/internal/unwind"
@@ -115,7 +114,10 @@ func executableMapping(pid int, line string) (m symbol.Mapping, ok bool) {
 func (f *frameless) command(args []string, libraryPath string) string {
 	name := args[0]
 	for range maxInterpreters {
-		path, err := lookPath(name)
+		path, err := exec.LookPath(name)
+		if err == nil {
+			path, err = filepath.Abs(path)
+		}
 		if err != nil {
 			return ""
 		}
@@ -130,20 +132,6 @@ func (f *frameless) command(args []string, libraryPath string) string {
 
 // maxInterpreters is how often the kernel follows #! lines (exec_binprm in fs/exec.c).
 const maxInterpreters = 5
-
-// lookPath finds an executable as a shell does.
-func lookPath(name string) (string, error) {
-	if strings.Contains(name, "/") {
-		return filepath.Abs(name)
-	}
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		path := filepath.Join(dir, name)
-		if unix.Access(path, unix.X_OK) == nil {
-			return filepath.Abs(path)
-		}
-	}
-	return "", fmt.Errorf("%s: %w", name, os.ErrNotExist)
-}
 
 // scriptInterpreter reads the #! line of a script. That of env is what env starts.
 func scriptInterpreter(path string) (name string, ok bool) {

@@ -129,7 +129,6 @@ func (r *recording) openOn(pid, cpu int) error {
 	var opened []openEvent
 	fail := func(index int, err error) error {
 		if ring != nil && r.rings[cpu] == nil {
-			ring.walks.close()
 			ring.ring.Close()
 		}
 		for _, o := range opened {

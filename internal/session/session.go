@@ -28,7 +28,8 @@ type recording struct {
 	streams   []int            // CPU of each stream of the merge
 	events    []openEvent
 	byID      map[uint64]identity
-	reclaimed []byte // the sample that had the id of somebody else's event
+	shares    bool   // whether a sample can have the id of somebody else's event
+	reclaimed []byte // one that had
 	stampID   map[uint64]bool
 	decoder   *perfring.Decoder
 	merge     *order.Merge
@@ -88,6 +89,7 @@ func Run(opt Options, sink Sink) (result *Result, err error) {
 	opt.Events = slices.Clone(opt.Events) // CPUs may be added
 	r := &recording{
 		opt: opt, sink: sink, asked: asked, online: online, present: present,
+		shares:   slices.ContainsFunc(opt.Events, sharesSamples),
 		features: features{buildID: true, readLost: true},
 		rings:    make(map[int]*cpuRing),
 		byID:     make(map[uint64]identity),

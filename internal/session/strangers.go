@@ -35,7 +35,7 @@ func sharesSamples(e Event) bool {
 // of the event that can have been mistaken, if there is only one; of its time it is known that it is not before that
 // of the record before it. Any other record is returned as it is.
 func (r *recording) reclaim(c *cpuRing, record []byte) []byte {
-	if len(record) < sampleTimeAt+8 || kindOf(record) != perfring.RecordSample {
+	if !r.shares || len(record) < sampleTimeAt+8 || kindOf(record) != perfring.RecordSample {
 		return record
 	}
 	id := binary.NativeEndian.Uint64(record[sampleIDAt:])
