@@ -58,6 +58,7 @@ func openFile(t testing.TB, path string) (*Table, *elf.File) {
 // TestRuntime: the runtime names addresses of this program as the table does. It
 // tells the innermost function alone, of return addresses.
 func TestRuntime(t *testing.T) {
+	t.Parallel()
 	tab, text := openSelf(t)
 	rng := rand.New(rand.NewPCG(1, 2))
 	compared := 0
@@ -151,6 +152,7 @@ func main() { fmt.Println(C.more(1)) }
 // TestPrograms: stripped programs of all ways of linking have the functions that
 // debug/gosym finds, and the depths of the stack that .debug_frame tells.
 func TestPrograms(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		program string
 		flags   []string
@@ -166,6 +168,7 @@ func TestPrograms(t *testing.T) {
 			name += "-pie"
 		}
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			for _, tool := range append(tt.tools, "go") {
 				if _, err := exec.LookPath(tool); err != nil {
 					if os.Getenv("CI") == "true" {

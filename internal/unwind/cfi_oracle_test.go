@@ -16,6 +16,7 @@ import (
 // and last of every function, by our rule and by what delve's reader says of the address, in an invented state of a thread
 // in which no two registers or words of memory are equal.
 func TestRowsAgreeWithDelve(t *testing.T) {
+	t.Parallel()
 	const lib = "/lib/x86_64-linux-gnu/"
 	for _, test := range []struct {
 		name  string
@@ -36,6 +37,7 @@ func TestRowsAgreeWithDelve(t *testing.T) {
 			if runtime.GOARCH != "amd64" && test.name != "Go amd64" && test.name != "Go arm64" {
 				t.Skip("libraries of amd64")
 			}
+			t.Parallel()
 			img := test.image(t)
 			every := test.every
 			if testing.Short() {

@@ -12,6 +12,7 @@ import (
 
 // The tables of what compilers make with and without frame pointers tell the one from the other.
 func TestKeepsFramePointers(t *testing.T) {
+	t.Parallel()
 	keeps := func(path string) (bool, error) {
 		f, err := elf.Open(path)
 		if err != nil {

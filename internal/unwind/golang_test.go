@@ -46,6 +46,7 @@ func goTable(t testing.TB, f *elf.File) *gopclntab.Table {
 // Where code of Go has its frames is told twice: what the function table says agrees with .debug_frame, which strippers
 // remove.
 func TestGoRowsAgreeWithDebugFrame(t *testing.T) {
+	t.Parallel()
 	for _, arch := range []string{"amd64", "arm64"} {
 		f, err := elf.Open(goProgram(t, arch))
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -87,14 +88,40 @@ func installed(t testing.TB, need bool, names ...string) string {
 	return ""
 }
 
-// goProgram builds a program with its debug information.
-func goProgram(t testing.TB, arch string) string {
-	t.Helper()
-	out := filepath.Join(t.TempDir(), "hello")
+// built is where programs are that several tests read.
+var built string
+
+func TestMain(m *testing.M) {
+	var err error
+	if built, err = os.MkdirTemp("", "unwind"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(built)
+	os.Exit(code)
+}
+
+// goPrograms are programs with their debug information, by architecture.
+var goPrograms = map[string]func() (string, error){
+	"amd64": sync.OnceValues(func() (string, error) { return buildHello("amd64") }),
+	"arm64": sync.OnceValues(func() (string, error) { return buildHello("arm64") }),
+}
+
+func buildHello(arch string) (string, error) {
+	out := filepath.Join(built, "hello-"+arch)
 	cmd := exec.Command("go", "build", "-o", out, "./testdata/hello")
 	cmd.Env = append(os.Environ(), "GOARCH="+arch, "CGO_ENABLED=0", "GOFLAGS=")
 	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, text)
+		return "", fmt.Errorf("go build: %w\n%s", err, text)
+	}
+	return out, nil
+}
+
+func goProgram(t testing.TB, arch string) string {
+	t.Helper()
+	out, err := goPrograms[arch]()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return out
 }

@@ -54,6 +54,7 @@ func (c *calls) base() uint64 {
 // Every instruction of a program, of the C library, the dynamic linker and the vdso in it, has the callers that have
 // called: as found by the tables, and as told by the calls and returns that were run.
 func TestWalkEveryInstruction(t *testing.T) {
+	t.Parallel()
 	source := "testdata/walk/walk.c"
 	for _, build := range []struct{ name, command string }{
 		{"gcc", "gcc -O2 -fomit-frame-pointer"},
@@ -64,6 +65,7 @@ func TestWalkEveryInstruction(t *testing.T) {
 		{"debug_frame", "gcc -O1 -g -fno-asynchronous-unwind-tables -fno-unwind-tables"},
 	} {
 		t.Run(build.name, func(t *testing.T) {
+			t.Parallel()
 			words := strings.Fields(build.command)
 			program := filepath.Join(t.TempDir(), "walk")
 			words = append(words, "-w", "-o", program, source, "-lm", "-Wl,-z,lazy")

@@ -19,8 +19,10 @@ import (
 // entry point, and all of whose callers call: the instruction before a return address is a call, of the function that is
 // above it if it says of which.
 func TestWalkEveryInstructionOfGo(t *testing.T) {
-	for name, least := range map[string]int{"gowalk": 20000, "cgowalk": 2000} {
+	t.Parallel()
+	for name, least := range map[string]int{"gowalk": 20000, "cgowalk": 4000} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			program := filepath.Join(t.TempDir(), name)
 			if _, err := exec.LookPath("gcc"); err != nil && name == "cgowalk" && os.Getenv("CI") != "true" {
 				t.Skip(err)
@@ -29,14 +31,14 @@ func TestWalkEveryInstructionOfGo(t *testing.T) {
 				t.Fatalf("go build: %v\n%s", err, out)
 			}
 			p := trace(t, exec.Command(program))
-			g := goCode{p: p, table: p.modules[program].image.Go}
+			g := goCode{p: p, table: p.modules[program].image.Go, names: map[uint64]string{}, checked: map[goCall]string{}}
 			// Stopped by the signal, all threads but this one stay so while it runs.
 			p.step(syscall.SIGSTOP)
 			alone := g.check(200000, syscall.SIGSTOP)
 			if err := syscall.Kill(p.pid, syscall.SIGCONT); err != nil {
 				t.Fatal(err)
 			}
-			all := g.check(20000, 0)
+			all := g.check(least, 0)
 			t.Logf("%d instructions alone, %d beside other threads", alone, all)
 			if alone < least {
 				t.Errorf("%d instructions: less than the program has", alone)
@@ -76,7 +78,13 @@ func (g goCode) check(most int, until syscall.Signal) int {
 			continue
 		}
 		for i, ret := range chain[1:] {
-			if what := g.called(ret, chain[i], i > 0); what != "" {
+			call := goCall{ret, chain[i], i > 0}
+			what, ok := g.checked[call]
+			if !ok {
+				what = g.called(call.ret, call.pc, call.back)
+				g.checked[call] = what
+			}
+			if what != "" {
 				g.fault(faults, what, chain)
 			}
 		}
@@ -94,8 +102,16 @@ func (g goCode) fault(told map[string]int, what string, chain []uint64) {
 
 // goCode is the functions of a Go program that runs.
 type goCode struct {
-	p     *traced
-	table *gopclntab.Table
+	p       *traced
+	table   *gopclntab.Table
+	names   map[uint64]string // by address
+	checked map[goCall]string // what called says
+}
+
+// goCall is a call that is to be checked.
+type goCall struct {
+	ret, pc uint64
+	back    bool
 }
 
 func (g goCode) function(addr uint64) gopclntab.Function {
@@ -109,12 +125,12 @@ func (g goCode) function(addr uint64) gopclntab.Function {
 // walk is that of a process with several stacks: where one ends the copy of another is taken.
 func (g goCode) walk(chain []uint64) ([]uint64, Outcome) {
 	p := g.p
-	f := frame{regs: p.registers(), pc: p.regs.Rip, sp: p.regs.Rsp, fp: p.regs.Rbp, x: p.regs.Rbx, exact: true, inner: true, base: p.regs.Rsp, stack: p.copied(p.regs.Rsp)}
+	f := frame{regs: p.registers(), pc: p.regs.Rip, sp: p.regs.Rsp, fp: p.regs.Rbp, x: p.regs.Rbx, exact: true, inner: true, base: p.regs.Rsp, stack: p.copied(p.regs.Rsp, 2)}
 	f.known.sp, f.known.fp, f.known.x = true, true, true
 	chain, out := p.walker.walk(chain, p.space, &f, 200)
 	for n := 0; out == Truncated && n < 12; n++ { // each is left by the frame pointer, or by a signal's frame
 		f.base = [...]uint64{f.fp, f.sp}[n%2]
-		f.stack = p.copied(f.base)
+		f.stack = p.copied(f.base, 2)
 		chain, out = p.walker.walk(chain[:len(chain)-1], p.space, &f, 200)
 	}
 	return chain, out
@@ -181,13 +197,17 @@ const notGo = "C"
 
 // name is that of the function at an address.
 func (g goCode) name(a uint64) string {
-	f, ok, err := g.table.Find(a)
-	if err == nil && !ok {
-		return notGo
+	if name, ok := g.names[a]; ok {
+		return name
 	}
-	name, err := g.table.Name(f)
+	f, ok, err := g.table.Find(a)
+	name := notGo
+	if ok {
+		name, err = g.table.Name(f)
+	}
 	if err != nil {
 		g.p.t.Fatal(err)
 	}
+	g.names[a] = name
 	return name
 }

@@ -153,16 +153,21 @@ func (p *traced) registers() *Registers {
 	return &Registers{PC: g.Rip, R: [32]uint64{g.Rax, g.Rdx, g.Rcx, g.Rbx, g.Rsi, g.Rdi, g.Rbp, g.Rsp, g.R8, g.R9, g.R10, g.R11, g.R12, g.R13, g.R14, g.R15}, Known: 0xffff}
 }
 
-// copied is a copy of the stack from an address on.
-func (p *traced) copied(base uint64) []byte {
-	n, _ := p.memory.ReadAt(p.stack[:], int64(base))
+// copied is a copy of the stack from an address on. It ends where a page does: what is copied decides how long a step takes.
+func (p *traced) copied(base, pages uint64) []byte {
+	n, _ := p.memory.ReadAt(p.stack[:min((base+pages<<12)&^0xfff-base, uint64(len(p.stack)))], int64(base))
 	return p.stack[:n]
 }
 
 // walk walks the stack as it is now, by what memory has from address base on, or from the stack pointer if that is lower.
 func (p *traced) walk(dst []uint64, base uint64) ([]uint64, Outcome) {
 	base = min(base, p.regs.Rsp)
-	return p.walker.Walk(dst, p.space, p.registers(), p.copied(base), base, 200)
+	for pages := uint64(2); ; pages = 8 {
+		dst, out := p.walker.Walk(dst, p.space, p.registers(), p.copied(base, pages), base, 200)
+		if out != Truncated || pages == 8 {
+			return dst, out
+		}
+	}
 }
 
 // text names addresses by module.
