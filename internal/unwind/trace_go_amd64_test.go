@@ -128,7 +128,8 @@ func (g goCode) walk(chain []uint64) ([]uint64, Outcome) {
 	f := frame{regs: p.registers(), pc: p.regs.Rip, sp: p.regs.Rsp, fp: p.regs.Rbp, x: p.regs.Rbx, exact: true, inner: true, base: p.regs.Rsp, stack: p.copied(p.regs.Rsp, 2)}
 	f.known.sp, f.known.fp, f.known.x = true, true, true
 	chain, out := p.walker.walk(chain, p.space, &f, 200)
-	for n := 0; out == Truncated && n < 12; n++ { // each is left by the frame pointer, or by a signal's frame
+	// Each is left by the frame pointer, which may point nowhere then, or by a signal's frame.
+	for n := 0; (out == Truncated || out == NoStack) && n < 12; n++ {
 		f.base = [...]uint64{f.fp, f.sp}[n%2]
 		f.stack = p.copied(f.base, 2)
 		chain, out = p.walker.walk(chain[:len(chain)-1], p.space, &f, 200)
