@@ -1,7 +1,6 @@
 package session
 
 import (
-	"debug/elf"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -79,14 +78,7 @@ func exact(t *testing.T, b perfring.EventBooks, samples int) {
 
 // A breakpoint samples every write to a variable, with its address.
 func TestBreakpointSamplesEveryWrite(t *testing.T) {
-	exe, err := elf.Open(self(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer exe.Close()
-	if exe.Type != elf.ET_EXEC {
-		t.Skip("this program is loaded at another address each time")
-	}
+	fixedProgram(t)
 	const writes = 1000
 	at := uint64(uintptr(unsafe.Pointer(&watched)))
 	opt := sampled(t, fmt.Sprintf("mem:%#x/8:w:u", at), perfring.SampleAddr)

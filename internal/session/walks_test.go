@@ -75,14 +75,7 @@ func newPairs(t *testing.T) *pairs {
 func runPairs(t *testing.T, opt Options) (*pairs, *Result) {
 	t.Helper()
 	sink := newPairs(t)
-	result, err := Run(opt, sink)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(result.Close)
-	if bad := result.Books.Total().Bad; bad != 0 || result.Late != 0 {
-		t.Errorf("%d bad and %d late records", bad, result.Late)
-	}
+	result := runInto(t, opt, sink)
 	if sink.userPart > 0 {
 		t.Errorf("%d samples with a user part in the kernel's callchain: the program has it", sink.userPart)
 	}
