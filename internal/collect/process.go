@@ -27,12 +27,15 @@ type process struct {
 	names int    // how many names it has had
 	space *space
 	// known is set when the mappings are: by fork from a known process, by exec, or from /proc.
-	known   bool
-	forked  bool // its fork record has been seen
-	exited  bool
-	threads int                  // known threads that run
-	main    unique.Handle[image] // the first file that was mapped: the program itself
-	jit     jitCode
+	known  bool
+	forked bool // its fork record has been seen
+	// executing is set from exec to the first sample in user code: until then the kernel's execve may still be at work, and the
+	// registers of user code are those of the program before.
+	executing bool
+	exited    bool
+	threads   int                  // known threads that run
+	main      unique.Handle[image] // the first file that was mapped: the program itself
+	jit       jitCode
 }
 
 // thread is a thread as long as its tid is not used again.
@@ -160,7 +163,7 @@ func (t *table) comm(pid, tid uint32, name string, exec bool) {
 		// may still come: they keep the old program.
 		old := t.processes[pid]
 		p := t.add(pid, name)
-		p.known = true
+		p.known, p.executing = true, true
 		p.forked = old != nil && old.forked
 		if t.first == nil || t.first == old {
 			t.first = p

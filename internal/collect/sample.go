@@ -98,6 +98,9 @@ func (c *Collector) stackOf(s *perfring.Sample, chain []uint64, access int32, ro
 		of = whose{none, none}
 	}
 	leaf := modeOf(s.Misc)
+	if leaf == modeUser {
+		p.executing = false
+	}
 	slot := c.stacks.slot(p.space.generation, of, chain)
 	if slot.is(p.space.generation, of, leaf, chain) {
 		return slot.id, slot.fate

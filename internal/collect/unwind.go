@@ -114,9 +114,19 @@ func (c *Collector) fromRegisters(s *perfring.Sample, e *Event) {
 		p := c.processOf(s)
 		chain := append(c.startOf(kernels), perfring.ContextUser)
 		chain, outcome := c.unwinder.walker(arch).Walk(chain, c.walkSpace(p), &r, s.UserStack, stackPointer(arch, &r), c.room(kernels))
-		c.put(s, chain, outcome)
+		if !user && p.between(outcome) {
+			s.Callchain = kernels
+		} else {
+			c.put(s, chain, outcome)
+		}
 	}
 	s.UserRegs, s.UserRegsABI, s.UserStack = nil, 0, nil
+}
+
+// between tells whether a sample in the kernel, from whose registers a walk ended so, is of an execve that has left one program and
+// not begun the other: such a stack has no part in user code.
+func (p *process) between(outcome unwind.Outcome) bool {
+	return p.executing && outcome == unwind.NoMapping
 }
 
 // stackPointer is where a copy of the stack begins (perf_user_stack_pointer, by the numbers of unwind.Registers).

@@ -108,6 +108,31 @@ func sameStacks(t *testing.T, got, want *report.Stacks) {
 	}
 }
 
+// While execve is at work in the kernel the registers of user code are those of the program that is gone.
+func TestStacksOfExecve(t *testing.T) {
+	const code, sp, old = 0x600000, 0x7ffc0000, 0x4010
+	opt := withKernel(t, nil)
+	opt.Events = []Event{{Name: "cpu-clock", Clock: true, UserRegs: bpSPIP}}
+	opt.Stacks.Method = "dwarf"
+	s := newStream(t, opt)
+	sample := func(misc uint16, ip, pc uint64, chain ...uint64) {
+		s.put(&perfring.Sample{Header: perfring.Header{Misc: misc}, PID: 10, TID: 10, Time: s.tick(), Period: ms, IP: ip, Callchain: chain,
+			UserRegsABI: 2, UserRegs: []uint64{sp, sp, pc}, UserStack: words(0, 0)})
+	}
+	s.exec(10, "app")
+	s.mmap(10, code, 0x1000, 0, "")
+	sample(perfring.MiscKernel, kRead, old, perfring.ContextKernel, kRead)
+	sample(perfring.MiscUser, code+0x10, code+0x10)
+	sample(perfring.MiscKernel, kRead, old, perfring.ContextKernel, kRead) // no execve any more
+	r := s.expect(t,
+		"app/app 10/10 1×1ms //anon+0x10",
+		"app/app 10/10 1×1ms vfs_read",
+		"app/app 10/10 1×1ms vfs_read < [unknown] 0x4010 < [unwind failed: address in no mapping]")
+	if n := r.Stacks.Failed["address in no mapping"]; n != 1 {
+		t.Errorf("%d stacks end in no mapping, want 1 of %+v", n, r.Stacks)
+	}
+}
+
 // A stack is no longer than the kernel would make it, its own part included.
 func TestUnwoundStacksAreCut(t *testing.T) {
 	const code, sp = 0x600000, 0x7ffc0000

@@ -70,6 +70,9 @@ func (c *Collector) fromWalk(state *cpuState, s *perfring.Sample) {
 	if w.Stuck {
 		p := c.processOf(s)
 		frames, outcome = c.unwinder.walker(native()).Resume(frames, c.walkSpace(p), &w.Regs, w.Stack, w.Base, c.opt.MaxDepth, w.First)
+		if !user && p.between(outcome) {
+			return
+		}
 		w.Frames = frames
 		c.lacks(p, w)
 	}
