@@ -21,7 +21,7 @@ func (s spans) bridge() spans {
 }
 
 // known fills gaps between rows with the code whose form is known: procedure linkage tables, the program's start, signal
-// trampolines, and what was generated.
+// trampolines, and what was generated. Rows are also those of maxStart bytes before lo and of maxBridge behind hi.
 func (m *Module) known(rows spans, lo, hi uint64) spans {
 	fill := func(start, limit uint64, r Rule) {
 		if start = max(start, lo); start < min(limit, hi) {
@@ -43,7 +43,7 @@ func (m *Module) known(rows spans, lo, hi uint64) spans {
 		}
 		fill(entry, limit, Rule{CFA: CFAEnd})
 	}
-	return m.generated(rows, lo, hi)
+	return m.generated(m.returning(rows, hi), lo, hi)
 }
 
 // maxStart is the bytes of the code at an entry point without a table; the dynamic linker's has 64.

@@ -257,7 +257,8 @@ func TestCodeWithoutTables(t *testing.T) {
 		{"stub", armImage, 0x2_2000, sp(ARM64, 0)},
 		{"before the trampoline", armImage, 0x2_3024, arm64Signal},
 		{"trampoline", armImage, 0x2_302c, arm64Signal},
-		{"behind the trampoline", armImage, 0x2_3030, Rule{}},
+		{"behind the trampoline", armImage, 0x2_3030, arm64Signal}, // where a thread is while the kernel returns
+		{"further behind the trampoline", armImage, 0x2_3031, Rule{}},
 		{"not before the trampoline", armImage, 0x2_3023, Rule{}},
 
 		{"no tables at all", Image{Text: []Range{{0, mib}}}, 0x2_0000, Rule{CFA: CFAFramePointer}},
