@@ -225,7 +225,7 @@ func (c *Collector) Record(rec perfring.Record, cpu, event int) {
 		state.seen(int64(r.SampleID.Time))
 	case *perfring.Comm:
 		if old := c.table.processes[r.PID]; r.Exec && old != nil {
-			c.closeJournal(old)
+			old.jit.journal.close()
 			c.unload(old)
 		}
 		c.table.comm(r.PID, r.TID, string(r.Name), r.Exec)

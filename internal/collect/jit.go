@@ -123,11 +123,11 @@ func (c *Collector) lookUpCompiled() {
 	}
 }
 
-// closeJournal reads what is left of the journal of a process that has ended.
-func (c *Collector) closeJournal(p *process) {
-	if dump := p.jit.journal.dump; dump != nil {
-		dump.Read()
-		dump.AdvanceAll()
-		dump.Close()
+// close reads what is left of the journal: the process has ended, runs another program or keeps another journal.
+func (j *journal) close() {
+	if j.dump != nil {
+		j.dump.Read()
+		j.dump.AdvanceAll()
+		j.dump.Close()
 	}
 }

@@ -140,6 +140,7 @@ func (t *table) mmap(pid uint32, m *mapping) {
 func (t *table) insert(p *process, m *mapping) {
 	m.owner = p
 	if i := m.image.Value(); symbol.IsJITDump(i.file) && (p.jit.journal.mapping == nil || p.jit.journal.mapping.image != m.image) {
+		p.jit.journal.close()
 		p.jit.journal = journal{mapping: m}
 	}
 	if p.main == noImage {

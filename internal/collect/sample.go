@@ -116,7 +116,7 @@ func (c *Collector) stackOf(s *perfring.Sample, chain []uint64, access int32, ro
 func (c *Collector) exit(r *perfring.Exit) {
 	if p := c.table.exit(r.PID, r.TID, int64(r.Time)); p != nil {
 		c.refreshPerfMap(p)
-		c.closeJournal(p)
+		p.jit.journal.close()
 		c.unload(p)
 	}
 }

@@ -22,29 +22,22 @@ import (
 type JITDump struct {
 	Path string
 
-	src     *source
-	lim     Limits
-	records jitRecords
-	timed   bool     // the records' times are of CLOCK_MONOTONIC
-	all     []jitOne // read, as they come
-	reached int      // how many of them are, or were, in current
-	current []jitPiece
-	latest  map[uint64]*JITFunction // by the number that the runtime gave it
-	count   int
-	bytes   int64 // of names and lines that are kept
-	err     error
-	fault   bool // nothing is read any more
+	src      *source
+	left     jitAllowance  // what it may still cost,
+	together *jitAllowance // and all journals
+	records  jitRecords
+	timed    bool     // the records' times are of CLOCK_MONOTONIC
+	all      []jitOne // read, as they come
+	reached  int      // how many of them are, or were, in current
+	current  jitPlaces
+	latest   map[uint64]*JITFunction // by the number that the runtime gave it
+	err      error
+	ended    bool // nothing is read any more
 }
 
 // jitOne is a function from some time on.
 type jitOne struct {
 	time     int64
-	function *JITFunction
-}
-
-// jitPiece is where a function, or what is left of it, is now.
-type jitPiece struct {
-	Range
 	function *JITFunction
 }
 
@@ -108,7 +101,9 @@ func (r *Resolver) tryJITDump(m Mapping, p place, uid uint32) (*JITDump, error) 
 	if err != nil {
 		return nil, err
 	}
-	d := &JITDump{Path: p.path, src: &source{f: f, path: p.path}, lim: r.opt.Limits, latest: map[uint64]*JITFunction{}}
+	// One may have half of what is left, so that no process takes the names of all others.
+	half := jitAllowance{r.journals.records / 2, r.journals.bytes / 2}
+	d := &JITDump{Path: p.path, src: &source{f: f, path: p.path}, left: half, together: &r.journals, latest: map[uint64]*JITFunction{}}
 	if err := guard(d.open); err != nil {
 		d.Close()
 		return nil, fmt.Errorf("%s: %w", p.path, err)
@@ -118,7 +113,7 @@ func (r *Resolver) tryJITDump(m Mapping, p place, uid uint32) (*JITDump, error) 
 
 // Close closes the file. What has been read stays.
 func (d *JITDump) Close() error {
-	d.fault = true
+	d.ended = true
 	return d.src.close()
 }
 
@@ -131,7 +126,7 @@ func (d *JITDump) Timed() bool { return d.timed }
 
 // Read reads what has been written since. Advance reaches it.
 func (d *JITDump) Read() {
-	if d.fault {
+	if d.ended {
 		return
 	}
 	err := guard(func() error {
@@ -143,8 +138,11 @@ func (d *JITDump) Read() {
 	})
 	if err != nil {
 		// What follows a record that makes no sense makes none.
-		d.fault = true
+		d.ended = true
 		d.err = fmt.Errorf("%s: %w", d.Path, err)
+	}
+	if d.ended {
+		d.src.close()
 	}
 }
 
@@ -152,7 +150,7 @@ func (d *JITDump) Read() {
 // functions whose place had been another's: what was known of their addresses is over.
 func (d *JITDump) Advance(time int64) (replaced []*JITFunction) {
 	for ; d.reached < len(d.all) && (!d.timed || d.all[d.reached].time <= time); d.reached++ {
-		if f := d.all[d.reached].function; d.put(f) {
+		if f := d.all[d.reached].function; d.current.put(f) {
 			replaced = append(replaced, f)
 		}
 	}
@@ -170,6 +168,7 @@ type JITQuery struct {
 // taken; nil where there never was anything. What is where now does not change.
 func (d *JITDump) Past(queries []JITQuery) []*JITFunction {
 	then := JITDump{all: d.all, timed: d.timed}
+	unknown := 0
 	out := make([]*JITFunction, len(queries))
 	order := make([]int, len(queries))
 	for i := range order {
@@ -178,16 +177,21 @@ func (d *JITDump) Past(queries []JITQuery) []*JITFunction {
 	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(queries[a].Time, queries[b].Time) })
 	for _, i := range order {
 		then.Advance(queries[i].Time)
-		out[i] = then.Find(queries[i].Addr)
+		if out[i] = then.Find(queries[i].Addr); out[i] == nil {
+			unknown++
+		}
+	}
+	if unknown == 0 {
+		return out
 	}
 	// From the end backwards, what is put last is what came first.
-	first := JITDump{}
+	var first jitPlaces
 	for i := len(d.all) - 1; i >= 0; i-- {
 		first.put(d.all[i].function)
 	}
 	for i, f := range out {
 		if f == nil {
-			out[i] = first.Find(queries[i].Addr)
+			out[i] = first.find(queries[i].Addr)
 		}
 	}
 	return out
@@ -202,13 +206,7 @@ func (d *JITDump) AdvanceAll() (replaced []*JITFunction) {
 }
 
 // Find gives the function that is at an address now, nil where none is.
-func (d *JITDump) Find(addr uint64) *JITFunction {
-	i := sort.Search(len(d.current), func(i int) bool { return d.current[i].Limit > addr })
-	if i < len(d.current) && d.current[i].Start <= addr {
-		return d.current[i].function
-	}
-	return nil
-}
+func (d *JITDump) Find(addr uint64) *JITFunction { return d.current.find(addr) }
 
 // Frame names an address in the function.
 func (f *JITFunction) Frame(addr uint64) Frame {
@@ -218,32 +216,4 @@ func (f *JITFunction) Frame(addr uint64) Frame {
 		out.File, out.Line = f.lines[i].file, f.lines[i].line
 	}
 	return out
-}
-
-// put makes a function what is at its place, and says whether that had been another's.
-func (d *JITDump) put(f *JITFunction) bool {
-	from := sort.Search(len(d.current), func(i int) bool { return d.current[i].Limit > f.Start })
-	to := from
-	for to < len(d.current) && d.current[to].Start < f.Limit {
-		to++
-	}
-	pieces := make([]jitPiece, 0, 3)
-	if from < to {
-		if first := d.current[from]; first.Start < f.Start {
-			pieces = append(pieces, jitPiece{Range{first.Start, f.Start}, first.function})
-		}
-	}
-	pieces = append(pieces, jitPiece{f.Range, f})
-	if from < to {
-		if last := d.current[to-1]; last.Limit > f.Limit {
-			pieces = append(pieces, jitPiece{Range{f.Limit, last.Limit}, last.function})
-		}
-	}
-	d.current = slices.Replace(d.current, from, to, pieces...)
-	return from < to
-}
-
-// errLimit ends the reading of a journal that never ends.
-func (d *JITDump) errLimit(what string) error {
-	return fmt.Errorf("%w: too many %s of compiled code", ErrLimit, what)
 }

@@ -200,6 +200,46 @@ func TestJITDumpDamaged(t *testing.T) {
 	}
 }
 
+// TestJITDumpLimits: what journals cost is bounded, whatever their records are; one journal leaves something to others.
+func TestJITDumpLimits(t *testing.T) {
+	good := newJournal(0).load(1, 0x1000, 0x10, 1, "good")
+	endless := func(add func(journal) journal) journal {
+		j := slices.Clone(good)
+		for range 200 {
+			j = add(j)
+		}
+		return j
+	}
+	for name, j := range map[string]journal{
+		"unknown records": endless(func(j journal) journal { return j.record(99, 1, nil) }),
+		"moves":           endless(func(j journal) journal { return j.move(1, 0, 0, 0, 99) }),
+		"nameless":        endless(func(j journal) journal { return j.load(1, 0x1000, 0x10, 2, "") }),
+		"functions":       endless(func(j journal) journal { return j.load(1, 0x1000, 0x10, 1, "good") }),
+		"lines":           endless(func(j journal) journal { return j.lines(0x1000, 0, "", make([]uint64, 50)...) }),
+	} {
+		r := New(Options{Limits: Limits{Symbols: 300, TableBytes: 40 << 10}})
+		for i := range 12 { // each may have half of what those before it left
+			path := write(t, filepath.Join(t.TempDir(), "jit-7.dump"), string(j))
+			d, err := r.OpenJITDump(mapped(t, path), uint32(os.Geteuid()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.Read()
+			d.AdvanceAll()
+			got := d.names(0x1000)[0]
+			if !errors.Is(d.Err(), ErrLimit) || d.src.f != nil {
+				t.Errorf("%s, journal %d: %v, want %v and the file closed", name, i, d.Err(), ErrLimit)
+			}
+			if i < 3 && got != "good" || i == 11 && got != "" {
+				t.Errorf("%s, journal %d: %q, want good of the first three, nothing of the last", name, i, got)
+			}
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestJITDumpRefused(t *testing.T) {
 	dir := t.TempDir()
 	good := write(t, filepath.Join(dir, "jit-1.dump"), string(newJournal(0)))
@@ -253,10 +293,12 @@ func FuzzJITDump(f *testing.F) {
 		d.Read()
 		d.Advance(2)
 		d.AdvanceAll()
-		for i, p := range d.current {
-			if p.Start >= p.Limit || i > 0 && d.current[i-1].Limit > p.Start {
-				t.Fatalf("%+v after %+v", p, d.current[max(i, 1)-1])
+		end := uint64(0)
+		for _, p := range slices.Concat(d.current.blocks...) {
+			if p.Start >= p.Limit || p.Start < end {
+				t.Fatalf("%+v after %#x", p, end)
 			}
+			end = p.Limit
 			p.function.Frame(p.Start)
 		}
 	})

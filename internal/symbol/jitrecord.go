@@ -1,8 +1,10 @@
 package symbol
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"slices"
@@ -22,18 +24,64 @@ const (
 	jitMagic     = 0x4a695444 // "JiTD", in the writer's byte order
 	jitHeader    = 40
 	jitHead      = 16 // of a record: kind, size, time
+	jitBody      = 48 // what follows, of those that are read, before names
 	jitArchTime  = 1  // flag: times are of the processor's counter
 	jitMaxRecord = 1 << 28
 	// jitElfHeader is what V8 adds to the addresses of lines, for perf inject, which writes
 	// the code into ELF files behind a header of this size.
 	jitElfHeader = 0x40
+
+	// jitWindow is how much is read at a time: records are short, calls of the system are not.
+	jitWindow = 16 << 10
+	// What is kept of a function beside its name, and of an entry of lines, in bytes.
+	jitFunctionCost = 192
+	jitLineCost     = 32
 )
 
 // jitRecords is how far a journal has been read.
 type jitRecords struct {
-	at    uint64 // of the next record
-	lines []jitLine
-	of    uint64 // the code that the lines are of; they come before it
+	at     uint64 // of the next record
+	lines  []jitLine
+	of     uint64 // the code that the lines are of; they come before it
+	size   uint64 // of the file, as far as it is read now
+	window []byte // what was read last of it,
+	from   uint64 // and where that begins
+}
+
+// jitAllowance is what journals may still cost: a program chooses how many records it writes, of
+// what kinds, and they are read while others are being sampled.
+type jitAllowance struct {
+	records int
+	bytes   int64 // of memory
+}
+
+// spend takes from what the journal may cost, and all of them.
+func (d *JITDump) spend(records int, bytes int64) error {
+	enough := true
+	for _, a := range []*jitAllowance{&d.left, d.together} {
+		a.records -= records
+		a.bytes -= bytes
+		enough = enough && a.records >= 0 && a.bytes >= 0
+	}
+	if !enough {
+		return fmt.Errorf("%w: too much compiled code", ErrLimit)
+	}
+	return nil
+}
+
+// peek gives n bytes from off on, or what there is of them. They are valid until the next call.
+func (r *jitRecords) peek(src io.ReaderAt, off, n uint64) ([]byte, error) {
+	n = min(n, r.size-off)
+	if off < r.from || off+n > r.from+uint64(len(r.window)) {
+		room := min(max(n, jitWindow), r.size-off)
+		r.window = slices.Grow(r.window[:0], int(room))[:room]
+		got, err := src.ReadAt(r.window, int64(off))
+		if r.window, r.from = r.window[:got], off; err != nil && !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+	}
+	b := r.window[off-r.from:]
+	return b[:min(n, uint64(len(b)))], nil
 }
 
 // open reads the header of the journal.
@@ -63,21 +111,25 @@ func (d *JITDump) open() error {
 
 // read reads the records that lie below size, the file's.
 func (d *JITDump) read(size int64) error {
-	head := make([]byte, 64)
-	for d.records.at+jitHead <= uint64(size) {
-		n := min(uint64(len(head)), uint64(size)-d.records.at)
-		if _, err := d.src.ReadAt(head[:n], int64(d.records.at)); err != nil && !errors.Is(err, io.EOF) {
+	r := &d.records
+	r.size = uint64(size)
+	r.window = r.window[:0] // what had not been written then may be now
+	for r.at+jitHead <= r.size {
+		head, err := r.peek(d.src, r.at, jitHead+jitBody)
+		if err != nil {
 			return err
 		}
-		c := cursor{b: head[:n]}
+		c := cursor{b: head}
 		kind, length, time := c.u32(), uint64(c.u32()), c.u64()
 		if length < jitHead || length > jitMaxRecord {
-			return formatError("record of %d bytes at %#x", length, d.records.at)
+			return formatError("record of %d bytes at %#x", length, r.at)
 		}
-		if d.records.at+length > uint64(size) {
+		if r.at+length > r.size {
 			return nil // it is being written
 		}
-		var err error
+		if err := d.spend(1, 0); err != nil {
+			return err
+		}
 		switch kind {
 		case jitCodeLoad:
 			err = d.load(&c, int64(min(time, math.MaxInt64)), length)
@@ -86,13 +138,13 @@ func (d *JITDump) read(size int64) error {
 		case jitDebugInfo:
 			err = d.debug(length)
 		case jitCodeClose:
-			d.fault = true // nothing follows
+			d.ended = true // nothing follows
 		}
 		if err != nil {
 			return err
 		}
-		d.records.at += length
-		if d.fault {
+		r.at += length
+		if d.ended {
 			return nil
 		}
 	}
@@ -108,11 +160,10 @@ func (d *JITDump) load(c *cursor, time int64, length uint64) error {
 	if c.bad || length < fixed {
 		return formatError("code at %#x", d.records.at)
 	}
-	name := make([]byte, min(length-fixed, maxSymbolName))
-	if _, err := d.src.ReadAt(name, int64(d.records.at+fixed)); err != nil && !errors.Is(err, io.EOF) {
+	text, err := d.name(d.records.at+fixed, length-fixed)
+	if err != nil {
 		return err
 	}
-	text := cstring(string(name), 0, maxSymbolName)
 	lines := d.records.lines
 	// V8 writes lines that are none for some functions (of scripts whose names it has freed).
 	if n := len(lines); d.records.of != addr || n > 0 && lines[n-1].at >= size {
@@ -123,6 +174,16 @@ func (d *JITDump) load(c *cursor, time int64, length uint64) error {
 		return nil
 	}
 	return d.add(time, &JITFunction{Range: Range{addr, addr + size}, name: text, index: index, lines: lines})
+}
+
+// name reads a name within n bytes, of which most are the code behind it.
+func (d *JITDump) name(off, n uint64) (string, error) {
+	n = min(n, maxSymbolName)
+	b, err := d.records.peek(d.src, off, min(n, 256))
+	if err == nil && uint64(len(b)) < n && bytes.IndexByte(b, 0) < 0 {
+		b, err = d.records.peek(d.src, off, n)
+	}
+	return cstring(string(b), 0, maxSymbolName), err
 }
 
 // move tells that a function is elsewhere from now on.
@@ -142,10 +203,8 @@ func (d *JITDump) move(c *cursor, time int64) error {
 }
 
 func (d *JITDump) add(time int64, f *JITFunction) error {
-	d.count++
-	d.bytes += int64(len(f.name))
-	if d.count > d.lim.Symbols || d.bytes > d.lim.TableBytes {
-		return d.errLimit("functions")
+	if err := d.spend(0, jitFunctionCost+int64(len(f.name))); err != nil {
+		return err
 	}
 	d.latest[f.index] = f
 	d.all = append(d.all, jitOne{time, f})
@@ -155,9 +214,8 @@ func (d *JITDump) add(time int64, f *JITFunction) error {
 // debug reads the lines of the code that the next record loads.
 func (d *JITDump) debug(length uint64) error {
 	d.records.lines = nil
-	d.bytes += int64(length)
-	if d.bytes > d.lim.TableBytes {
-		return d.errLimit("lines")
+	if err := d.spend(0, int64(length)); err != nil {
+		return err
 	}
 	b := make([]byte, length)
 	if _, err := d.src.ReadAt(b, int64(d.records.at)); err != nil && !errors.Is(err, io.EOF) {
@@ -169,6 +227,9 @@ func (d *JITDump) debug(length uint64) error {
 	const least = 17 // an entry with an empty name
 	if c.bad || n > uint64(c.left())/least {
 		return formatError("lines at %#x", d.records.at)
+	}
+	if err := d.spend(0, int64(n)*jitLineCost); err != nil {
+		return err
 	}
 	lines := make([]jitLine, 0, n)
 	file, shift := "", uint64(0)

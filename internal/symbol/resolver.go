@@ -23,6 +23,8 @@ type Resolver struct {
 	kernel  *Binary
 	holding int // files kept open
 	server  *debuginfod
+	// journals is what those of all processes may still cost together.
+	journals jitAllowance
 }
 
 // opened is what came of reading a file: it is not read again only to fail.
@@ -60,7 +62,8 @@ func New(opt Options) *Resolver {
 		ids:   map[idKey]*Binary{},
 		seen:  map[seenKey]*Binary{},
 
-		server: newDebuginfod(opt.Debuginfod),
+		server:   newDebuginfod(opt.Debuginfod),
+		journals: jitAllowance{opt.Limits.Symbols, opt.Limits.TableBytes},
 	}
 }
 
