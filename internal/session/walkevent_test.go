@@ -1,7 +1,9 @@
 package session
 
 import (
+	"errors"
 	"math"
+	"os"
 	"os/exec"
 	"runtime"
 	"slices"
@@ -67,6 +69,43 @@ func TestWalksAfterHotplug(t *testing.T) {
 	ids := r.opened()[0].IDs
 	if second := r.rings[cpu].walks.event.ID; !slices.Contains(ids, first) || !slices.Contains(ids, second) || first == second {
 		t.Errorf("ids %v of the clock, want those of walks, %d and %d, too", ids, first, second)
+	}
+}
+
+// Where the event of walks cannot be opened none of the others is left open.
+func TestNoEventForWalks(t *testing.T) {
+	r, _ := walking(t)
+	cpu, _ := usable(t)
+	// The clock, the faults and their leader are opened before it.
+	var next []int
+	for range 3 {
+		fd, err := unix.Dup(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next = append(next, fd)
+	}
+	for _, fd := range next {
+		unix.Close(fd)
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	before := openEvents(t)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(next[2]) + 1, Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	err := r.openOn(os.Getpid(), cpu)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	var named *OpenError
+	if !errors.Is(err, unix.EMFILE) || !errors.As(err, &named) || named.Event != "bpf-output" || named.CPU != cpu {
+		t.Errorf("%v, want %v for bpf-output on CPU %d", err, unix.EMFILE, cpu)
+	}
+	if n := openEvents(t) - before; n != 0 || len(r.events) != 0 || len(r.rings) != 0 {
+		t.Errorf("%d events are left open, %d are known, %d rings", n, len(r.events), len(r.rings))
 	}
 }
 
