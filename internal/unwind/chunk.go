@@ -117,27 +117,33 @@ func (m *Module) compile(n uint64) Chunk {
 		return m.trampolines(m.image.Trampolines)
 	}
 	lo, hi := n<<ChunkShift, (n+1)<<ChunkShift
+	// What is known of gaps depends on the functions around them, so those near the chunk are looked at, too.
+	from, to := lo-min(lo, maxStart), hi+maxBridge
 	var rows spans
-	goTable := m.goRows(lo, hi, func(start, limit uint64, r Rule) {
-		rows = rows.add(max(start, lo), min(limit, hi), m.number(r))
+	goTable := m.goRows(from, to, func(start, limit uint64, r Rule) {
+		rows = rows.add(max(start, from), min(limit, to), m.number(r))
 	})
 	if !goTable && m.eh == nil && m.debug == nil {
 		return Chunk{{Rule: RuleFramePointer}}
 	}
 	for _, f := range []*frames{m.eh, m.debug} {
-		if f != nil && !rows.cover(lo, hi) {
-			rows = rows.over(m.frames(f, lo, hi))
+		if f != nil && !rows.cover(from, to) {
+			rows = rows.over(m.frames(f, from, to))
 		}
 	}
 	rows = m.known(rows.bridge(), lo, hi)
 
 	out, at := make(Chunk, 1, len(rows)+1), lo
 	for _, s := range rows {
-		if s.start > at {
+		start, limit := max(s.start, lo), min(s.limit, hi)
+		if start >= limit {
+			continue
+		}
+		if start > at {
 			out = out.add(at-lo, RuleNone)
 		}
-		out = out.add(s.start-lo, s.rule)
-		at = s.limit
+		out = out.add(start-lo, s.rule)
+		at = limit
 	}
 	if at < hi {
 		out = out.add(at-lo, RuleNone)
