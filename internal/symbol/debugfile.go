@@ -211,5 +211,9 @@ func (b *Binary) fetchDebug(id string) (*image, *source, error) {
 		return nil, nil, err
 	}
 	agrees := func(im *image, _ *source) bool { return im.buildID() == id }
-	return b.tryDebug(path, agrees, func() (int, unix.Stat_t, error) { return openPath(path) })
+	im, src, err := b.tryDebug(path, agrees, func() (int, unix.Stat_t, error) { return openPath(path) })
+	if im == nil && err == nil {
+		err = fmt.Errorf("%s: %w: of another build id", path, ErrReplaced)
+	}
+	return im, src, err
 }

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,8 +53,11 @@ func DebuginfodFrom(getenv func(string) string) Debuginfod {
 		}
 		return time.Duration(n) * time.Second
 	}
+	// Between servers there may be what is expected of signatures of files that are fetched (ima:enforcing,
+	// ima:ignore), which are those of packages, and not checked here: build ids are.
+	servers := slices.DeleteFunc(strings.Fields(getenv("DEBUGINFOD_URLS")), func(word string) bool { return strings.HasPrefix(word, "ima:") })
 	d := Debuginfod{
-		URLs:    strings.Fields(getenv("DEBUGINFOD_URLS")),
+		URLs:    servers,
 		Cache:   getenv("DEBUGINFOD_CACHE_PATH"),
 		Timeout: seconds("DEBUGINFOD_TIMEOUT"),
 		MaxTime: seconds("DEBUGINFOD_MAXTIME"),
@@ -134,10 +138,8 @@ func (d *debuginfod) find(id string, lim Limits) (string, error) {
 		}
 	}
 	if nobody {
-		if err := os.MkdirAll(dir, 0o700); err == nil {
-			// The cache is a convenience: without this file the servers are asked again.
-			_ = os.WriteFile(path, nil, 0o600)
-		}
+		// The cache is a convenience: without this file the servers are asked again.
+		_ = store(strings.NewReader(""), dir, path, func(*os.File, int64) error { return nil }, 0)
 	}
 	return "", errors.Join(errs...)
 }
@@ -157,8 +159,10 @@ func (d *debuginfod) fetch(server, id, dir, path string, lim Limits) error {
 	}
 	start := time.Now()
 	defer func() { d.spent += time.Since(start) }()
-	ctx, cancel := context.WithTimeout(context.Background(), left)
-	defer cancel()
+	ctx, done := context.WithTimeoutCause(context.Background(), left, fmt.Errorf("servers have taken %s", d.opt.MaxTime))
+	defer done()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base.JoinPath("buildid", id, "debuginfo").String(), nil)
 	if err != nil {
 		return err
@@ -166,6 +170,9 @@ func (d *debuginfod) fetch(server, id, dir, path string, lim Limits) error {
 	resp, err := d.client.Do(req)
 	if err != nil {
 		d.silent[server] = true
+		if cause := context.Cause(ctx); cause != nil {
+			err = fmt.Errorf("%s: %w", req.URL, cause)
+		}
 		return err
 	}
 	defer resp.Body.Close()
@@ -177,7 +184,8 @@ func (d *debuginfod) fetch(server, id, dir, path string, lim Limits) error {
 	case resp.ContentLength > d.opt.MaxSize:
 		return fmt.Errorf("%s: %w: %d bytes", req.URL, ErrLimit, resp.ContentLength)
 	}
-	body := &watched{r: resp.Body, patience: d.opt.Timeout, timer: time.AfterFunc(d.opt.Timeout, cancel)}
+	silence := fmt.Errorf("silent for %s", d.opt.Timeout)
+	body := &watched{r: resp.Body, patience: d.opt.Timeout, timer: time.AfterFunc(d.opt.Timeout, func() { cancel(silence) })}
 	defer body.timer.Stop()
 	err = store(body, dir, path, func(f *os.File, size int64) error {
 		if size > d.opt.MaxSize {
@@ -186,8 +194,9 @@ func (d *debuginfod) fetch(server, id, dir, path string, lim Limits) error {
 		return isDebugFile(f, size, id, lim)
 	}, d.opt.MaxSize)
 	if err != nil {
-		if ctx.Err() != nil {
+		if cause := context.Cause(ctx); cause != nil {
 			d.silent[server] = true
+			err = cause
 		}
 		return fmt.Errorf("%s: %w", req.URL, err)
 	}
@@ -198,7 +207,7 @@ func (d *debuginfod) fetch(server, id, dir, path string, lim Limits) error {
 func isDebugFile(f *os.File, size int64, id string, lim Limits) error {
 	return guard(func() error {
 		im, err := readImage(f, size, lim)
-		if im == nil {
+		if err != nil { // also what an answer that was cut short looks like
 			return err
 		}
 		if got := im.buildID(); got != id {
