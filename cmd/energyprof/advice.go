@@ -206,6 +206,9 @@ const adviceClock = "`perf record -k CLOCK_MONOTONIC` puts them on the clock of 
 
 const moreRing = "`sudo sysctl kernel.perf_event_mlock_kb=4096` or `ulimit -l unlimited`, and fewer profilers at once"
 
+// copies are the way to stacks where no program walks them.
+const copies = "`-g dwarf` needs no BPF"
+
 // adviceNote says what to do about a limitation that a recording met.
 func adviceNote(n session.Note) string {
 	switch n.Kind {
@@ -215,6 +218,10 @@ func adviceNote(n session.Note) string {
 		return moreRing
 	case session.NoteMissed:
 		return "lower -F"
+	case session.NoteNoStacks:
+		return copies
+	case session.NoteLostStacks:
+		return "larger rings with -m, or a lower -F"
 	case session.NoteCoarse:
 		return "raise -F, or record all CPUs with -a"
 	case session.NoteNoBPF:
@@ -229,7 +236,6 @@ func adviceNote(n session.Note) string {
 
 // adviceStacks says what to do where the callers of user code cannot be found as they were asked for.
 func adviceStacks(err error) string {
-	const copies = "`-g dwarf` needs no BPF"
 	if hint := adviceBPF(err); hint != "" {
 		return hint + "; " + copies
 	}

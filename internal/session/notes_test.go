@@ -105,3 +105,30 @@ func TestIdentity(t *testing.T) {
 		}
 	}
 }
+
+// That samples have no user stack is said if they are more than chance, and why.
+func TestNoteWalks(t *testing.T) {
+	for _, c := range []struct {
+		books stackBooks
+		want  NoteKind
+		text  string
+	}{
+		{stackBooks{samples: 1000, walks: 1000}, "", ""},
+		{stackBooks{samples: 1000, walks: 1003}, "", ""},    // of samples that were lost
+		{stackBooks{samples: 20, walks: 11}, "", ""},        // few
+		{stackBooks{samples: 10_000, walks: 9_901}, "", ""}, // few among many
+		{stackBooks{samples: 10_000, walks: 9_900}, NoteNoStacks, "100 of 10000 samples have no user stack: the program"},
+		{stackBooks{samples: 20, walks: 10, lost: 5}, NoteNoStacks, "10 of 20 samples have no user stack: the program"},
+		{stackBooks{samples: 20, walks: 10, lost: 6}, NoteLostStacks, "10 of 20 samples have no user stack: the rings were full"},
+	} {
+		r := &recording{stackBooks: c.books}
+		r.noteWalks()
+		var got Note
+		if notes := r.result.Notes; len(notes) > 0 {
+			got = notes[0]
+		}
+		if got.Kind != c.want || !strings.HasPrefix(got.Text, c.text) {
+			t.Errorf("%+v: %+v, want %q, %q", c.books, got, c.want, c.text)
+		}
+	}
+}

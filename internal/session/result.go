@@ -15,23 +15,24 @@ type NoteKind string
 
 // The limitations.
 const (
-	NoteUserOnly  NoteKind = "user-only"  // no samples in the kernel allowed
-	NoteSmallRing NoteKind = "small-ring" // locked memory allowance used up
-	NoteFiltered  NoteKind = "filtered"   // whole CPUs sampled for lack of descriptors
-	NoteHotplug   NoteKind = "hotplug"    // a CPU came or went
-	NoteEnergy    NoteKind = "energy"     // the energy readings have a flaw
-	NoteCounters  NoteKind = "counters"   // the readings of the counters have a flaw
-	NoteOthers    NoteKind = "others"     // what other processes used is unknown
-	NoteTicks     NoteKind = "ticks"      // what other processes used is known roughly
-	NoteNoBPF     NoteKind = "no-bpf"     // the same, for lack of the right to load BPF programs
-	NoteMissed    NoteKind = "missed"     // the clock could not sample all of the time
-	NoteCoarse    NoteKind = "coarse"     // tasks lived too short for the rate
-	NoteNothing   NoteKind = "nothing"    // there is no sample
-	NoteIdentity  NoteKind = "identity"   // the command became another user
-	NoteExcluded  NoteKind = "excluded"   // time of the target outside what was to be sampled
-	NoteNoStacks  NoteKind = "no-stacks"  // samples without a user stack
-	NoteCopied    NoteKind = "copied"     // samples of an event whose stacks are not walked in the kernel
-	NoteEnded     NoteKind = "ended"      // the command still runs after the recording
+	NoteUserOnly   NoteKind = "user-only"   // no samples in the kernel allowed
+	NoteSmallRing  NoteKind = "small-ring"  // locked memory allowance used up
+	NoteFiltered   NoteKind = "filtered"    // whole CPUs sampled for lack of descriptors
+	NoteHotplug    NoteKind = "hotplug"     // a CPU came or went
+	NoteEnergy     NoteKind = "energy"      // the energy readings have a flaw
+	NoteCounters   NoteKind = "counters"    // the readings of the counters have a flaw
+	NoteOthers     NoteKind = "others"      // what other processes used is unknown
+	NoteTicks      NoteKind = "ticks"       // what other processes used is known roughly
+	NoteNoBPF      NoteKind = "no-bpf"      // the same, for lack of the right to load BPF programs
+	NoteMissed     NoteKind = "missed"      // the clock could not sample all of the time
+	NoteCoarse     NoteKind = "coarse"      // tasks lived too short for the rate
+	NoteNothing    NoteKind = "nothing"     // there is no sample
+	NoteIdentity   NoteKind = "identity"    // the command became another user
+	NoteExcluded   NoteKind = "excluded"    // time of the target outside what was to be sampled
+	NoteNoStacks   NoteKind = "no-stacks"   // samples without a user stack
+	NoteLostStacks NoteKind = "lost-stacks" // the same, for want of room
+	NoteCopied     NoteKind = "copied"      // samples of an event whose stacks are not walked in the kernel
+	NoteEnded      NoteKind = "ended"       // the command still runs after the recording
 )
 
 // Note is something a reader of the profile must know.

@@ -258,11 +258,11 @@ func (r *recording) noteWalks() {
 	if missing < few || missing < b.samples/100 {
 		return
 	}
-	why := "the program was not let run"
+	kind, why := NoteNoStacks, "the program that walks them was not let run"
 	if b.lost > missing/2 {
-		why = "the rings were full"
+		kind, why = NoteLostStacks, "the rings were full"
 	}
-	r.note(NoteNoStacks, "%d of %d samples have no user stack: %s", missing, b.samples, why)
+	r.note(kind, "%d of %d samples have no user stack: %s", missing, b.samples, why)
 }
 
 // noLBR makes an error of opening an event ErrNoLBR if it says that the hardware remembers no calls.

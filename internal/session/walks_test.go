@@ -121,7 +121,7 @@ func TestWalksComeBeforeTheirSamples(t *testing.T) {
 				t.Errorf("%d of %d samples do not come after a walk of theirs, the first %+v", len(sink.lone), total, sink.lone[0])
 			}
 			for _, n := range result.Notes {
-				if n.Kind == NoteNoStacks {
+				if n.Kind == NoteNoStacks || n.Kind == NoteLostStacks {
 					t.Errorf("unexpected note %q", n.Text)
 				}
 			}
