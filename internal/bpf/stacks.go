@@ -75,8 +75,12 @@ func (s *Stacks) SetRules(rules []unwind.Rule) error {
 	return nil
 }
 
+// forgetEvery is how often all chunks may be forgotten at the most. What runs through more code than there is room for would else make
+// the reader wait for walks to end (quiesce) all the time: until then such code is left to it.
+const forgetEvery = 250 * time.Millisecond
+
 // Load tells the program the rows of one chunk of a module, unless it has them. If there is no room left, all chunks are forgotten first: what is
-// sampled again will be missed again.
+// sampled again will be missed again. Soon after that has been done nothing is told: the chunk stays missing.
 func (s *Stacks) Load(module uint32, chunk uint64, rows unwind.Chunk) error {
 	if chunk>>32 != 0 {
 		return nil // the program has no name for it, and leaves such addresses to its reader
@@ -102,6 +106,9 @@ func (s *Stacks) Load(module uint32, chunk uint64, rows unwind.Chunk) error {
 		first = (first | (blockRows - 1)) + 1
 	}
 	if slot < 0 || first+len(rows) > maxRows {
+		if time.Since(s.forgot) < forgetEvery {
+			return nil
+		}
 		s.forgetChunks()
 		slot, _ = s.chunkSlot(key)
 		first = 0
@@ -136,23 +143,23 @@ func (s *Stacks) forgetChunks() {
 	for i := range s.tables.Chunk {
 		atomic.StoreUint64(&s.tables.Chunk[i].Key, 0)
 	}
-	s.row = 0
+	s.row, s.forgot = 0, time.Now()
 	s.forgotten.chunks++
 }
 
-// SetSpace tells the program what is mapped in a process, in any order, in place of what it knew of it. Of more than 16384, those at higher addresses are left to the program's reader.
+// SetSpace tells the program what is mapped in a process, in any order, in place of what it knew of it. Of more than 16384 mappings some are left
+// to the program's reader: first those at higher addresses of code without a file, as nearly all stacks go through some with one.
 func (s *Stacks) SetSpace(key SpaceKey, ms []StackMapping) error {
 	if key.MM == 0 {
 		return fmt.Errorf("process %d has no address space", key.TGID)
 	}
-	ms = sorted(ms)
-	ms = ms[:min(len(ms), len(s.tables.Mapping)/2)]
+	ms = fewest(sorted(ms), len(s.tables.Mapping)/2)
 	if s.mapping+len(ms) > len(s.tables.Mapping) {
 		s.rebuild(len(s.tables.Mapping)/2, len(s.tables.Space)/2)
 	}
 	slot := s.spaceSlot(key)
-	for slot < 0 {
-		s.rebuild(len(s.tables.Mapping)/2, len(s.spaces)/2)
+	for keep := len(s.tables.Space) / 2; slot < 0; keep = min(keep, len(s.spaces)) / 2 {
+		s.rebuild(len(s.tables.Mapping)/2, keep) // most of what is in the way are those that were dropped
 		slot = s.spaceSlot(key)
 	}
 	s.serial = max(s.serial+1, 1)
@@ -174,9 +181,6 @@ func (s *Stacks) Drop(key SpaceKey) {
 		delete(s.spaces, key)
 	}
 }
-
-// Forgotten is how many times all chunks were forgotten for want of room, and how many processes.
-func (s *Stacks) Forgotten() (chunks, spaces int) { return s.forgotten.chunks, s.forgotten.spaces }
 
 // publish lets the program find a list. The slot is empty or the process's own.
 func (s *Stacks) publish(key SpaceKey, l list) {
@@ -239,13 +243,28 @@ func (s *Stacks) rebuild(mappings, spaces int) {
 // sorted are those of the mappings that are not empty, in order of address. Where two overlap each ends where the next one begins, as in
 // unwind.NewSpace.
 func sorted(ms []StackMapping) []StackMapping {
-	ms = slices.DeleteFunc(slices.Clone(ms), func(m StackMapping) bool { return m.Start >= m.Limit })
+	ms = slices.DeleteFunc(slices.Clone(ms), StackMapping.empty)
 	slices.SortStableFunc(ms, func(a, b StackMapping) int { return cmp.Compare(a.Start, b.Start) })
 	for i := 1; i < len(ms); i++ {
 		ms[i-1].Limit = min(ms[i-1].Limit, ms[i].Start)
 	}
 	return ms
 }
+
+// fewest leaves at most so many of the mappings.
+func fewest(ms []StackMapping, most int) []StackMapping {
+	over := len(ms) - most
+	for i := len(ms) - 1; i >= 0 && over > 0; i-- {
+		if ms[i].Kind == FramePointers {
+			ms[i].Limit = ms[i].Start
+			over--
+		}
+	}
+	ms = slices.DeleteFunc(ms, StackMapping.empty)
+	return ms[:min(len(ms), most)]
+}
+
+func (m StackMapping) empty() bool { return m.Start >= m.Limit }
 
 // quiesce returns when all walks have ended that had begun before. They run in RCU read-side sections, which this
 // command waits for (kernel/sched/membarrier.c), except where some CPUs have no ticks; a walk takes microseconds.

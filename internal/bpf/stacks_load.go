@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -33,7 +34,8 @@ type Stacks struct {
 	serial  uint32
 	spaces  map[SpaceKey]list
 
-	forgotten struct{ chunks, spaces int }
+	forgot    time.Time                    // when all chunks were forgotten last
+	forgotten struct{ chunks, spaces int } // how often that was for want of room, and how many processes
 }
 
 // The rules and rows of the program are those of package unwind.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/energyprof/energyprof/internal/unwind"
 	"pgregory.net/rapid"
@@ -72,7 +74,7 @@ func TestSpaces(t *testing.T) {
 				t.Fatalf("%d mappings of %+v, want %d", len(got), key, len(ms))
 			}
 		}
-		_, forgotten := s.Forgotten()
+		forgotten := s.forgotten.spaces
 		missing := 0
 		for key, ms := range want {
 			got := s.spaceOf(key)
@@ -109,8 +111,39 @@ func TestManySpaces(t *testing.T) {
 			found++
 		}
 	}
-	if _, forgotten := s.Forgotten(); found+forgotten != n || found < 1000 {
+	if forgotten := s.forgotten.spaces; found+forgotten != n || found < 1000 {
 		t.Errorf("%d of %d processes are known and %d forgotten; want 1000 and more", found, n, forgotten)
+	}
+}
+
+// Processes that live are known, however many come and go.
+func TestLastingSpaces(t *testing.T) {
+	s := unloaded()
+	key := func(i int) SpaceKey { return SpaceKey{MM: 0xffff_8881_0000_0000 + 1344*uint64(i), TGID: uint32(i)} }
+	const lasting = 100
+	for i := range 10_000 {
+		if err := s.SetSpace(key(i), []StackMapping{{Start: 1, Limit: 2, Bias: uint64(i)}}); err != nil {
+			t.Fatal(err)
+		}
+		if i >= lasting {
+			s.Drop(key(i))
+		}
+	}
+	for i := range lasting {
+		if got := s.spaceOf(key(i)); len(got) != 1 || got[0].Bias != uint64(i) {
+			t.Errorf("process %d has %+v", i, got)
+		}
+	}
+}
+
+// Of too many mappings those of files are told, and of the others those at the lowest addresses.
+func TestFewestMappings(t *testing.T) {
+	generated := func(at uint64) StackMapping { return StackMapping{Start: at, Limit: at + 1, Kind: FramePointers} }
+	all := []StackMapping{{Start: 1, Limit: 2}, generated(3), generated(5), generated(7), {Start: 9, Limit: 10}}
+	for most, want := range map[int][]StackMapping{5: all, 4: {all[0], all[1], all[2], all[4]}, 2: {all[0], all[4]}, 1: {all[0]}} {
+		if got := fewest(slices.Clone(all), most); !slices.Equal(got, want) {
+			t.Errorf("at most %d: %v, want %v", most, got, want)
+		}
 	}
 }
 
@@ -121,8 +154,10 @@ func TestSortedMappings(t *testing.T) {
 	}
 }
 
-// Chunks are found with their rows. When no more fit all are forgotten and the next one is there.
-func TestChunks(t *testing.T) {
+// Chunks are found with their rows. When no more fit all are forgotten and the next one is there, but not at once after that has been done.
+func TestChunks(t *testing.T) { synctest.Test(t, testChunks) }
+
+func testChunks(t *testing.T) {
 	s := unloaded()
 	if err := s.SetRules(unwind.NewRules().List()); err != nil {
 		t.Fatal(err)
@@ -134,14 +169,20 @@ func TestChunks(t *testing.T) {
 		}
 		return rows
 	}
-	since := 0
+	since, refused := 0, 0
 	for i := range 100 {
-		before, _ := s.Forgotten()
+		before := s.forgotten.chunks
 		if err := s.Load(uint32(i), 5, chunk(i)); err != nil {
 			t.Fatal(err)
 		}
-		if after, _ := s.Forgotten(); after != before {
+		if s.forgotten.chunks != before {
 			since = i
+		} else if since > 0 && s.rowsOf(uint32(i), 5) == nil {
+			time.Sleep(forgetEvery) // of the clock of this test
+			if err := s.Load(uint32(i), 5, chunk(i)); err != nil || s.forgotten.chunks != before+1 {
+				t.Fatalf("chunk %d did not make room for itself: %v", i, err)
+			}
+			since, refused = i, refused+1
 		}
 		for j := since; j <= i; j++ {
 			if !slices.Equal(s.rowsOf(uint32(j), 5), chunk(j)) {
@@ -152,8 +193,8 @@ func TestChunks(t *testing.T) {
 			t.Fatalf("chunk %d has rows that were forgotten", since-1)
 		}
 	}
-	if n, _ := s.Forgotten(); n == 0 {
-		t.Error("100 chunks of 30000 rows were never too many")
+	if refused < 2 {
+		t.Errorf("of 100 chunks of 30000 rows %d were too many at once, want some", refused)
 	}
 	if err := s.Load(1, 6, nil); err != nil || len(s.rowsOf(1, 6)) != 1 {
 		t.Errorf("a chunk without rows: %v, %d rows; want one, of no rule", err, len(s.rowsOf(1, 6)))
