@@ -112,7 +112,8 @@ func (s *Stacks) load(o StackOptions, options *ebpf.CollectionOptions) error {
 }
 
 // FD is the file descriptor of the program, for PERF_EVENT_IOC_SET_BPF. An event that has it loses, without a word, the samples
-// that come while the CPU is at another BPF program of a kprobe or a tracepoint, or changes a BPF map (bpf_prog_active).
+// that come while the CPU is at another BPF program of a kprobe, tracepoint or perf event, or changes a BPF map
+// (bpf_prog_active): docs/stacks.md has how many. Those of the Account do not count among them.
 func (s *Stacks) FD() int { return s.objects.Sampled.FD() }
 
 // Output says to which event (PERF_COUNT_SW_BPF_OUTPUT, of this CPU, enabled) walks on a CPU are written.
