@@ -17,6 +17,7 @@ type loader struct {
 	keys   map[*process][]bpf.SpaceKey
 	stale  map[*process]bool // what is mapped has changed since it was told
 	chunks map[chunkKey]int64
+	ahead  ahead
 	err    error // the first
 }
 
@@ -32,7 +33,7 @@ type chunkKey struct {
 
 func newLoader() loader {
 	return loader{spaces: map[bpf.SpaceKey]*loadedSpace{}, keys: map[*process][]bpf.SpaceKey{},
-		stale: map[*process]bool{}, chunks: map[chunkKey]int64{}}
+		stale: map[*process]bool{}, chunks: map[chunkKey]int64{}, ahead: ahead{seen: map[chunkKey]bool{}}}
 }
 
 func monotonic() int64 {
@@ -109,6 +110,7 @@ func (c *Collector) tellSpace(p *process, key bpf.SpaceKey) {
 			told.Kind = bpf.FramePointers
 		default:
 			told.Module = code.module.ID
+			l.ahead.expect(m, code)
 		}
 		list = append(list, told)
 	}
@@ -118,8 +120,8 @@ func (c *Collector) tellSpace(p *process, key bpf.SpaceKey) {
 	s.generation, s.at = p.space.generation, monotonic()
 }
 
-// tellChunks tells the program the rows of pieces of binaries.
-func (c *Collector) tellChunks(keys []chunkKey) {
+// tellChunks tells the program the rows of pieces of binaries, and returns how many.
+func (c *Collector) tellChunks(keys []chunkKey) (told int) {
 	u := &c.unwinder
 	rows := make([]unwind.Chunk, len(keys))
 	for i, key := range keys {
@@ -128,14 +130,16 @@ func (c *Collector) tellChunks(keys []chunkKey) {
 	// Compiling them has made rules that they name.
 	if err := c.opt.Stacks.BPF.SetRules(u.rules.List()); err != nil {
 		u.loader.fail(fmt.Errorf("unwind rules: %w", err))
-		return
+		return 0
 	}
 	for i, key := range keys {
 		if err := c.opt.Stacks.BPF.Load(key.module, key.number, rows[i]); err != nil {
 			u.loader.fail(fmt.Errorf("unwind tables: %w", err))
 		}
 		u.loader.chunks[key] = monotonic()
+		told += len(rows[i])
 	}
+	return told
 }
 
 func (l *loader) fail(err error) {

@@ -59,6 +59,7 @@ func (c *Collector) fromWalk(state *cpuState, s *perfring.Sample) {
 	user := s.CPUMode() == perfring.MiscUser
 	kernels, callers := c.parts(s)
 	w := state.walks.take(s)
+	c.tellAhead()
 	if w == nil {
 		if user || len(c.processOf(s).space.mappings) > 0 { // else a thread of the kernel
 			c.books.NoWalk++
