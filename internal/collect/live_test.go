@@ -2,6 +2,7 @@ package collect_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,10 +21,13 @@ import (
 	"github.com/energyprof/energyprof/report"
 )
 
+// name is that of the program. Recordings of the whole system see those of other tests, too.
+var name = fmt.Sprintf("burn%d", os.Getpid())
+
 // burn builds testdata/burn: a test's own executable has no symbols.
 func burn(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "burn")
+	path := filepath.Join(t.TempDir(), name)
 	if out, err := exec.Command("go", "build", "-o", path, "./testdata/burn").CombinedOutput(); err != nil {
 		t.Fatalf("building testdata/burn: %v\n%s", err, out)
 	}
@@ -94,7 +98,7 @@ const enough = 50 * time.Millisecond
 
 func check(t *testing.T, r *report.Recording) {
 	t.Helper()
-	got, total := share(r, "burn", "main.burn", "main.outer", "main.main")
+	got, total := share(r, name, "main.burn", "main.outer", "main.main")
 	if got < 0.8 || total < enough {
 		t.Errorf("main.burn, called by main.outer, has %.0f %% of %v CPU time of burn", got*100, total)
 	}
@@ -168,7 +172,7 @@ func TestLiveWholeStacks(t *testing.T) {
 // whole wants the stacks of burn down to where Go enters goroutines.
 func whole(t *testing.T, r *report.Recording) {
 	t.Helper()
-	got, total := share(r, "burn", "main.burn", "main.outer", "main.main", "runtime.main", "runtime.goexit")
+	got, total := share(r, name, "main.burn", "main.outer", "main.main", "runtime.main", "runtime.goexit")
 	if got < 0.8 || total < enough {
 		t.Errorf("main.burn, called by main.outer down to runtime.goexit, has %.0f %% of %v CPU time of burn", got*100, total)
 	}
@@ -200,7 +204,7 @@ func TestLiveExistingProcesses(t *testing.T) {
 			}
 			r := record(t, opt)
 			for opt.Duration < 20*time.Second { // how much of a machine that is busy it gets is not known
-				if _, total := share(r, "burn"); total >= enough {
+				if _, total := share(r, name); total >= enough {
 					break
 				}
 				opt.Duration *= 2
