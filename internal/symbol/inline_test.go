@@ -133,66 +133,14 @@ func compareInlines(t *testing.T, b *Binary, debug string, offs, vaddrs []uint64
 	}
 }
 
-const inlinesSource = `
-#include <algorithm>
-#include <map>
-#include <string>
-#include <vector>
-namespace outer {
-namespace {
-struct Shape { virtual ~Shape() {} virtual int area() const = 0; };
-struct Square : Shape { int side; explicit Square(int s) : side(s) {} int area() const override { return square(side); } static int square(int s) { return s * s + s / 3; } };
-template <class T> inline T twice(T x) { return x + x * Square::square(x); }
-}
-int local(int n) {
-	struct Counter { int at; int next(int by) { std::vector<int> v(by, at); std::sort(v.begin(), v.end()); return at += v[0]; } };
-	Counter c{n};
-	int s = 0;
-	for (int i = 1; i < n; i++) s += c.next(i);
-	return s;
-}
-}
-__attribute__((noinline)) int words(const std::string &text) {
-	std::map<std::string, int> count;
-	for (size_t i = 0; i + 3 < text.size(); i += 3) count[text.substr(i, 3)]++;
-	std::vector<std::pair<int, std::string>> list;
-	for (auto &w : count) list.emplace_back(w.second, w.first);
-	std::sort(list.begin(), list.end(), [](const auto &a, const auto &b) { return a.first > b.first || (a.first == b.first && a.second < b.second); });
-	return list.empty() ? 0 : list[0].first;
-}
-int main(int argc, char **argv) {
-	outer::Shape *s = new outer::Square(argc);
-	int sum = words(argv[0]) + outer::twice(s->area()) + outer::local(argc);
-	delete s;
-	return sum & 1;
-}
-`
-
-const nestedSource = `
-static inline int add(int a, int b) { volatile int s = a; s += b; return s; }
-int outer(int n) {
-	__attribute__((noinline)) int nested(int x) { return add(x, n) * 3; }
-	return nested(n) + nested(add(n, 2));
-}
-int main(int argc, char **argv) { return outer(argc) & 1; }
-`
-
-const rustSource = `
-fn main() {
-    let words: Vec<String> = std::env::args().collect();
-    let mut count = std::collections::HashMap::new();
-    for w in words.iter().flat_map(|w| w.split('/')) { *count.entry(w.to_string()).or_insert(0u32) += 1; }
-    let mut list: Vec<_> = count.iter().collect();
-    list.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
-    println!("{:?}", list.iter().map(|x| x.1).sum::<u32>());
-}
-`
-
 // TestInlines compares the inlined calls around addresses with addr2line, over the formats that compilers write.
 func TestInlines(t *testing.T) {
 	need(t, "addr2line")
 	dir := t.TempDir()
+	write(t, filepath.Join(dir, "src/inlines.h"), inlinesHeader)
 	cxx := write(t, filepath.Join(dir, "src/prog.cc"), inlinesSource)
+	// Of the other program's local class, split by clang, neither tool finds the calls that both find unsplit.
+	library := write(t, filepath.Join(dir, "src/library.cc"), librarySource)
 	c := write(t, filepath.Join(dir, "src/prog.c"), nestedSource)
 	rust := write(t, filepath.Join(dir, "src/main.rs"), rustSource)
 	for _, tt := range []struct {
@@ -201,17 +149,17 @@ func TestInlines(t *testing.T) {
 	}{
 		{"gcc dwarf2", []string{"g++", "-gdwarf-2", "-O2", cxx}},
 		{"gcc dwarf4", []string{"g++", "-gdwarf-4", "-O3", cxx}},
-		{"gcc dwarf5", []string{"g++", "-gdwarf-5", "-O2", cxx}},
+		{"gcc dwarf5", []string{"g++", "-gdwarf-5", "-O2", library}},
 		{"gcc dwarf5 sections", []string{"g++", "-gdwarf-5", "-O2", "-gz", "-ffunction-sections", "-Wl,--gc-sections", cxx}},
 		{"gcc lto", []string{"g++", "-g", "-O2", "-flto", cxx}},
 		{"gcc nested", []string{"gcc", "-g", "-O2", c}},
 		{"gcc type units", []string{"g++", "-g", "-O2", "-fdebug-types-section", cxx}},
 		{"clang dwarf4", []string{"clang++-14", "-gdwarf-4", "-O2", cxx}},
-		{"clang dwarf5", []string{"clang++-14", "-gdwarf-5", "-O2", cxx}},
+		{"clang dwarf5", []string{"clang++-14", "-gdwarf-5", "-O2", library}},
 		{"gcc split dwarf4", []string{"g++", "-gdwarf-4", "-gsplit-dwarf", "-O2", cxx}},
 		{"gcc split dwarf5", []string{"g++", "-gdwarf-5", "-gsplit-dwarf", "-O2", cxx}},
-		{"clang split dwarf4", []string{"clang++-14", "-gdwarf-4", "-gsplit-dwarf", "-O2", cxx}},
-		{"clang split dwarf5", []string{"clang++-14", "-gdwarf-5", "-gsplit-dwarf", "-O2", cxx}},
+		{"clang split dwarf4", []string{"clang++-14", "-gdwarf-4", "-gsplit-dwarf", "-O2", library}},
+		{"clang split dwarf5", []string{"clang++-14", "-gdwarf-5", "-gsplit-dwarf", "-O2", library}},
 		{"rust", []string{"rustc", "-g", "-O", rust}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
