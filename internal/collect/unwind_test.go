@@ -157,7 +157,7 @@ func TestUnwoundStacksAreCut(t *testing.T) {
 func TestWalksFindTheirSamples(t *testing.T) {
 	const code = 0x600000
 	opt := withKernel(t, nil)
-	opt.Stacks = Stacks{Method: "bpf", BPF: &bpf.Stacks{}} // which is asked nothing: no walk is stuck
+	opt.Stacks = Stacks{Method: "bpf", BPF: &bpf.Stacks{}} // which is asked nothing: no walk lacks what it has
 	s := newStream(t, opt)
 	s.exec(10, "app")
 	s.mmap(10, code, 0x1000, 0, "")
@@ -184,14 +184,25 @@ func TestWalksFindTheirSamples(t *testing.T) {
 	sample(11, perfring.MiscUser, code+0x10)
 	put(10, kRead, unwind.Complete)
 	sample(10, perfring.MiscKernel, kRead, perfring.ContextKernel, kRead)
+	// Stuck, with no memory where the stack was.
+	put(12, kRead, unwind.Complete)
+	walks := &s.Collector.cpu(0).walks.list
+	for i := range walks {
+		if w := &walks[i]; w.TID == 12 {
+			w.Stuck, w.First, w.Base = true, true, 1<<12
+			w.Regs.PC = code + 0x10
+		}
+	}
+	sample(12, perfring.MiscKernel, kRead, perfring.ContextKernel, kRead)
 	r := s.expect(t,
 		"app/app 10/10 1×1ms //anon+0x10 < //anon+0x1f",
 		"app/app 10/10 1×1ms //anon+0x10 < //anon+0x6f",
 		"app/app 10/10 1×1ms //anon+0x10 < [unwind failed: no stack in the sample]",
 		"app/app 10/10 1×1ms __do_softirq < //anon+0x10 < //anon+0x2f",
 		"app/app 10/10 1×1ms vfs_read",
-		"app/app 10/11 1×1ms //anon+0x10 < //anon+0x4f < [unwind failed: bad frame]")
-	sameStacks(t, r.Stacks, &report.Stacks{Method: "bpf", Samples: 6, Complete: 4,
+		"app/app 10/11 1×1ms //anon+0x10 < //anon+0x4f < [unwind failed: bad frame]",
+		"app/app 10/12 1×1ms vfs_read")
+	sameStacks(t, r.Stacks, &report.Stacks{Method: "bpf", Samples: 7, Complete: 5,
 		Failed: map[string]int64{"no stack in the sample": 1, "bad frame": 1}})
 	if b := s.Books(); b.NoWalk != 1 || b.BadWalks != 0 {
 		t.Errorf("%d samples without a walk and %d walks that cannot be read, want 1 and none", b.NoWalk, b.BadWalks)

@@ -54,6 +54,12 @@ func (ws *walks) take(s *perfring.Sample) *walk {
 	return nil
 }
 
+// bare tells whether a walk found no memory where the stack pointer is: copies begin at the first page that can be read. It is of a thread
+// that has given up its memory, as in execve before the stack of the new program is there.
+func (w *walk) bare() bool {
+	return len(w.Stack) == 0 && w.Base != stackPointer(native(), &w.Regs)
+}
+
 // fromWalk completes a sample by the walk that came before it, which is finished here if it got stuck.
 func (c *Collector) fromWalk(state *cpuState, s *perfring.Sample) {
 	user := s.CPUMode() == perfring.MiscUser
@@ -71,7 +77,7 @@ func (c *Collector) fromWalk(state *cpuState, s *perfring.Sample) {
 	if w.Stuck {
 		p := c.processOf(s)
 		frames, outcome = c.unwinder.walker(native()).Resume(frames, c.walkSpace(p), &w.Regs, w.Stack, w.Base, c.opt.MaxDepth, w.First)
-		if !user && p.between(outcome) {
+		if !user && (p.between(outcome) || w.bare()) {
 			return
 		}
 		w.Frames = frames
