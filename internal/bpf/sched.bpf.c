@@ -8,50 +8,11 @@
 // it takes only types that its own BTF describes (CO-RE) and nothing newer than
 // Linux 5.10. account.go has the same structures.
 
-typedef unsigned char u8;
-typedef unsigned int u32;
-typedef unsigned long long u64;
-
-#define SEC(name) __attribute__((section(name), used))
-#define KERNEL __attribute__((preserve_access_index))
-#define inline inline __attribute__((always_inline))
+#include "kernel.bpf.h"
 
 char licence[] SEC("license") = "GPL";
 
-// Helpers, by their numbers in include/uapi/linux/bpf.h.
-static void *(*const map_lookup)(void *map, const void *key) = (void *)1;
-static long (*const map_update)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
-static long (*const map_delete)(void *map, const void *key) = (void *)3;
-static u64 (*const ktime_get_ns)(void) = (void *)5; // CLOCK_MONOTONIC
-static u32 (*const smp_processor_id)(void) = (void *)8;
-static u64 (*const current_pid_tgid)(void) = (void *)14;
-static u64 (*const current_task)(void) = (void *)35;
-static long (*const probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
-static long (*const seq_write)(void *seq, const void *data, u32 len) = (void *)127;
-
-#define BPF_MAP_TYPE_HASH 1
-#define BPF_MAP_TYPE_ARRAY 2
-#define BPF_F_MMAPABLE (1 << 10)
-#define BPF_ANY 0
-#define BPF_TYPE_SIZE 1 // of __builtin_preserve_type_info
-
-// What is used of the kernel's own types (include/linux/sched.h, pid.h, bpf.h).
-struct upid {
-	int nr;
-	void *ns;
-} KERNEL;
-
-struct pid {
-	u32 level;
-	struct upid numbers[1];
-} KERNEL;
-
-struct task_struct {
-	int pid;
-	struct task_struct *group_leader;
-	struct pid *thread_pid;
-} KERNEL;
-
+// What is used of the kernel's iterators (include/linux/bpf.h).
 struct bpf_iter_meta {
 	void *seq;
 } KERNEL;
@@ -238,8 +199,6 @@ int freed(u64 *ctx)
 	map_delete(&members, &task);
 	return 0;
 }
-
-#define READ(to, from) probe_read_kernel(&(to), sizeof(to), &(from))
 
 // find makes the threads of the wanted processes members and writes a byte for
 // each that was none. Processes are named as the reader's PID namespace has them.

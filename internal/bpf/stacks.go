@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The tables of stacks.bpf.c. They are written here, in memory that the program shares, without a call of the kernel:
+// The tables of stacks_tables.bpf.h. They are written here, in memory that the program shares, without a call of the kernel:
 //
 //	space    {mm, process, execs} --> mappings ----> module, kind
 //	mapping  sorted by address
@@ -60,7 +60,7 @@ type list struct {
 	serial             uint32
 }
 
-// hash is that of stacks.bpf.c.
+// hash is that of stacks_tables.bpf.h.
 func hash(key uint64) int { return int(uint32(key * 0x9e3779b97f4a7c15 >> 32)) }
 
 // SetRules tells the program the rules: all those that there are, of which it takes those that have been added since.

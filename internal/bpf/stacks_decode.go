@@ -40,7 +40,7 @@ type Walked struct {
 	MissingNumber uint64
 }
 
-// The sizes of struct walked of stacks.bpf.c and of the registers that follow the frames.
+// The sizes of struct walked of stacks_state.bpf.h and of the registers that follow the frames.
 const (
 	walkedBytes    = 80
 	registersBytes = 8 * 32

@@ -1,7 +1,6 @@
 package bpf
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,13 +19,7 @@ import (
 func stacks(t testing.TB, o StackOptions) *Stacks {
 	t.Helper()
 	s, err := NewStacks(o)
-	if err != nil {
-		_, noBTF := os.Stat(kernelBTF)
-		if os.Getenv("CI") == "true" && os.Geteuid() == 0 && noBTF == nil && !errors.Is(err, ErrPermission) {
-			t.Fatal(err)
-		}
-		t.Skipf("no walks of stacks in the kernel here: %v", err)
-	}
+	unavailable(t, err)
 	t.Cleanup(func() { s.Close() })
 	return s
 }

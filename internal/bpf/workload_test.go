@@ -115,15 +115,22 @@ func spin(d time.Duration) {
 func account(t *testing.T) *Account {
 	t.Helper()
 	a, err := New()
-	if err != nil {
-		_, noBTF := os.Stat(kernelBTF)
-		if os.Getenv("CI") == "true" && os.Geteuid() == 0 && noBTF == nil && !errors.Is(err, ErrPermission) {
-			t.Fatal(err)
-		}
-		t.Skipf("no account of who runs here: %v", err)
-	}
+	unavailable(t, err)
 	t.Cleanup(func() { a.Close() })
 	return a
+}
+
+// unavailable skips the test if programs cannot be loaded here, which is an error where they should be.
+func unavailable(t testing.TB, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	_, noBTF := os.Stat(kernelBTF)
+	if os.Getenv("CI") == "true" && os.Geteuid() == 0 && noBTF == nil && !errors.Is(err, ErrPermission) {
+		t.Fatal(err)
+	}
+	t.Skip(err)
 }
 
 // start runs a workload and returns when it is about to work.

@@ -47,7 +47,7 @@ const (
 
 // Rule tells how to get from a frame to its caller. Of the registers three are followed: the stack pointer, which
 // becomes the canonical frame address, the frame pointer (rbp, x29), and X: rbx on amd64, the link register on arm64. All
-// others are known in the innermost frame alone. It is struct rule of internal/bpf/stacks.bpf.c.
+// others are known in the innermost frame alone. It is struct rule of internal/bpf/stacks_tables.bpf.h.
 type Rule struct {
 	CFA    uint8
 	CFAReg uint8 // DWARF number
