@@ -5,27 +5,29 @@ import (
 	"testing"
 )
 
-// A long gap between tables has the rule of frame pointers if its functions set them up, and none otherwise.
+// A long gap between tables has the rule of frame pointers, to its first and last address, if its functions set them up, and
+// none otherwise.
 func TestGeneratedCode(t *testing.T) {
-	const start, gap, size = 0x2_0000, 0x40, 0x9000
+	const start, gap, size = 0x2_fff0, 0x40, 0x5_0020 // in a bit of the first and of the last chunk
 	for _, test := range []struct {
 		arch  Arch
 		name  string
 		every int
-		limit uint64 // of the code
+		limit uint64 // of the gap
 		want  Rule
 	}{
 		{AMD64, "frames", 4096, size, Rule{CFA: CFAFramePointer}},
 		{AMD64, "none", 0, size, Rule{}},
-		{AMD64, "few", 0x8000, size, Rule{}},
-		{AMD64, "short", 128, 4096, Rule{}},
+		{AMD64, "few", 0x4000, size, Rule{}},
+		{AMD64, "as much as of assembler", 128, 0x1_8000, Rule{}},
 		{ARM64, "frames", 4096, size, Rule{CFA: CFAFramePointer}},
 		{ARM64, "none", 0, size, Rule{}},
 	} {
 		a := gnu(test.arch, "zR")
 		a.function(start, gap, nil)
+		a.function(start+test.limit, gap, nil)
 		img := a.image(true)
-		code := make([]byte, test.limit)
+		code := make([]byte, size+gap)
 		for at := gap; test.every > 0 && at < len(code); at += test.every {
 			if test.arch == AMD64 {
 				copy(code[at:], "\x55\x48\x89\xe5")
@@ -35,10 +37,12 @@ func TestGeneratedCode(t *testing.T) {
 		}
 		img.Code = inMemory(start, code)
 		m := NewModule(img, NewRules(), 0)
-		if got := ruleAt(m, start+gap+0x10); got != test.want {
-			t.Errorf("%v, %s: %+v, expected %+v", test.arch, test.name, got, test.want)
+		for _, at := range []uint64{gap, 0x1_0020, test.limit - 1} {
+			if got := ruleAt(m, start+at); got != test.want {
+				t.Errorf("%v, %s: at +%#x %+v, expected %+v", test.arch, test.name, at, got, test.want)
+			}
 		}
-		if got := ruleAt(m, start+test.limit); got != (Rule{}) {
+		if got := ruleAt(m, start+size+gap); got != (Rule{}) {
 			t.Errorf("%v, %s: %+v behind the code", test.arch, test.name, got)
 		}
 		if err := m.Err(); err != nil {
