@@ -178,10 +178,3 @@ func (c *Collector) unload(p *process) {
 	delete(l.keys, p)
 	delete(l.stale, p)
 }
-
-// newModule numbers the tables of a binary.
-func (u *unwinder) newModule(img unwind.Image) *unwind.Module {
-	m := unwind.NewModule(img, u.rules, uint32(len(u.byID)+1))
-	u.byID = append(u.byID, m)
-	return m
-}
