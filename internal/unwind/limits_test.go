@@ -137,3 +137,17 @@ func TestModulesLeaveRulesToOthers(t *testing.T) {
 		}
 	}
 }
+
+// TestRulesRunOut: rules beyond what a row can name are unsupported, and those there were are still found.
+func TestRulesRunOut(t *testing.T) {
+	rules := NewRules()
+	for i := range maxRules {
+		rules.number(Rule{CFA: CFARegister, CFAOffset: int32(i)})
+	}
+	if got := rules.number(Rule{CFA: CFARegister, CFAOffset: maxRules}); got != RuleUnsupported {
+		t.Errorf("number %d for one more rule, expected %d", got, RuleUnsupported)
+	}
+	if got := rules.number(Rule{CFA: CFARegister, CFAOffset: 5}); got != 8 {
+		t.Errorf("number %d for the ninth rule, expected 8", got)
+	}
+}

@@ -206,79 +206,6 @@ func TestFormats(t *testing.T) {
 	})
 }
 
-// TestCodeWithoutTables: what is known of it.
-func TestCodeWithoutTables(t *testing.T) {
-	const mib = 1 << 20
-	a := gnu(AMD64, "zR")
-	a.function(0x2_0000, 0x40, cat(cfaAdvanceLoc|1, cfaDefCFAOffset, 16)) // then a gap of 10 bytes
-	a.function(0x2_004a, 0x10, cat(cfaUndefined, amd64RIP))               // as in libc's clone
-	a.function(0x2_0070, 0x10, nil)
-	img := a.image(true)
-	img.Entry = 0x2_0090
-	img.PLT = Range{0x2_1000, 0x2_1040}
-	img.Stubs = []Range{{0x2_2000, 0x2_2010}}
-
-	arm := gnu(ARM64, "zR")
-	arm.function(0x2_0000, 0x40, nil)
-	armImage := arm.image(true)
-	armImage.PLT, armImage.Stubs = img.PLT, img.Stubs
-	code := make([]byte, 64)
-	binary.LittleEndian.PutUint64(code[40:], arm64Return)
-	armImage.Trampoline = inMemory(0x2_3000, code)
-
-	sp := func(arch Arch, off int32) Rule {
-		r := Rule{CFA: CFARegister, CFAReg: arch.stackPointer(), CFAOffset: off}
-		if arch == AMD64 {
-			r.RA, r.RAOffset = AtCFA, -8
-		}
-		return r
-	}
-	lazy := sp(AMD64, 8)
-	lazy.CFA, lazy.CFAAdd = CFAPLT, 11
-	pushed := Rule{CFA: CFARegister, CFAReg: arm64SP, CFAOffset: 16, RA: AtCFA, RAOffset: -8, X: AtCFA, XOffset: -8}
-	for _, test := range []struct {
-		name string
-		img  Image
-		at   uint64
-		want Rule
-	}{
-		{"before a function that goes on", img, 0x2_0049, sp(AMD64, 16)},
-		{"and the rest of it", img, 0x2_004a, Rule{CFA: CFAEnd}},
-		{"between functions", img, 0x2_005a, Rule{}},
-		{"start", img, 0x2_0090, Rule{CFA: CFAEnd}},
-		{"the start's end", img, 0x2_018f, Rule{CFA: CFAEnd}},
-		{"behind the start", img, 0x2_0190, Rule{}},
-		{"first of PLT", img, 0x2_1000, sp(AMD64, 16)},
-		{"first of PLT, pushed", img, 0x2_1006, sp(AMD64, 24)},
-		{"PLT", img, 0x2_1010, lazy},
-		{"last of PLT", img, 0x2_103f, lazy},
-		{"behind PLT", img, 0x2_1040, Rule{}},
-		{"stub", img, 0x2_2000, sp(AMD64, 8)},
-
-		{"first of PLT", armImage, 0x2_1000, sp(ARM64, 0)},
-		{"first of PLT, pushed", armImage, 0x2_1004, pushed},
-		{"PLT", armImage, 0x2_1020, sp(ARM64, 0)},
-		{"stub", armImage, 0x2_2000, sp(ARM64, 0)},
-		{"before the trampoline", armImage, 0x2_3024, arm64Signal},
-		{"trampoline", armImage, 0x2_302c, arm64Signal},
-		{"behind the trampoline", armImage, 0x2_3030, arm64Signal}, // where a thread is while the kernel returns
-		{"further behind the trampoline", armImage, 0x2_3031, Rule{}},
-		{"not before the trampoline", armImage, 0x2_3023, Rule{}},
-
-		{"no tables at all", Image{Text: []Range{{0, mib}}}, 0x2_0000, Rule{CFA: CFAFramePointer}},
-	} {
-		t.Run(fmt.Sprint(test.img.Arch, " ", test.name), func(t *testing.T) {
-			m := NewModule(test.img, NewRules(), 0)
-			if got := ruleAt(m, test.at); got != test.want {
-				t.Errorf("%+v, expected %+v", got, test.want)
-			}
-			if err := m.Err(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-}
-
 // TestSearchTableFindsWhatAScanFinds on the system's C library.
 func TestSearchTableFindsWhatAScanFinds(t *testing.T) {
 	img := elfImage(t, installed(t, false, "/lib/*-linux-gnu/libc.so.6"))
@@ -295,19 +222,5 @@ func TestSearchTableFindsWhatAScanFinds(t *testing.T) {
 	}
 	if a.Err() != nil || b.Err() != nil {
 		t.Error(a.Err(), b.Err())
-	}
-}
-
-// TestRulesRunOut: rules beyond what a row can name are unsupported, and those there were are still found.
-func TestRulesRunOut(t *testing.T) {
-	rules := NewRules()
-	for i := range maxRules {
-		rules.number(Rule{CFA: CFARegister, CFAOffset: int32(i)})
-	}
-	if got := rules.number(Rule{CFA: CFARegister, CFAOffset: maxRules}); got != RuleUnsupported {
-		t.Errorf("number %d for one more rule, expected %d", got, RuleUnsupported)
-	}
-	if got := rules.number(Rule{CFA: CFARegister, CFAOffset: 5}); got != 8 {
-		t.Errorf("number %d for the ninth rule, expected 8", got)
 	}
 }
