@@ -65,7 +65,10 @@ type stacksScratch struct {
 		At      uint32
 		From    uint64
 		Left    uint64
+		Window  uint64
+		Held    uint64
 	}
+	Window [520]uint8
 	Period uint64
 	Copied uint64
 	User   struct {
