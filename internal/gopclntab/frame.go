@@ -46,6 +46,7 @@ func (t *Table) str(within Range, addr uint64, most int) (string, error) {
 // were inlined, and its line is that of the call. None where there is no Go
 // function. What can be told is there beside an error.
 func (t *Table) Frames(addr uint64) ([]Frame, error) {
+	t.work = min(t.work+lookupWork, maxWork)
 	f, ok, err := t.Find(addr)
 	if !ok {
 		return nil, err

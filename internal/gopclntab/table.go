@@ -69,20 +69,21 @@ type Table struct {
 	files  uint64
 	values uint64
 	funcs  uint64
-	work   int // that may still be done
+	work   int // that may be done now
 }
 
 // maxFunctions is tenfold what the largest programs have.
 const maxFunctions = 1 << 23
 
-// maxWork is what may be done in the life of a Table, about a second: one that
-// makes every lookup slow ends there. It is counted in values that are decoded;
-// a function takes as long as functionWork of them, and bytes of names, which
-// whoever asked may keep, count as much each. The frames of an address take
-// some 200 on average.
+// maxWork is what may be done at once, some two seconds: a table that makes every
+// lookup slow ends there. It is counted in values that are decoded; a function
+// takes as long as functionWork of them, and bytes of names, which whoever asked
+// may keep, count as much each. The frames of an address take some 200 on average,
+// so with lookupWork for each that is asked for, real tables can be asked for ever.
 const (
-	maxWork      = 1 << 27
+	maxWork      = 1 << 26
 	functionWork = 8
+	lookupWork   = 1 << 10
 )
 
 // spend takes work off what may still be done.

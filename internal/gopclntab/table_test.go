@@ -195,12 +195,18 @@ func TestWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	used := maxWork - all.work
+	all.work = 0
+	for range 10 {
+		if _, err := all.Frames(textAt + 9); err != nil {
+			t.Fatalf("when a long time has used up all work: %v", err)
+		}
+	}
 	if least := functionWork + len("main.main") + len("main.small") + 2*len("a.go"); used < least {
 		t.Errorf("frames took %d, expected %d for what was read besides values", used, least)
 	}
 	for left := range used {
 		tab := mustOpen(writeProgram(how, funcs))
-		tab.work = left
+		tab.work = left - lookupWork
 		if _, err := tab.Frames(textAt + 9); !errors.Is(err, ErrLimit) {
 			t.Errorf("with %d of %d: %v, expected %v", left, used, err, ErrLimit)
 		}
