@@ -135,7 +135,10 @@ func TestAgainstPerfScript(t *testing.T) {
 			if !slices.Equal(want, got) {
 				t.Errorf("(-perf +perfdata):\n%s", cmp.Diff(want, got))
 			}
-			if len(want) == 0 || r.Truncated >= 0 || len(r.Notes) != 0 || sink.back > 0 || r.Late > 0 || r.Foreign > 0 || r.Books.Total().Bad > 0 {
+			// Full rings are drained without a pause, and a CPU may be held up for longer than one of perf's rounds
+			// takes while it writes a record.
+			late := r.Late > 0 && r.Books.Total().Lost == 0
+			if len(want) == 0 || r.Truncated >= 0 || len(r.Notes) != 0 || sink.back > 0 || late || r.Foreign > 0 || r.Books.Total().Bad > 0 {
 				t.Errorf("%d samples, result %+v, %d back in time", len(want), r, sink.back)
 			}
 			if err := f.CheckClock(); !errors.Is(err, ErrClock) {
