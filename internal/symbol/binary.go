@@ -21,16 +21,19 @@ type Binary struct {
 	Unverified bool
 
 	lim         Limits
+	together    *allowance // of all binaries; nil for what is in memory
 	image       *image
 	file        *source // nil for what is in memory
 	search      debugSearch
 	debug       *source // separate debug file, nil without
+	debugImage  *image
 	supplement  *source // what that shares with others (dwz), nil without
 	loaded      bool
 	absolute    bool // Resolve takes addresses, not file offsets
 	table       *table
 	idleSection Range            // of the kernel
 	lines       *debugInfo       // nil without line information
+	released    bool             // it had been read, and is again when it is needed
 	golang      *gopclntab.Table // nil if it is no Go program
 	goFault     bool             // it has been told that the table is damaged
 	readable    map[int]string
@@ -86,6 +89,7 @@ type target struct {
 
 func (b *Binary) resolve(addrs []uint64, out [][]Frame) error {
 	b.load()
+	defer b.release()
 	defer b.file.rest()
 	defer b.debug.rest()
 	defer b.supplement.rest()
@@ -140,18 +144,29 @@ func (b *Binary) frames(vaddrs []uint64) ([][]Frame, error) {
 			}
 		}
 	}
+	if b.released && len(vaddrs) > 0 {
+		_ = b.loadLines() // what it cannot read it has told the first time
+	}
 	if b.lines == nil {
 		return out, nil
 	}
 	asked := slices.Concat(vaddrs, entries)
 	slices.Sort(asked)
 	asked = slices.Compact(asked)
-	lines, err := b.lines.lines(asked)
+	var lines []sourceLine
+	err := b.searching(b.lines, func() (err error) {
+		lines, err = b.lines.lines(asked)
+		return err
+	})
 	line := func(v uint64) sourceLine {
 		i, _ := slices.BinarySearch(asked, v)
 		return lines[i]
 	}
-	inlines, inlinesErr := b.lines.inlines(vaddrs)
+	var inlines [][]Frame
+	inlinesErr := b.searching(b.lines, func() (err error) {
+		inlines, err = b.lines.inlines(vaddrs)
+		return err
+	})
 	for i := range out {
 		out[i] = complete(out[i], inlines[i], line(vaddrs[i]), line(entries[i]))
 	}
@@ -219,33 +234,50 @@ func (b *Binary) load() {
 	}
 	b.table = &table{}
 	b.loadGo()
-	debug := b.openDebugFile()
+	b.debugImage = b.openDebugFile()
 	err := guard(func() (err error) {
-		b.table, err = b.image.loadSymbols(debug, b.lim)
+		b.table, err = b.image.loadSymbols(b.debugImage, b.tableLimits())
+		if b.together != nil {
+			b.together.tables.Add(-b.table.memory())
+		}
+		b.worked(xzWork * b.image.unpacked)
 		return err
 	})
 	b.note(err)
-	err = guard(func() error {
+	b.note(b.loadLines())
+}
+
+// loadLines opens debug information and finds what is where in it.
+func (b *Binary) loadLines() error {
+	b.released = false
+	return guard(func() error {
+		lim := b.limits()
 		from, path := b.image, b.Path
-		d, err := openDebugInfo(b.image, from, b.lim, true, "")
-		if d == nil && err == nil && debug != nil {
-			from, path = debug, b.debug.path
-			d, err = openDebugInfo(b.image, from, b.lim, true, "")
+		d, err := openDebugInfo(b.image, from, lim, true, "")
+		if d == nil && err == nil && b.debugImage != nil {
+			from, path = b.debugImage, b.debug.path
+			d, err = openDebugInfo(b.image, from, lim, true, "")
 		}
-		if d != nil {
-			err = d.index()
-			b.lines, d.openSplit = d, b.openSplit
-			var sharedErr error
-			d.shared, sharedErr = b.openSupplementary(from, path)
-			err = errors.Join(err, sharedErr)
+		if d == nil {
+			return err
 		}
-		return err
+		b.lines, d.openSplit = d, b.openSplit
+		err = b.searching(d, d.index)
+		var sharedErr error
+		d.shared, sharedErr = b.openSupplementary(from, path)
+		if d.shared != nil {
+			b.worked(d.shared.worked())
+		}
+		b.worked(d.memory())
+		if b.together != nil {
+			b.together.kept.Add(-d.memory())
+		}
+		return errors.Join(err, sharedErr)
 	})
-	b.note(err)
 }
 
 // close frees the tables and the file. The Binary has no names afterwards.
 func (b *Binary) close() error {
-	b.table, b.lines, b.golang, b.readable, b.loaded = &table{}, nil, nil, map[int]string{}, true
+	b.table, b.lines, b.golang, b.readable, b.loaded, b.released = &table{}, nil, nil, map[int]string{}, true, false
 	return errors.Join(b.file.close(), b.debug.close(), b.supplement.close())
 }

@@ -95,7 +95,9 @@ func (b *Binary) debugByLink() (*image, *source, error) {
 		if id := im.buildID(); id != "" && b.BuildID != "" {
 			return id == b.BuildID
 		}
-		return crcOf(src, src.key.size, b.lim.DebugWork) == sum
+		limit := b.limits().DebugWork
+		b.worked(min(src.key.size, limit))
+		return crcOf(src, src.key.size, limit) == sum
 	}
 	at := filepath.Dir(b.Path)
 	var errs []error

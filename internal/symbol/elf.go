@@ -37,6 +37,7 @@ type image struct {
 	sections []section
 	segments []segment
 	code     []segment // the executable ones, by address
+	unpacked int64     // bytes of .gnu_debugdata, once they have been read
 }
 
 // maxSegments is far above what a linker writes; ELF itself allows 65,534.

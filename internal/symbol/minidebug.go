@@ -15,6 +15,8 @@ import (
 const (
 	maxMiniDebug  = 128 << 20
 	maxDictionary = 64 << 20
+	// xzWork is how much longer a byte of it takes than one that is only examined.
+	xzWork = 4
 )
 
 // miniDebug reads .gnu_debugdata: an ELF file, compressed with xz, with the symbols
@@ -39,6 +41,7 @@ func (im *image) miniDebug(lim Limits) (*image, error) {
 	if size > uint64(min(maxMiniDebug, lim.Decompressed)) {
 		return nil, fmt.Errorf("%w: %d bytes decompressed", ErrLimit, size)
 	}
+	im.unpacked = int64(size)
 	r, err := xz.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		return nil, formatError("%v", err)

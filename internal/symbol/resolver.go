@@ -25,6 +25,7 @@ type Resolver struct {
 	server  *debuginfod
 	// journals is what those of all processes may still cost together.
 	journals jitAllowance
+	together *allowance
 }
 
 // opened is what came of reading a file: it is not read again only to fail.
@@ -64,6 +65,7 @@ func New(opt Options) *Resolver {
 
 		server:   newDebuginfod(opt.Debuginfod),
 		journals: jitAllowance{opt.Limits.Symbols, opt.Limits.TableBytes},
+		together: newAllowance(opt.Limits),
 	}
 }
 
@@ -172,7 +174,7 @@ func (r *Resolver) read(fd int, st *unix.Stat_t, name, path string, pid int) (*B
 		return nil, err
 	}
 	src := &source{f: f, path: path, key: keyOf(st)}
-	b := &Binary{Path: strings.TrimSuffix(name, deletedSuffix), lim: r.opt.Limits, file: src, search: r.debugSearch(pid)}
+	b := &Binary{Path: strings.TrimSuffix(name, deletedSuffix), lim: r.opt.Limits, together: r.together, file: src, search: r.debugSearch(pid)}
 	err = guard(func() error {
 		im, err := readImage(src, st.Size, b.lim)
 		if im == nil {

@@ -14,9 +14,12 @@ type Section struct {
 	Data io.ReaderAt
 }
 
+// maxSection bounds what is decompressed of a section for others: they ask while a recording runs.
+const maxSection = 64 << 20
+
 // Section finds a section of the binary itself by name, plain or compressed
 // (".debug_frame" is found as ".zdebug_frame", too). It reads nothing of a plain one; a
-// compressed one is decompressed now, within [Limits].Decompressed, each time.
+// compressed one is decompressed now, up to 64 MiB, each time.
 // One without contents, or that cannot be read, is not there: [Binary.Err] says why.
 //
 // Separate debug files are not looked at: how a stack is unwound must not
@@ -29,11 +32,12 @@ func (b *Binary) Section(name string) (Section, bool) {
 	var out Section
 	err := guard(func() error {
 		// Sections that are loaded are read once, by who asks for them: the work is theirs to bound.
-		budget := b.lim.Decompressed
+		budget := min(maxSection, b.limits().Decompressed)
 		d, err := b.image.openDebug(name, new(int64), &budget)
 		if err != nil || d == nil {
 			return err
 		}
+		b.worked(int64(len(d.mem)))
 		if s := b.image.section(name); s != nil {
 			out.Addr = s.addr
 		}

@@ -31,7 +31,7 @@ func (d *debugInfo) split(u *unit) *splitUnit {
 	if info == nil {
 		return nil
 	}
-	d.work -= info.decompressed()
+	d.work -= info.decompressed() + info.worked()
 	info.work, info.textLeft, info.names = max(d.work, 0), d.textLeft, d.names
 	info.addr, info.ranges, info.line, info.lineStr = d.addr, d.ranges, d.line, d.lineStr
 	for _, off := range info.units {
@@ -81,7 +81,7 @@ func (b *Binary) openSplit(path string) (*debugInfo, *source) {
 		if im == nil {
 			continue
 		}
-		d, openErr := openDebugInfo(b.image, im, b.lim, false, ".dwo")
+		d, openErr := openDebugInfo(b.image, im, b.limits(), false, ".dwo")
 		if d == nil || err != nil || openErr != nil || d.index() != nil {
 			src.close()
 			continue

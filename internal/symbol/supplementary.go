@@ -86,7 +86,7 @@ func (b *Binary) openSupplementary(from *image, path string) (*debugInfo, error)
 		return nil, err
 	}
 	b.supplement = src
-	d, err := openDebugInfo(b.image, im, b.lim, false, "")
+	d, err := openDebugInfo(b.image, im, b.limits(), false, "")
 	if d == nil || err != nil {
 		return nil, err
 	}

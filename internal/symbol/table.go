@@ -20,6 +20,9 @@ type table struct {
 	names   string // NUL-terminated names
 }
 
+// memory is how many bytes the table takes.
+func (t *table) memory() int64 { return int64(len(t.names)) + 16*int64(cap(t.symbols)) }
+
 // candidate is a symbol while its table is built.
 type candidate struct {
 	symbol
