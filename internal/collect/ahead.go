@@ -23,7 +23,7 @@ const (
 	aheadRows = 1 << 18
 	// aheadPart is the part of the time that compiling may take, aheadMost what it takes at once, and aheadLeast what is
 	// worth beginning for.
-	aheadPart  = 8
+	aheadPart  = 4
 	aheadMost  = int64(2 * time.Millisecond)
 	aheadLeast = int64(250 * time.Microsecond)
 )
