@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -34,11 +35,11 @@ func TestWalkEveryInstructionOfGo(t *testing.T) {
 			g := goCode{p: p, table: p.modules[program].image.Go, names: map[uint64]string{}, checked: map[goCall]string{}}
 			// Stopped by the signal, all threads but this one stay so while it runs.
 			p.step(syscall.SIGSTOP)
-			alone := g.check(200000, syscall.SIGSTOP)
+			alone := g.check(200000, least, syscall.SIGSTOP)
 			if err := syscall.Kill(p.pid, syscall.SIGCONT); err != nil {
 				t.Fatal(err)
 			}
-			all := g.check(least, 0)
+			all := g.check(least, least, 0)
 			t.Logf("%d instructions alone, %d beside other threads", alone, all)
 			if alone < least {
 				t.Errorf("%d instructions: less than the program has", alone)
@@ -50,18 +51,29 @@ func TestWalkEveryInstructionOfGo(t *testing.T) {
 // patience is beyond what one instruction takes.
 const patience = 3 * time.Second
 
-// check runs a number of instructions, or until the signal comes, and says how many.
-func (g goCode) check(most int, until syscall.Signal) int {
+// check runs a number of instructions, or until the signal comes, and says how many. Once the other threads have to go on it is
+// so many more: their scheduler interrupts a thread every 10 ms, which on a busy machine is less than an interrupt takes in
+// steps, so that the signal would never come.
+func (g goCode) check(most, more int, until syscall.Signal) int {
 	var chain []uint64
 	var out Outcome
 	faults := map[string]int{}
 	deliver := syscall.Signal(0)
 	// A thread that is stopped may hold a lock that this one waits for: then they all go on.
-	stuck := time.AfterFunc(patience, func() { syscall.Kill(g.p.pid, syscall.SIGCONT) })
+	var goOn atomic.Bool
+	stuck := time.AfterFunc(patience, func() {
+		goOn.Store(true)
+		syscall.Kill(g.p.pid, syscall.SIGCONT)
+	})
 	defer stuck.Stop()
-	for n := range most {
+	n := 0
+	for ; n < most; n++ {
 		stuck.Reset(patience)
-		switch deliver = g.p.step(deliver); deliver {
+		deliver = g.p.step(deliver)
+		if goOn.CompareAndSwap(true, false) {
+			most = min(most, n+more)
+		}
+		switch deliver {
 		case until:
 			if until != 0 {
 				return n
@@ -78,7 +90,7 @@ func (g goCode) check(most int, until syscall.Signal) int {
 			continue
 		}
 		for i, ret := range chain[1:] {
-			call := goCall{ret, chain[i], i > 0}
+			call := goCall{ret, chain[i], i > 0 && !g.interrupts(chain[i-1], i > 1)}
 			what, ok := g.checked[call]
 			if !ok {
 				what = g.called(call.ret, call.pc, call.back)
@@ -89,7 +101,7 @@ func (g goCode) check(most int, until syscall.Signal) int {
 			}
 		}
 	}
-	return most
+	return n
 }
 
 // fault tells of one that has not been told of.
@@ -111,7 +123,15 @@ type goCode struct {
 // goCall is a call that is to be checked.
 type goCall struct {
 	ret, pc uint64
-	back    bool
+	back    bool // pc is a return address, too
+}
+
+// interrupts says whether an address is in the frame of a signal, so that what is above it in the chain is no return address.
+func (g goCode) interrupts(addr uint64, back bool) bool {
+	if back {
+		addr--
+	}
+	return g.p.walker.look(g.p.space, addr).rule.Flags&FlagSignal != 0
 }
 
 func (g goCode) function(addr uint64) gopclntab.Function {
@@ -145,8 +165,7 @@ func (g goCode) called(ret, pc uint64, back bool) string {
 		pc--
 	}
 	caller, callee := g.name(ret), g.name(pc)
-	signal := g.p.walker.look(g.p.space, pc).rule.Flags&FlagSignal != 0
-	if caller == "runtime.goexit" || signal || interrupted || slices.Contains(notCalled, callee) {
+	if caller == "runtime.goexit" || g.interrupts(pc, false) || interrupted || slices.Contains(notCalled, callee) {
 		return ""
 	}
 	var b [8]byte
