@@ -7,7 +7,7 @@ import "sync/atomic"
 type allowance struct {
 	work   atomic.Int64 // bytes examined, as Limits.DebugWork counts them, and decompressed
 	tables atomic.Int64 // bytes of symbol tables
-	kept   atomic.Int64 // bytes of decompressed debug information that stay for later questions
+	kept   atomic.Int64 // bytes of debug information that stay for later questions: decompressed, indexes, names
 }
 
 // What all may cost, in terms of what one may: with the defaults 16 GiB of work, which is about half
@@ -71,23 +71,27 @@ func (b *Binary) searching(d *debugInfo, f func() error) error {
 // worked is what the search since work was last set has examined.
 func (d *debugInfo) worked() int64 { return d.lim.DebugWork - max(d.work, 0) }
 
-// release forgets debug information that takes more memory than all may keep; it is read again when asked for.
+// release counts what is kept of debug information, and forgets it where that is more than all may keep; it is read
+// again when asked for.
 func (b *Binary) release() {
-	if b.lines == nil || b.together == nil || b.together.kept.Load() >= 0 {
+	d := b.lines
+	if d == nil || b.together == nil {
 		return
 	}
-	b.together.kept.Add(b.lines.memory())
-	b.lines = nil
+	kept := d.memory()
+	if d.shared != nil {
+		kept += d.shared.memory()
+	}
+	left := b.together.kept.Add(d.counted - kept)
+	if d.counted = kept; left >= 0 {
+		return
+	}
+	b.together.kept.Add(kept)
 	b.supplement.close()
-	b.supplement = nil
-	b.released = true
+	b.lines, b.supplement, b.released = nil, nil, true
 }
 
-// memory is how many bytes of decompressed sections d keeps, with what it shares with others.
+// memory is about how many bytes d keeps.
 func (d *debugInfo) memory() int64 {
-	n := d.decompressed()
-	if d.shared != nil {
-		n += d.shared.decompressed()
-	}
-	return n
+	return d.decompressed() + spanBytes*int64(cap(d.spans)) + 8*int64(cap(d.units)) + int64(maxText-max(d.textLeft, 0))
 }

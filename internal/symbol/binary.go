@@ -266,12 +266,9 @@ func (b *Binary) loadLines() error {
 		var sharedErr error
 		d.shared, sharedErr = b.openSupplementary(from, path)
 		if d.shared != nil {
-			b.worked(d.shared.worked())
+			b.worked(d.shared.worked() + d.shared.decompressed())
 		}
-		b.worked(d.memory())
-		if b.together != nil {
-			b.together.kept.Add(-d.memory())
-		}
+		b.worked(d.decompressed())
 		return errors.Join(err, sharedErr)
 	})
 }

@@ -14,8 +14,11 @@ type span struct {
 	unit   uint64 // offset of the unit's header in .debug_info
 }
 
-// maxSpans bounds the memory of the index at 24 bytes each.
-const maxSpans = 4 << 20
+// maxSpans bounds the memory of the index.
+const (
+	maxSpans  = 4 << 20
+	spanBytes = 24
+)
 
 // index finds the addresses of every unit from its first entry alone: the
 // entries below it, nearly all of the debug information, are not looked at.

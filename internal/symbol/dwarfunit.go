@@ -30,13 +30,14 @@ type debugInfo struct {
 	textLeft   int                                     // bytes of names that may still be kept, of one search
 	openSplit  func(path string) (*debugInfo, *source) // nil where none is opened
 	shared     *debugInfo                              // what several files have in common (dwz), nil without
+	counted    int64                                   // bytes of memory that others have been told of
 }
 
 // openDebugInfo finds the sections; nil without an error when there is none, or, where
 // that is needed, no line information. The sections are those of from: the image itself, its debug
 // file, a supplementary one, or one of split units, whose names end in ".dwo".
 func openDebugInfo(im, from *image, lim Limits, lines bool, suffix string) (*debugInfo, error) {
-	d := &debugInfo{im: im, lim: lim, work: lim.DebugWork, shapes: map[uint64]*unitShape{},
+	d := &debugInfo{im: im, lim: lim, work: lim.DebugWork, textLeft: maxText, shapes: map[uint64]*unitShape{},
 		tables: map[tableKey]*abbreviations{}, loaded: map[uint64]*unit{}, files: map[uint64]*fileTable{},
 		functions: map[functionKey]*function{}, tops: map[uint64][]uint64{}, names: map[string]string{}}
 	budget := lim.Decompressed
