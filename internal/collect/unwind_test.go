@@ -194,7 +194,10 @@ func TestWalksFindTheirSamples(t *testing.T) {
 		}
 	}
 	sample(12, perfring.MiscKernel, kRead, perfring.ContextKernel, kRead)
+	put(13, kRead, unwind.Complete) // it is being reaped
+	sample(goneID, perfring.MiscKernel, kRead, perfring.ContextKernel, kRead)
 	r := s.expect(t,
+		"app/app 10/-1 1×1ms vfs_read",
 		"app/app 10/10 1×1ms //anon+0x10 < //anon+0x1f",
 		"app/app 10/10 1×1ms //anon+0x10 < //anon+0x6f",
 		"app/app 10/10 1×1ms //anon+0x10 < [unwind failed: no stack in the sample]",
@@ -202,7 +205,7 @@ func TestWalksFindTheirSamples(t *testing.T) {
 		"app/app 10/10 1×1ms vfs_read",
 		"app/app 10/11 1×1ms //anon+0x10 < //anon+0x4f < [unwind failed: bad frame]",
 		"app/app 10/12 1×1ms vfs_read")
-	sameStacks(t, r.Stacks, &report.Stacks{Method: "bpf", Samples: 7, Complete: 5,
+	sameStacks(t, r.Stacks, &report.Stacks{Method: "bpf", Samples: 8, Complete: 6,
 		Failed: map[string]int64{"no stack in the sample": 1, "bad frame": 1}})
 	if b := s.Books(); b.NoWalk != 1 || b.BadWalks != 0 {
 		t.Errorf("%d samples without a walk and %d walks that cannot be read, want 1 and none", b.NoWalk, b.BadWalks)

@@ -39,14 +39,15 @@ func (c *Collector) walked(state *cpuState, s *perfring.Sample) {
 	state.walks.next = (state.walks.next + 1) % len(state.walks.list)
 }
 
-// take returns the walk of a sample, nil without one.
+// take returns the walk of a sample, nil without one. The program still knows the ids of a task that is being reaped.
 func (ws *walks) take(s *perfring.Sample) *walk {
 	if ws == nil {
 		return nil
 	}
+	is := func(walked, sampled uint32) bool { return walked == sampled || sampled == goneID }
 	for i := range ws.list {
 		w := &ws.list[(ws.next+len(ws.list)-1-i)%len(ws.list)] // the latest first
-		if w.open && w.TID == s.TID && w.PID == s.PID && w.IP == s.IP {
+		if w.open && is(w.TID, s.TID) && is(w.PID, s.PID) && w.IP == s.IP {
 			w.open = false
 			return w
 		}
