@@ -18,6 +18,8 @@ const (
 	entryWork, faultWork, ruleWork = 64, 512, 32
 	// maxCIEs are kept at once.
 	maxCIEs = 4096
+	// maxAugmentation is the letters of a common entry's; there are eight.
+	maxAugmentation = 32
 	// maxScan is the bytes of a table that has to be read whole, maxScanned the functions that it tells of. It is that of a
 	// program without .eh_frame, or linked without a search table: the larger ones are Go's, of some MB.
 	maxScan, maxScanned = 16 << 20, 1 << 19
@@ -176,7 +178,7 @@ func (f *frames) readCommon(c *cursor, e entry) (*cie, error) {
 	} else {
 		out.ra = c.uleb()
 	}
-	if version != 1 && version != 3 && version != 4 || c.bad {
+	if version != 1 && version != 3 && version != 4 || c.bad || len(augmentation) > maxAugmentation {
 		return nil, f.damaged(e.off, "common entry")
 	}
 	if augmentation != "" {

@@ -3,8 +3,10 @@ package unwind
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math"
+	"strings"
 	"testing"
 )
 
@@ -109,6 +111,17 @@ func TestSearchTableThatCannotBeRead(t *testing.T) {
 	m.Chunk(3)
 	if err := m.Err(); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("%v, expected %v", err, io.ErrUnexpectedEOF)
+	}
+}
+
+// TestErrorsAreShort, whatever a binary has in place of a few letters.
+func TestErrorsAreShort(t *testing.T) {
+	a := gnu(AMD64, strings.Repeat("\x01", 100_000))
+	a.function(0x2_0000, 0x100, nil)
+	m := NewModule(a.image(true), NewRules(), 0)
+	m.Chunk(2)
+	if err := m.Err(); !errors.Is(err, errFormat) || len(err.Error()) > 200 {
+		t.Errorf("an error of %d bytes (is it %v: %v), expected a line", len(fmt.Sprint(err)), errFormat, errors.Is(err, errFormat))
 	}
 }
 
