@@ -2,6 +2,9 @@ package symbol
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -115,6 +118,35 @@ func FuzzReadable(f *testing.F) {
 		}
 		if d := time.Since(start); d > 2*time.Second {
 			t.Fatalf("%q took %v", name, d)
+		}
+	})
+}
+
+// FuzzJITDump: what is where never overlaps, whatever a journal says.
+func FuzzJITDump(f *testing.F) {
+	f.Add([]byte(newJournal(0).lines(0x1000, 0x40, "a", 0, 8).load(1, 0x1000, 0x100, 1, "a").move(2, 0x1000, 0x1080, 0x100, 1).load(3, 0x1000, 0x10, 2, "b")))
+	f.Add([]byte(newJournal(1).record(jitCodeClose, 1, nil)))
+	path := filepath.Join(f.TempDir(), "jit-1.dump")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := New(Options{Limits: Limits{Symbols: 100, TableBytes: 1 << 16}})
+		d, err := r.OpenJITDump(mapped(t, path), uint32(os.Geteuid()))
+		if err != nil {
+			return
+		}
+		defer d.Close()
+		d.Read()
+		d.Advance(2)
+		d.AdvanceAll()
+		end := uint64(0)
+		for _, p := range slices.Concat(d.current.blocks...) {
+			if p.Start >= p.Limit || p.Start < end {
+				t.Fatalf("%+v after %#x", p, end)
+			}
+			end = p.Limit
+			p.function.Frame(p.Start)
 		}
 	})
 }
