@@ -138,6 +138,7 @@ int sampled(struct registers *ctx)
 		w->outcome = OTHER_WIDTH;
 	} else if (user) {
 		w->list = find_list(out->mm, out->tgid, out->exec);
+		w->serial = w->list >> 32;
 		w->mask = mask_of(w->list);
 		if (w->list)
 			loop(max_frames + 1, next, &cpu, 0);

@@ -23,8 +23,51 @@ type stacksBlock struct {
 }
 
 type stacksScratch struct {
-	_   structs.HostLayout
-	Out struct {
+	_    structs.HostLayout
+	Walk struct {
+		_       structs.HostLayout
+		Pc      uint64
+		Sp      uint64
+		Fp      uint64
+		X       uint64
+		List    uint64
+		Serial  uint32
+		_       [4]byte
+		Cfa     uint64
+		Value   uint64
+		Number  uint64
+		Mask    uint64
+		Module  uint32
+		Known   uint32
+		First   uint32
+		Inner   uint32
+		Frames  uint32
+		Outcome uint32
+		Stuck   uint32
+		At      uint32
+		From    uint64
+		Left    uint64
+		Window  uint64
+		Held    uint64
+	}
+	Window [520]uint8
+	User   struct {
+		_      structs.HostLayout
+		X      [31]uint64
+		Sp     uint64
+		Pc     uint64
+		Pstate uint64
+	}
+	R     [32]uint64
+	Found [1024]struct {
+		_      structs.HostLayout
+		At     uint64
+		Serial uint32
+		Rule   uint32
+	}
+	Period uint64
+	Copied uint64
+	Out    struct {
 		_       structs.HostLayout
 		Ip      uint64
 		Mm      uint64
@@ -44,47 +87,6 @@ type stacksScratch struct {
 		Copied  uint64
 	}
 	Data [37120]uint8
-	Walk struct {
-		_       structs.HostLayout
-		Pc      uint64
-		Sp      uint64
-		Fp      uint64
-		X       uint64
-		List    uint64
-		Cfa     uint64
-		Value   uint64
-		Number  uint64
-		Mask    uint64
-		Module  uint32
-		Known   uint32
-		First   uint32
-		Inner   uint32
-		Frames  uint32
-		Outcome uint32
-		Stuck   uint32
-		At      uint32
-		From    uint64
-		Left    uint64
-		Window  uint64
-		Held    uint64
-	}
-	Window [520]uint8
-	Period uint64
-	Copied uint64
-	User   struct {
-		_      structs.HostLayout
-		X      [31]uint64
-		Sp     uint64
-		Pc     uint64
-		Pstate uint64
-	}
-	R     [32]uint64
-	Found [1024]struct {
-		_      structs.HostLayout
-		At     uint64
-		Serial uint32
-		Rule   uint32
-	}
 }
 
 type stacksTables struct {

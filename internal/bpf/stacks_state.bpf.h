@@ -88,6 +88,7 @@ enum { STUCK_SPACE = 1, STUCK_MAPPING, STUCK_CHUNK };
 struct walk {
 	u64 pc, sp, fp, x;
 	u64 list; // of mappings
+	u32 serial; // the list's
 	u64 cfa;  // of the frame: the caller's stack pointer
 	u64 value; // what restore has found
 	u64 number;
@@ -127,14 +128,14 @@ struct walk {
 // So much of the stack is read at once, as to read a word takes nearly as long. A power of two.
 #define WINDOW 512
 
+// How many frames are gone through at a time: what is the same for all is looked up once.
+#define STEPS 8
+
 // What a CPU needs while it walks. The state is here and not on the stack, where the verifier would follow all values that it can have.
+// What is used most comes first, where an instruction's offset reaches.
 struct scratch {
-	struct walked out;
-	u8 data[8 * MAX_FRAMES + 8 * 32 + MAX_COPY + PAGE]; // follows out
 	struct walk walk;
 	u8 window[WINDOW + 8]; // some of the stack
-	u64 period; // the number of the last one in which something was copied
-	u64 copied; // bytes in it
 	struct registers user;
 	u64 r[32]; // of the innermost frame, by DWARF number
 	// Rules that have been found, by address: those of a list of mappings never change.
@@ -142,6 +143,10 @@ struct scratch {
 		u64 at;
 		u32 serial, rule; // PLAIN, or the rule's number
 	} found[1024];
+	u64 period; // the number of the last one in which something was copied
+	u64 copied; // bytes in it
+	struct walked out;
+	u8 data[8 * MAX_FRAMES + 8 * 32 + MAX_COPY + PAGE]; // follows out
 };
 
 struct {

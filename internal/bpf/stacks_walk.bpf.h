@@ -58,7 +58,7 @@ static inline u32 plain(struct rule *r, u32 index)
 APART int find_rule(u32 cpu)
 {
 	struct scratch *s = map_lookup(&scratches, &cpu);
-	u32 zero = 0, serial, number, index = RULE_FRAME_POINTER;
+	u32 zero = 0, number, index = RULE_FRAME_POINTER;
 	struct tables *t = map_lookup(&tables, &zero);
 	struct mapping *m;
 	struct found *f;
@@ -66,7 +66,6 @@ APART int find_rule(u32 cpu)
 
 	if (!s || !t)
 		return -1;
-	serial = s->walk.list >> 32;
 	at = s->walk.pc - !s->walk.first;
 	number = find_mapping(s->walk.list, at);
 	if (number == 0) {
@@ -94,7 +93,7 @@ APART int find_rule(u32 cpu)
 	f = found_at(s, at);
 	f->at = at;
 	f->rule = plain(&t->rule[index], index);
-	f->serial = serial;
+	f->serial = s->walk.serial;
 	return index;
 }
 
@@ -184,7 +183,7 @@ APART int step(u32 cpu)
 	at = w->pc - !w->first;
 	f = found_at(s, at);
 	number = f->rule;
-	if (f->at != at || f->serial != w->list >> 32 || f->rule & PLAIN)
+	if (f->at != at || f->serial != w->serial || f->rule & PLAIN)
 		number = find_rule(cpu);
 	if (w->frames >= max_frames && w->stuck != STUCK_MAPPING) {
 		w->stuck = 0;
@@ -320,65 +319,83 @@ APART int fill(u32 cpu, u64 from)
 
 #define HELD(at) (*(u64 *)(s->window + ((at) & (WINDOW - 1))))
 
-// next is step, for frames whose rule has been found and is PLAIN, and whose slots can be read.
+// next is so many steps, of frames whose rule has been found and is PLAIN, and whose slots can be read: these without what takes time. Others are
+// left to step. What the verifier would follow stays in memory.
 static long next(u64 i, u32 *ctx)
 {
 	u32 cpu = *ctx, p, known, out;
 	struct scratch *s = map_lookup(&scratches, &cpu);
-	u64 at, cfa, size;
+	u64 pc, sp, fp, at, cfa, size;
 	struct walk *w;
 	struct found *f;
 
 	if (!s)
 		return 1;
 	w = &s->walk;
-	at = w->pc - !w->first;
-	f = found_at(s, at);
-	p = f->rule;
-	if (f->at != at || f->serial != w->list >> 32 || !(p & PLAIN) || w->frames >= max_frames)
-		goto any;
-	if (p & OF_FP) {
-		if (!(w->known & BIT(FP)))
+	pc = w->pc;
+	sp = w->sp;
+	fp = w->fp;
+	for (int k = 0; k < STEPS; k++) {
+		at = pc - !w->first;
+		f = found_at(s, at);
+		p = f->rule;
+		if (f->at != at || f->serial != w->serial || !(p & PLAIN) || w->frames >= max_frames)
 			goto any;
-		cfa = w->fp;
-	} else {
-		if (!(w->known & BIT(SP)))
+		known = w->known;
+		if (p & OF_FP) {
+			if (!(known & BIT(FP)))
+				goto any;
+			cfa = fp;
+		} else {
+			if (SIGNED && !(known & BIT(SP)))
+				goto any;
+			cfa = sp;
+		}
+		cfa += CFA_WORDS(p) * 8;
+		if (cfa <= sp)
 			goto any;
-		cfa = w->sp;
-	}
-	cfa += CFA_WORDS(p) * 8;
-	if (cfa <= w->sp)
-		goto any;
-	size = DEEPEST(p) * 8;
-	at = cfa - w->window;
-	if (at - size > WINDOW || at > w->held) {
-		if (!fill(cpu, cfa - size) || size > w->held)
-			goto any;
-		at = size;
-	}
-	((u64 *)s->data)[w->frames & (MAX_FRAMES - 1)] = w->pc;
-	w->frames++;
-	known = BIT(SP);
-	if (FP_SLOT(p) != SAME_SLOT && FP_SLOT(p) != LOST_SLOT) {
-		w->fp = HELD(at - FP_SLOT(p) * 8);
-		known |= BIT(FP);
-	} else if (FP_SLOT(p) == SAME_SLOT) {
-		known |= w->known & BIT(FP);
-	}
-#if !SIGNED
-	if (X_SLOT(p) != SAME_SLOT && X_SLOT(p) != LOST_SLOT) {
-		w->x = HELD(at - X_SLOT(p) * 8);
-		known |= BIT(X);
-	} else if (X_SLOT(p) == SAME_SLOT) {
-		known |= w->known & BIT(X);
-	}
+		size = DEEPEST(p) * 8;
+		at = cfa - w->window;
+		if (at - size > WINDOW || at > w->held) {
+			if (!fill(cpu, cfa - size) || size > w->held)
+				goto any;
+			at = size;
+		}
+		((u64 *)s->data)[w->frames & (MAX_FRAMES - 1)] = pc;
+		w->frames++;
+		pc = HELD(at - RA_SLOT(p) * 8) & w->mask;
+		sp = cfa;
+		if (FP_SLOT(p) != SAME_SLOT) {
+			known &= ~BIT(FP);
+			if (FP_SLOT(p) != LOST_SLOT) {
+				fp = HELD(at - FP_SLOT(p) * 8);
+				known |= BIT(FP);
+			}
+		}
+#if SIGNED
+		known = (known & ~BIT(X)) | BIT(SP);
+#else
+		if (X_SLOT(p) != SAME_SLOT) {
+			known &= ~BIT(X);
+			if (X_SLOT(p) != LOST_SLOT) {
+				w->x = HELD(at - X_SLOT(p) * 8);
+				known |= BIT(X);
+			}
+		}
 #endif
-	w->known = known;
-	w->sp = cfa;
-	w->first = w->inner = 0;
-	w->pc = HELD(at - RA_SLOT(p) * 8) & w->mask;
-	return w->pc == 0; // COMPLETE
+		w->known = known;
+		w->first = w->inner = 0;
+		if (pc == 0)
+			return 1; // COMPLETE
+	}
+	w->pc = pc;
+	w->sp = sp;
+	w->fp = fp;
+	return 0;
 any:
+	w->pc = pc;
+	w->sp = sp;
+	w->fp = fp;
 	out = step(cpu);
 	BOUNDED(out);
 	return out & 1;

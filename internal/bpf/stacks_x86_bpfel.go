@@ -23,27 +23,7 @@ type stacksBlock struct {
 }
 
 type stacksScratch struct {
-	_   structs.HostLayout
-	Out struct {
-		_       structs.HostLayout
-		Ip      uint64
-		Mm      uint64
-		Tgid    uint32
-		Exec    uint32
-		Pid     uint32
-		Tid     uint32
-		Frames  uint16
-		Outcome uint8
-		Stuck   uint8
-		Module  uint32
-		Number  uint64
-		Pc      uint64
-		Base    uint64
-		Known   uint32
-		First   uint32
-		Copied  uint64
-	}
-	Data [37120]uint8
+	_    structs.HostLayout
 	Walk struct {
 		_       structs.HostLayout
 		Pc      uint64
@@ -51,6 +31,8 @@ type stacksScratch struct {
 		Fp      uint64
 		X       uint64
 		List    uint64
+		Serial  uint32
+		_       [4]byte
 		Cfa     uint64
 		Value   uint64
 		Number  uint64
@@ -69,8 +51,6 @@ type stacksScratch struct {
 		Held    uint64
 	}
 	Window [520]uint8
-	Period uint64
-	Copied uint64
 	User   struct {
 		_      structs.HostLayout
 		R15    uint64
@@ -102,6 +82,28 @@ type stacksScratch struct {
 		Serial uint32
 		Rule   uint32
 	}
+	Period uint64
+	Copied uint64
+	Out    struct {
+		_       structs.HostLayout
+		Ip      uint64
+		Mm      uint64
+		Tgid    uint32
+		Exec    uint32
+		Pid     uint32
+		Tid     uint32
+		Frames  uint16
+		Outcome uint8
+		Stuck   uint8
+		Module  uint32
+		Number  uint64
+		Pc      uint64
+		Base    uint64
+		Known   uint32
+		First   uint32
+		Copied  uint64
+	}
+	Data [37120]uint8
 }
 
 type stacksTables struct {
