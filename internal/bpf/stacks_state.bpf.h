@@ -126,7 +126,7 @@ struct walk {
 #define LOST_SLOT SLOTS
 
 // So much of the stack is read at once, as to read a word takes nearly as long. A power of two.
-#define WINDOW 512
+#define WINDOW 1024
 
 // How many frames are gone through at a time: what is the same for all is looked up once.
 #define STEPS 8

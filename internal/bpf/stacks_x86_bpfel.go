@@ -50,7 +50,7 @@ type stacksScratch struct {
 		Window  uint64
 		Held    uint64
 	}
-	Window [520]uint8
+	Window [1032]uint8
 	User   struct {
 		_      structs.HostLayout
 		R15    uint64
