@@ -30,7 +30,7 @@ var methodWords = map[string]string{
 	"lbr":   "the processor's record of calls",
 }
 
-// text is one line: "stacks: 99.2 % of 1000 complete (frame pointers); 5 truncated, 3 failed: bad frame".
+// text is one line: "stacks: 99.2 % of 1000 complete (frame pointers); 5 truncated, 3 end early: bad frame".
 func (s *Stacks) text() string {
 	method := methodWords[s.Method]
 	if method == "" {

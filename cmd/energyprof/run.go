@@ -41,7 +41,7 @@ type runFlags struct {
 
 func (f *runFlags) register(fl *pflag.FlagSet) {
 	fl.SetInterspersed(false) // what follows the command is the command's
-	fl.StringVarP(&f.callGraph, "call-graph", "g", "auto", "callers: auto, fp (frame pointers), dwarf[,SIZE] (unwind tables, from copies of the\nstack), bpf (unwind tables, in the kernel), lbr (the processor's record) or none")
+	fl.StringVarP(&f.callGraph, "call-graph", "g", "auto", "callers: auto (bpf where it may be loaded, else dwarf or fp), bpf (unwind tables, in the kernel),\ndwarf[,SIZE] (unwind tables, from copies of the stack), fp (frame pointers), lbr (the\nprocessor's record of calls) or none")
 	fl.BoolVarP(&f.all, "all-cpus", "a", false, "record everything on all CPUs")
 	fl.StringVarP(&f.pids, "pid", "p", "", "record running processes: PID[,PID]")
 	fl.Var(duration{&f.duration, time.Second}, "duration", "end the recording after this time (a plain number: seconds)")

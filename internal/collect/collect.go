@@ -98,7 +98,7 @@ type Options struct {
 	Past *Past
 
 	MaxStacks int // 0: DefaultMaxStacks
-	MaxDepth  int // frames at which the kernel cuts stacks; 0: Proc/sys/kernel/perf_event_max_stack
+	MaxDepth  int // frames at which stacks are cut; 0: Proc/sys/kernel/perf_event_max_stack
 }
 
 // A Collector takes the stream of one recording. It is not safe for concurrent use.

@@ -208,7 +208,7 @@ func (c *Collector) notes(b Books) []string {
 	}
 	note(b.Folded, "%d samples came after %d different stacks were known: their stacks are cut to the leaf and %s",
 		b.Folded, c.opt.MaxStacks, frameFolded)
-	note(b.Truncated, "the kernel cut the stacks of %d samples at %d frames: their root is %s", b.Truncated, c.opt.MaxDepth, frameTruncated)
+	note(b.Truncated, "the stacks of %d samples were cut at %d frames (kernel.perf_event_max_stack): their root is %s", b.Truncated, c.opt.MaxDepth, frameTruncated)
 	note(b.DroppedMappings, "%d mappings of processes with more than %d are unknown", b.DroppedMappings, maxMappings)
 	if b.Refused > 0 {
 		note(b.Refused, "%d values were not taken, the first because: %v", b.Refused, b.Err)

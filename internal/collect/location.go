@@ -17,7 +17,7 @@ type location struct {
 
 // The frames that stand for something other than a place in code.
 const (
-	frameTruncated  = "[truncated]"  // the kernel cut the stack here
+	frameTruncated  = "[truncated]"  // the stack was cut here, or the copy of it ended
 	frameFolded     = "[folded]"     // there were too many different stacks
 	frameKernel     = "[kernel]"     // kernel addresses are hidden
 	frameGuest      = "[guest]"      // a virtual machine's code
