@@ -109,18 +109,21 @@ struct walk {
 // address and registers are, in words. Slots that are not there: SAME_SLOT, LOST_SLOT.
 #define PLAIN (1U << 31)
 #define OF_FP (1U << 30) // the CFA's register is FP; else SP
+#define POINTER (1U << 29)
 #define CFA_WORDS(p) ((p) & 0xfff)
 #if SIGNED
 #define SLOTS 0xfff
 #define FP_SLOT(p) ((p) >> 12 & SLOTS)
 #define RA_SLOT(p) (FP_SLOT(p) - 1)
 #define DEEPEST(p) FP_SLOT(p)
+#define PLAIN_POINTER (PLAIN | OF_FP | POINTER | 2 | 2 << 12) // CFA_FRAME_POINTER
 #else
 #define SLOTS 31
 #define FP_SLOT(p) ((p) >> 12 & SLOTS)
 #define X_SLOT(p) ((p) >> 17 & SLOTS)
 #define RA_SLOT(p) 1
 #define DEEPEST(p) ((p) >> 22 & SLOTS)
+#define PLAIN_POINTER (PLAIN | OF_FP | POINTER | 2 | 2 << 12 | LOST_SLOT << 17 | 2 << 22) // CFA_FRAME_POINTER
 #endif
 #define SAME_SLOT 0
 #define LOST_SLOT SLOTS

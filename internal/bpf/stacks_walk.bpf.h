@@ -23,6 +23,8 @@ static inline u32 plain(struct rule *r, u32 index)
 {
 	u32 cfa = (u32)r->cfa_offset / 8, fp = slot(r->fp, r->fp_offset), p;
 
+	if (r->cfa == CFA_FRAME_POINTER && !r->flags)
+		return PLAIN_POINTER;
 	if (r->cfa != CFA_REGISTER || (r->cfa_reg != SP && r->cfa_reg != FP) || r->cfa_offset < 0 || r->cfa_offset & 7 || cfa > 0xfff || r->flags ||
 	    r->ra != AT_CFA)
 		return index;
@@ -325,7 +327,7 @@ static long next(u64 i, u32 *ctx)
 {
 	u32 cpu = *ctx, p, known, out;
 	struct scratch *s = map_lookup(&scratches, &cpu);
-	u64 pc, sp, fp, at, cfa, size;
+	u64 pc, sp, fp, at, cfa, size, from;
 	struct walk *w;
 	struct found *f;
 
@@ -352,7 +354,7 @@ static long next(u64 i, u32 *ctx)
 			cfa = sp;
 		}
 		cfa += CFA_WORDS(p) * 8;
-		if (cfa <= sp)
+		if (cfa <= sp || (p == PLAIN_POINTER && (fp < sp || fp & 7)))
 			goto any;
 		size = DEEPEST(p) * 8;
 		at = cfa - w->window;
@@ -361,9 +363,18 @@ static long next(u64 i, u32 *ctx)
 				goto any;
 			at = size;
 		}
-		((u64 *)s->data)[w->frames & (MAX_FRAMES - 1)] = pc;
-		w->frames++;
+		from = pc;
 		pc = HELD(at - RA_SLOT(p) * 8) & w->mask;
+		if (p == PLAIN_POINTER) {
+			// Of the caller it has to be known that it is in a mapping.
+			f = found_at(s, pc - 1);
+			if (f->at != pc - 1 || f->serial != w->serial) {
+				pc = from;
+				goto any;
+			}
+		}
+		((u64 *)s->data)[w->frames & (MAX_FRAMES - 1)] = from;
+		w->frames++;
 		sp = cfa;
 		if (FP_SLOT(p) != SAME_SLOT) {
 			known &= ~BIT(FP);
@@ -373,7 +384,9 @@ static long next(u64 i, u32 *ctx)
 			}
 		}
 #if SIGNED
-		known = (known & ~BIT(X)) | BIT(SP);
+		known &= ~(BIT(X) | BIT(SP));
+		if (p != PLAIN_POINTER)
+			known |= BIT(SP);
 #else
 		if (X_SLOT(p) != SAME_SLOT) {
 			known &= ~BIT(X);
