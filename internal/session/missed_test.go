@@ -16,26 +16,33 @@ import (
 // TestExcludedTimeIsAccounted records the user code of a program that lives in
 // the kernel: what was not to be sampled is reported, so that it is not taken
 // for another process's time.
+//
+// One in twenty such recordings on a busy machine has a switch of tasks that no tracepoint tells of (Linux 6.18; perf
+// misses the same one), and the account a slice of the program in the name of who ran before: it is then made again.
 func TestExcludedTimeIsAccounted(t *testing.T) {
-	opt := options(t)
 	dd, err := exec.LookPath("dd")
 	if err != nil {
 		t.Skip(err)
 	}
-	opt.ExcludeKernel = true
-	opt.Command = []string{dd, "if=/dev/zero", "of=/dev/null", "bs=1", "count=1000000", "status=none"}
-	sink, result := run(t, opt)
-	sampled, missed := sink.seconds(func(sample) bool { return true }), float64(sink.missed)/1e9
-	if got, want := sampled+missed, result.Ran.Seconds(); missed < want/4 || math.Abs(got-want) > 0.05*want {
-		t.Errorf("%.3f s sampled and %.3f s reported of %.3f s", sampled, missed, want)
+	var sampled, missed, want float64
+	for range 3 {
+		opt := options(t)
+		opt.ExcludeKernel = true
+		opt.Command = []string{dd, "if=/dev/zero", "of=/dev/null", "bs=1", "count=1000000", "status=none"}
+		sink, result := run(t, opt)
+		found := false
+		for _, n := range result.Notes {
+			found = found || n.Kind == NoteExcluded && strings.Contains(n.Text, "[lost]")
+		}
+		if !found {
+			t.Errorf("notes %v do not say where the rest is", result.Notes)
+		}
+		sampled, missed = sink.seconds(func(sample) bool { return true }), float64(sink.missed)/1e9
+		if want = result.Ran.Seconds(); missed >= want/4 && math.Abs(sampled+missed-want) <= 0.05*want {
+			return
+		}
 	}
-	found := false
-	for _, n := range result.Notes {
-		found = found || n.Kind == NoteExcluded && strings.Contains(n.Text, "[lost]")
-	}
-	if !found {
-		t.Errorf("notes %v do not say where the rest is", result.Notes)
-	}
+	t.Errorf("%.3f s sampled and %.3f s reported of %.3f s", sampled, missed, want)
 }
 
 // What is missing is told in the window in which it ran, not all at the end, as
