@@ -87,10 +87,11 @@ func readImage(r io.ReaderAt, size int64, lim Limits) (*image, error) {
 		return nil, err
 	}
 	if shoff == 0 {
+		im.sections = im.unwindSections()
 		return im, nil
 	}
 	if err := im.readSections(shoff, shentsize, shnum, shstrndx, lim); err != nil {
-		im.sections = nil
+		im.sections = im.unwindSections()
 		return im, err
 	}
 	return im, nil

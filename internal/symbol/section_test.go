@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"io"
+	"os"
 	"path/filepath"
 	"testing"
 )
@@ -99,5 +100,45 @@ func TestMappedSharedPage(t *testing.T) {
 	}
 	if v, ok := b.Mapped(0x17000, 0x1000); ok {
 		t.Errorf("data is code at %#x", v)
+	}
+}
+
+// TestUnwindSections: what a program is unwound by is found without section headers, too.
+func TestUnwindSections(t *testing.T) {
+	need(t, "gcc")
+	dir := t.TempDir()
+	bin := filepath.Join(dir, "prog")
+	run(t, "gcc", "-O2", "-o", bin, write(t, filepath.Join(dir, "prog.c"), cSource))
+	whole, err := os.ReadFile(bin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := elf.NewFile(bytes.NewReader(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(whole[40:48]) // e_shoff
+	clear(whole[60:64]) // e_shnum, e_shstrndx
+	bare := write(t, filepath.Join(dir, "bare"), string(whole))
+	r := New(Options{})
+	defer r.Close()
+	b, err := r.Open(mapped(t, bare))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{".eh_frame_hdr", ".eh_frame"} {
+		theirs := f.Section(name)
+		want, err := theirs.Data()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, ok := b.Section(name)
+		if !ok || s.Addr != theirs.Addr || s.Size < theirs.Size {
+			t.Fatalf("%s at %#x of %d bytes (%v), want at %#x of %d or more", name, s.Addr, s.Size, b.Err(), theirs.Addr, theirs.Size)
+		}
+		got := make([]byte, len(want))
+		if _, err := s.Data.ReadAt(got, 0); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s has other contents than with section headers (%v)", name, err)
+		}
 	}
 }
