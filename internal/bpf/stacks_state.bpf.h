@@ -132,7 +132,7 @@ struct walk {
 #define WINDOW 1024
 
 // How many frames are gone through at a time: what is the same for all is looked up once.
-#define STEPS 8
+#define STEPS 4
 
 // What a CPU needs while it walks. The state is here and not on the stack, where the verifier would follow all values that it can have.
 // What is used most comes first, where an instruction's offset reaches.
