@@ -1,7 +1,9 @@
 package collect
 
 import (
+	"cmp"
 	"debug/elf"
+	"fmt"
 
 	"github.com/energyprof/energyprof/internal/symbol"
 	"github.com/energyprof/energyprof/internal/unwind"
@@ -133,4 +135,20 @@ func imageOf(b *symbol.Binary, a unwind.Arch) unwind.Image {
 		}
 	}
 	return img
+}
+
+// damaged says whose tables were wrong: stacks through what they tell of end early.
+func (u *unwinder) damaged() []string {
+	var first error
+	n := 0
+	for _, m := range u.byID {
+		if err := m.Err(); err != nil {
+			first = cmp.Or(first, err)
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("stacks through %d files may end early, the first: %v", n, first)}
 }

@@ -220,7 +220,7 @@ func (c *Collector) notes(b Books) []string {
 		note(b.Idle, "CPUs had nothing to do in %d samples, %.3f s, which are not in the profile", b.Idle, float64(b.IdleNanoseconds)/1e9)
 	}
 	note(b.NoAccess, "%d samples of memory accesses are of no load and no store, and are not in the profile", b.NoAccess)
-	return slices.Concat(notes, c.basis(), c.nameless())
+	return slices.Concat(notes, c.basis(), c.nameless(), c.unwinder.damaged())
 }
 
 // foreignKernel says why the kernel's functions have no names when the records are of another time.

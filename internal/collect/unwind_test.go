@@ -235,3 +235,19 @@ func TestArchOfRegisters(t *testing.T) {
 		}
 	}
 }
+
+// TestDamagedTables: a binary whose tables are no tables is named.
+func TestDamagedTables(t *testing.T) {
+	u := newUnwinder()
+	text := []unwind.Range{{Start: 0x1000, Limit: 0x2000}}
+	u.newModule(unwind.Image{Name: "/good", Arch: unwind.AMD64, Text: text}).Chunk(0)
+	if notes := u.damaged(); notes != nil {
+		t.Errorf("notes %q of a binary without tables", notes)
+	}
+	garbage := strings.Repeat("\x13\x00\x00\x00garbage", 9)
+	u.newModule(unwind.Image{Name: "/bad", Arch: unwind.AMD64, Text: text,
+		EHFrame: unwind.Section{Addr: 0x3000, Size: uint64(len(garbage)), Data: strings.NewReader(garbage)}}).Chunk(0)
+	if notes := u.damaged(); len(notes) != 1 || !strings.Contains(notes[0], "stacks through 1 files may end early, the first: unwind information of /bad: ") {
+		t.Errorf("notes %q", notes)
+	}
+}
