@@ -100,7 +100,8 @@ func buildGo(t *testing.T, dir string) string {
 // depends on its configuration (IRQ_TIME_ACCOUNTING) and on the load, so the
 // function's own clock must lie between the seconds with and without what
 // interrupted it, 3 % allowed. Time that a hypervisor stole is in the samples
-// but not in the thread's clock (PARAVIRT_TIME_ACCOUNTING): it is allowed too.
+// but not in the thread's clock (PARAVIRT_TIME_ACCOUNTING), or the other way about (a timer
+// that is late fires once for all that it missed): it is allowed too.
 func TestSecondsAreTheProgramsOwn(t *testing.T) {
 	needSampling(t)
 	for _, test := range []struct {
@@ -124,7 +125,8 @@ func TestSecondsAreTheProgramsOwn(t *testing.T) {
 				own[r.Name] += r.Seconds
 				with[r.Name] += r.SecondsCumulative
 			}
-			more := 1.03 + (stolen(t)-before)/table.Seconds
+			theft := (stolen(t) - before) / table.Seconds
+			more, less := 1.03+theft, 0.97-theft
 			lines := bufio.NewScanner(strings.NewReader(stdout))
 			functions := 0
 			for lines.Scan() {
@@ -134,7 +136,7 @@ func TestSecondsAreTheProgramsOwn(t *testing.T) {
 					t.Fatal(err)
 				}
 				functions++
-				if own[name] > more*want || with[name] < 0.97*want || own[name] < 0.9*want {
+				if own[name] > more*want || with[name] < less*want || own[name] < 0.9*want-theft*want {
 					t.Errorf("%s: %.4f s sampled, %.4f s with interrupts, %.4f s by its own clock", name, own[name], with[name], want)
 				}
 			}

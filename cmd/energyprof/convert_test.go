@@ -199,17 +199,11 @@ func needPerf(t *testing.T) {
 }
 
 // perfRecord runs perf record. While another event of the system asks for build ids, as those of energyprof record do,
-// kernels up to 6.18 can mark the records of perf as having some, and perf may crash when it reads them.
+// kernels up to 6.18 mark the records of perf as having some, too, and perf crashes on them: so it asks for them itself.
 func perfRecord(t *testing.T, args ...string) {
 	t.Helper()
-	for attempt := 1; ; attempt++ {
-		msg, err := exec.Command("perf", append([]string{"record", "-q"}, args...)...).CombinedOutput()
-		if err == nil {
-			return
-		}
-		if attempt == 3 {
-			t.Fatalf("perf record: %v\n%s", err, msg)
-		}
+	if msg, err := exec.Command("perf", append([]string{"record", "-q", "--buildid-mmap"}, args...)...).CombinedOutput(); err != nil {
+		t.Fatalf("perf record: %v\n%s", err, msg)
 	}
 }
 

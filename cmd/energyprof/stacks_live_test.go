@@ -37,7 +37,7 @@ func perfDwarf(t *testing.T, dir string, command []string) string {
 	t.Helper()
 	data := filepath.Join(dir, "perf.data")
 	// With build ids in the records of mappings: without, perf crashes where another recording asks for them (perfRecord).
-	perfRecord(t, append([]string{"--no-bpf-event", "--buildid-mmap", "-m", "2048", "-F", stackRate, "-e", "cpu-clock", "--call-graph", "dwarf", "-o", data, "--"}, command...)...)
+	perfRecord(t, append([]string{"--no-bpf-event", "-m", "2048", "-F", stackRate, "-e", "cpu-clock", "--call-graph", "dwarf", "-o", data, "--"}, command...)...)
 	return data
 }
 
