@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/energyprof/energyprof/internal/memory"
+	"github.com/energyprof/energyprof/internal/session"
 	"github.com/energyprof/energyprof/pebs"
 	"github.com/energyprof/energyprof/report/attribution"
 )
@@ -92,6 +93,8 @@ func (f *memFlags) register(fl *pflag.FlagSet) {
 	// The weight of energy is what memory served, here.
 	var shared pflag.FlagSet
 	f.runFlags.register(&shared)
+	// Where each access is a sample none may be missing: the kernel drops those of events with a program where it is at another one.
+	f.callGraph, shared.Lookup("call-graph").DefValue = string(session.StacksFP), string(session.StacksFP)
 	shared.VisitAll(func(flag *pflag.Flag) {
 		if flag.Name != "weight" {
 			fl.AddFlag(flag)

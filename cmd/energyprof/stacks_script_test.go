@@ -50,8 +50,9 @@ func TestScriptStacks(t *testing.T) {
 			args[2] = filepath.Join(stackSources, args[2]) // behind its flags
 			p, books := recordStacks(t, "auto", append([]string{path}, args...))
 			removePerfMaps(t, p)
-			if books.Samples < 700 || float64(books.Complete) < wholeStacks*float64(books.Samples) && books.Method == "bpf" {
-				t.Errorf("%d of %d stacks are whole, want 99 %% of a thousand or so: %+v", books.Complete, books.Samples, *books)
+			// Some of what runs while an interpreter starts has no tables and no frame pointers.
+			if books.Samples < 700 || float64(books.Complete) < 0.97*float64(books.Samples) && books.Method == "bpf" {
+				t.Errorf("%d of %d stacks are whole, want 97 %% of a thousand or so: %+v", books.Complete, books.Samples, *books)
 			}
 			tellDifferences(t, wantStacks(p, []string{test.want}))
 		})
