@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -86,9 +87,9 @@ func TestDebuginfod(t *testing.T) {
 		}, "", "unsupported protocol", 2, 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			asked := 0
+			var asked atomic.Int32
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if asked++; r.URL.Path != "/buildid/"+id+"/debuginfo" {
+				if asked.Add(1); r.URL.Path != "/buildid/"+id+"/debuginfo" {
 					t.Errorf("asked for %s", r.URL.Path)
 				}
 				tt.answer(w, r)
@@ -105,8 +106,8 @@ func TestDebuginfod(t *testing.T) {
 					t.Errorf("%q (%v), want %q, and told %q", name, err, tt.want, tt.err)
 				}
 			}
-			if asked != tt.asked {
-				t.Errorf("asked %d times, want %d", asked, tt.asked)
+			if n := int(asked.Load()); n != tt.asked {
+				t.Errorf("asked %d times, want %d", n, tt.asked)
 			}
 			kept, err := os.ReadFile(filepath.Join(cache, id, "debuginfo"))
 			switch {
@@ -130,11 +131,10 @@ func TestDebuginfod(t *testing.T) {
 func TestDebuginfodSilent(t *testing.T) {
 	released := make(chan struct{})
 	defer close(released)
-	asked := 0
-	silent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked++; <-released }))
+	var asked, others atomic.Int32
+	silent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked.Add(1); <-released }))
 	t.Cleanup(silent.CloseClientConnections)
-	others := 0
-	next := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { others++; http.NotFound(w, r) }))
+	next := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { others.Add(1); http.NotFound(w, r) }))
 	t.Cleanup(next.Close)
 	d := newDebuginfod(Debuginfod{URLs: []string{silent.URL, next.URL, "file:///tmp"}, Cache: t.TempDir(), Timeout: 100 * time.Millisecond})
 	for i := range 5 {
@@ -143,8 +143,8 @@ func TestDebuginfodSilent(t *testing.T) {
 			t.Errorf("%d: %q (%v), want the silence to be told once", i, path, err)
 		}
 	}
-	if asked != 1 || others != 5 {
-		t.Errorf("the silent one was asked %d times, the other one %d times, want 1 and 5", asked, others)
+	if a, o := asked.Load(), others.Load(); a != 1 || o != 5 {
+		t.Errorf("the silent one was asked %d times, the other one %d times, want 1 and 5", a, o)
 	}
 }
 
