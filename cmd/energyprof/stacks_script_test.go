@@ -37,7 +37,7 @@ func TestScriptStacks(t *testing.T) {
 		want string
 	}{
 		{"node", func() (string, error) { return exec.LookPath("node") },
-			[]string{"--perf-basic-prof", "--interpreted-frames-native-stack", "jit.js", "0.4"}, "outerOfScript;middleOfScript;leafOfScript"},
+			[]string{"--perf-basic-prof", "--interpreted-frames-native-stack", "--no-logfile-per-isolate", "--logfile=/dev/null", "jit.js", "0.4"}, "outerOfScript;middleOfScript;leafOfScript"},
 		{"python", python, []string{"-X", "perf", "trampoline.py", "0.4"}, "outer_of_script;middle_of_script;leaf_of_script;"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -47,7 +47,8 @@ func TestScriptStacks(t *testing.T) {
 				t.Skip(err) // not installed for tests: the languages of the others are
 			}
 			args := slices.Clone(test.args)
-			args[2] = filepath.Join(stackSources, args[2]) // behind its flags
+			script := len(args) - 2 // behind its flags
+			args[script] = filepath.Join(stackSources, args[script])
 			p, books := recordStacks(t, "auto", append([]string{path}, args...))
 			removePerfMaps(t, p)
 			// Some of what runs while an interpreter starts has no tables and no frame pointers.
