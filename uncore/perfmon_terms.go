@@ -126,10 +126,11 @@ func (p perfmonEvent) filter(e *Entry, t *termList) error {
 	case strings.HasPrefix(filter, "config"):
 		for term := range strings.SplitSeq(filter, ",") {
 			name, value, ok := strings.Cut(term, "=")
-			if !ok || strings.TrimSpace(name) == "" || strings.ContainsAny(value, "/{}: \t\n\r") || value == "" {
+			name = strings.TrimSpace(name)
+			if !ok || name == "" || value == "" || strings.ContainsAny(name+value, "/{}: \t\n\r") {
 				return fmt.Errorf("field Filter %q is no list of name=value", filter)
 			}
-			t.add(strings.TrimSpace(name), value)
+			t.add(name, value)
 		}
 		return nil
 	case filter == "Filter1":
