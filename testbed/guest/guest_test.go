@@ -153,6 +153,8 @@ func finish(t *testing.T, as *syscall.Credential, name string, args []string) (s
 // there is a -o among the flags.
 func record(t *testing.T, args ...string) report.Summary {
 	t.Helper()
+	// Walks take a slow CPU much of its time; who wants them says so after this.
+	args = append([]string{"-g", "fp"}, args...)
 	dir := scratch(t)
 	file := filepath.Join(dir, "summary.json")
 	args = append([]string{"record", "-o", filepath.Join(dir, "energyprof.pb.gz"), "--summary", file}, args...)
