@@ -142,22 +142,9 @@ func (g *sampledThread) module(m symbol.Mapping) (*unwind.Module, uint64) {
 	if known := g.modules[b]; known != nil {
 		return known, bias
 	}
-	section := func(name string) unwind.Section {
-		s, _ := b.Section(name)
-		return unwind.Section{Addr: s.Addr, Size: s.Size, Data: s.Data}
-	}
-	arch, _, _ := native()
-	img := unwind.Image{Name: m.File, Arch: arch, Entry: b.Entry(), EHFrame: section(".eh_frame"), EHFrameHdr: section(".eh_frame_hdr"), DebugFrame: section(".debug_frame")}
-	for _, r := range b.Code() {
-		img.Text = append(img.Text, unwind.Range{Start: r.Start, Limit: r.Limit})
-	}
-	if img.Go, err = b.GoTable(); err != nil {
-		g.t.Fatal(err)
-	}
-	p := section(".plt")
-	img.PLT = unwind.Range{Start: p.Addr, Limit: p.Addr + p.Size}
-	if arch == unwind.ARM64 && m.File == "[vdso]" {
-		img.Trampoline = section(".text")
+	img, ok := unwind.ImageOf(b)
+	if !ok {
+		g.t.Fatalf("%s: not of this machine", m.File)
 	}
 	n := unwind.NewModule(img, g.rules, uint32(len(g.list)+1))
 	g.modules[b], g.list = n, append(g.list, n)
@@ -202,9 +189,12 @@ func (g *sampledThread) each(give func(w *Walked, s *perfring.Sample)) {
 			g.t.Fatal(err)
 		}
 		s, ok := rec.(*perfring.Sample)
-		if _, lost := rec.(*perfring.Lost); lost {
+		switch rec.(type) {
+		case *perfring.Lost:
 			g.last, g.lost = nil, true // on a busy machine nobody may come here for a second
 			return
+		case *perfring.Throttle, *perfring.Unthrottle:
+			return // of a slow machine
 		}
 		switch {
 		case !ok:

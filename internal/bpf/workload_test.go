@@ -92,9 +92,10 @@ func cpuTime(pid int) int64 {
 	return used.Nano()
 }
 
-// deep calls itself, and in the end the kernel.
+// deep calls itself, and in the end the kernel. The race detector's code, which has no tables of its frames, is kept out of it.
 //
 //go:noinline
+//go:norace
 func deep(n int) int {
 	if n > 0 {
 		return deep(n-1) + 1

@@ -2,7 +2,6 @@ package collect
 
 import (
 	"cmp"
-	"debug/elf"
 	"fmt"
 
 	"github.com/energyprof/energyprof/internal/symbol"
@@ -25,7 +24,6 @@ func (c *Collector) walkSpace(p *process) *unwind.Space {
 // code is what is known of a mapping to unwind by.
 type code struct {
 	bias   uint64
-	arch   unwind.Arch    // of module
 	module *unwind.Module // nil for code without a file
 	failed bool           // there is a file, and it cannot be used
 	alone  *unwind.Space  // see space
@@ -65,9 +63,8 @@ func (c *Collector) findCode(p *process, m *mapping) *code {
 		return &code{failed: true}
 	}
 	bias, ok := bias(b, m)
-	arch, _ := machine(b)
 	module := c.unwinder.module(b)
-	return &code{bias: bias, arch: arch, module: module, failed: !ok || module == nil}
+	return &code{bias: bias, module: module, failed: !ok || module == nil}
 }
 
 // bias is how much higher a mapping lies than in its file's numbering.
@@ -82,8 +79,8 @@ func (u *unwinder) module(b *symbol.Binary) *unwind.Module {
 		return m
 	}
 	var m *unwind.Module
-	if a, ok := machine(b); ok {
-		m = u.newModule(imageOf(b, a))
+	if img, ok := unwind.ImageOf(b); ok {
+		m = u.newModule(img)
 	}
 	u.modules[b] = m
 	return m
@@ -94,47 +91,6 @@ func (u *unwinder) newModule(img unwind.Image) *unwind.Module {
 	m := unwind.NewModule(img, u.rules, uint32(len(u.byID)+1))
 	u.byID = append(u.byID, m)
 	return m
-}
-
-// machine is the architecture of a binary.
-func machine(b *symbol.Binary) (unwind.Arch, bool) {
-	switch b.Machine() {
-	case elf.EM_X86_64:
-		return unwind.AMD64, true
-	case elf.EM_AARCH64:
-		return unwind.ARM64, true
-	}
-	return 0, false
-}
-
-// imageOf is what of a binary tells how to unwind it.
-func imageOf(b *symbol.Binary, a unwind.Arch) unwind.Image {
-	img := unwind.Image{Name: b.Path, Arch: a}
-	for _, r := range b.Code() {
-		img.Text = append(img.Text, unwind.Range{Start: r.Start, Limit: r.Limit})
-	}
-	section := func(name string) unwind.Section {
-		s, _ := b.Section(name)
-		return unwind.Section{Addr: s.Addr, Size: s.Size, Data: s.Data}
-	}
-	span := func(name string) unwind.Range {
-		s, _ := b.Section(name)
-		return unwind.Range{Start: s.Addr, Limit: s.Addr + s.Size}
-	}
-	img.Entry, img.Code = b.Entry(), section(".text")
-	img.EHFrame, img.EHFrameHdr = section(".eh_frame"), section(".eh_frame_hdr")
-	img.DebugFrame = section(".debug_frame")
-	img.Go, _ = b.GoTable() // of a damaged one there is nothing to go by, as of none
-	if a == unwind.ARM64 && b.Path == vdso {
-		img.Trampoline = section(".text")
-	}
-	img.PLT = span(".plt")
-	for _, name := range []string{".plt.sec", ".plt.got", ".iplt"} {
-		if r := span(name); r.Limit > r.Start {
-			img.Stubs = append(img.Stubs, r)
-		}
-	}
-	return img
 }
 
 // damaged says whose tables were wrong: stacks through what they tell of end early.

@@ -66,7 +66,7 @@ func (c *Collector) endAt(p *process, root uint64, alone bool) ending {
 	switch {
 	case code.failed:
 		return noTables
-	case code.module == nil || !c.unwinder.walker(code.arch).IsEntry(code.space(m), root):
+	case code.module == nil || !c.unwinder.walker(code.module.Arch).IsEntry(code.space(m), root):
 		return noEntry
 	}
 	return ending(unwind.Complete)

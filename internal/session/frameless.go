@@ -2,7 +2,6 @@ package session
 
 import (
 	"bufio"
-	"debug/elf"
 	"fmt"
 	"os"
 	"os/exec"
@@ -45,24 +44,10 @@ func (f *frameless) lacks(m symbol.Mapping) bool {
 	if err != nil {
 		return false
 	}
-	img := unwind.Image{Name: b.Path}
-	switch b.Machine() {
-	case elf.EM_X86_64:
-		img.Arch = unwind.AMD64
-	case elf.EM_AARCH64:
-		img.Arch = unwind.ARM64
-	default:
+	img, ok := unwind.ImageOf(b)
+	if !ok {
 		return false
 	}
-	for _, r := range b.Code() {
-		img.Text = append(img.Text, unwind.Range{Start: r.Start, Limit: r.Limit})
-	}
-	section := func(name string) unwind.Section {
-		s, _ := b.Section(name)
-		return unwind.Section{Addr: s.Addr, Size: s.Size, Data: s.Data}
-	}
-	img.EHFrame, img.EHFrameHdr, img.DebugFrame = section(".eh_frame"), section(".eh_frame_hdr"), section(".debug_frame")
-	img.Go, _ = b.GoTable() // of a damaged one there is nothing to go by, as of none
 	keeps, err := unwind.KeepsFramePointers(unwind.NewModule(img, f.rules, 0))
 	if err != nil {
 		return false

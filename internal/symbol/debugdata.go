@@ -9,6 +9,8 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/zlib"
+
+	"github.com/energyprof/energyprof/internal/cursor"
 )
 
 // debugData is a section of debug information. A plain one is read from the
@@ -112,12 +114,12 @@ func (im *image) decompress(s *section, legacy bool, budget *int64) ([]byte, err
 		}
 		size = binary.BigEndian.Uint64(head[4:])
 	} else {
-		c := cursor{b: head}
-		kind = elf.CompressionType(c.u32())
+		c := cursor.Cursor{Bytes: head}
+		kind = elf.CompressionType(c.U32())
 		if im.wide {
-			c.u32() // reserved
+			c.U32() // reserved
 		}
-		size = c.word(im.wide)
+		size = c.Word(im.wide)
 	}
 	if *budget < 0 || size > uint64(*budget) {
 		return nil, fmt.Errorf("%w: %d bytes decompressed", ErrLimit, size)

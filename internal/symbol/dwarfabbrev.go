@@ -2,6 +2,8 @@ package symbol
 
 import (
 	"fmt"
+
+	"github.com/energyprof/energyprof/internal/cursor"
 )
 
 // kind is what entries with an abbreviation are to the search for functions.
@@ -144,8 +146,8 @@ func (d *debugInfo) abbreviations(off uint64, enc encoding) (*abbreviations, err
 	}
 	for window := uint64(8 * abbrevWindow); window <= abbrevMax; window *= 8 {
 		b := d.abbrev.at(off, window)
-		c := cursor{b: b}
-		if t := readAbbreviations(&c, enc); !c.bad {
+		c := cursor.Cursor{Bytes: b}
+		if t := readAbbreviations(&c, enc); !c.Bad {
 			if d.tableSteps += t.cost; d.tableSteps > maxTableSteps {
 				clear(d.tables)
 				d.tableSteps = t.cost
@@ -161,25 +163,25 @@ func (d *debugInfo) abbreviations(off uint64, enc encoding) (*abbreviations, err
 }
 
 // readAbbreviations makes the cursor bad when the table does not end in it.
-func readAbbreviations(c *cursor, enc encoding) *abbreviations {
+func readAbbreviations(c *cursor.Cursor, enc encoding) *abbreviations {
 	t := &abbreviations{list: make([]abbreviation, 1, 128)}
 	var steps []step // of all, one after the other: one allocation for many
 	for n := 1; n <= maxAbbreviations && len(steps) <= maxSteps; n++ {
 		t.cost = len(steps) + n*abbreviationCost
-		code := c.uleb()
-		if c.bad || code == 0 {
+		code := c.ULEB()
+		if c.Bad || code == 0 {
 			return t
 		}
-		a := abbreviation{tag: c.uleb(), known: true}
-		a.kind, a.children = kindOf(a.tag), c.u8() != 0
+		a := abbreviation{tag: c.ULEB(), known: true}
+		a.kind, a.children = kindOf(a.tag), c.U8() != 0
 		from := len(steps)
 		for {
-			attr, form := c.uleb(), c.uleb()
+			attr, form := c.ULEB(), c.ULEB()
 			var implicit int64
 			if form == formImplicitConst {
-				implicit = c.sleb()
+				implicit = c.SLEB()
 			}
-			if c.bad {
+			if c.Bad {
 				return t
 			}
 			if attr == 0 && form == 0 {
@@ -201,7 +203,7 @@ func readAbbreviations(c *cursor, enc encoding) *abbreviations {
 			t.rare[code] = &a
 		}
 	}
-	c.bad = true
+	c.Bad = true
 	return t
 }
 
@@ -256,16 +258,16 @@ func fixedSize(form uint64, enc encoding) (int, bool) {
 }
 
 // skipForm gets over a value of a form without fixed size.
-func skipForm(c *cursor, form uint64, enc encoding) {
+func skipForm(c *cursor.Cursor, form uint64, enc encoding) {
 	switch form {
 	case formExprloc, formBlock:
-		c.take(c.uleb())
+		c.Take(c.ULEB())
 	case formBlock1:
-		c.take(uint64(c.u8()))
+		c.Take(uint64(c.U8()))
 	case formString:
-		c.str()
+		c.Text()
 	case formUdata, formSdata, formRefUdata, formStrx, formAddrx, formLoclistx, formRnglistx, formGNUAddrIndex, formGNUStrIndex:
-		c.uleb()
+		c.ULEB()
 	default:
 		readForm(c, form, 0, enc)
 	}

@@ -2,6 +2,8 @@ package symbol
 
 import (
 	"fmt"
+
+	"github.com/energyprof/energyprof/internal/cursor"
 )
 
 // attribute is a value of an entry. That of an inline string is its offset in the section.
@@ -40,7 +42,7 @@ type entryReader struct {
 	u      unitHeader
 	unit   uint64 // offset of the unit
 	shapes *abbreviations
-	c      cursor
+	c      cursor.Cursor
 	base   uint64 // offset of the window
 	window uint64 // how much is read at a time
 }
@@ -63,17 +65,17 @@ func (d *debugInfo) entries(unit uint64, u unitHeader) (*entryReader, error) {
 }
 
 // pos is the offset of the next entry.
-func (r *entryReader) pos() uint64 { return r.base + uint64(r.c.pos) }
+func (r *entryReader) pos() uint64 { return r.base + uint64(r.c.Pos) }
 
 // fill makes the window begin at off; it is empty when the work is used up.
 func (r *entryReader) fill(off, window uint64) {
-	r.base, r.c = off, cursor{b: r.d.info.at(off, min(window, r.u.end-off))}
+	r.base, r.c = off, cursor.Cursor{Bytes: r.d.info.at(off, min(window, r.u.end-off))}
 }
 
 // seek goes to off, which must be in the unit.
 func (r *entryReader) seek(off uint64) {
-	if off >= r.base && off-r.base <= uint64(len(r.c.b)) {
-		r.c.pos = int(off - r.base)
+	if off >= r.base && off-r.base <= uint64(len(r.c.Bytes)) {
+		r.c.Pos = int(off - r.base)
 		return
 	}
 	r.fill(off, r.window)
@@ -89,22 +91,22 @@ func (r *entryReader) next(e *entry) (more bool, err error) {
 	if r.d.work -= entryWork; r.d.work <= 0 {
 		return false, r.d.spent()
 	}
-	if r.c.left() < entryReserve && r.base+uint64(len(r.c.b)) < r.u.end {
+	if r.c.Left() < entryReserve && r.base+uint64(len(r.c.Bytes)) < r.u.end {
 		r.fill(off, r.window)
 	}
 	if err := r.parse(e); err != nil {
 		return false, err
 	}
-	if r.c.bad {
+	if r.c.Bad {
 		r.fill(off, entryWindowMax)
 		if err := r.parse(e); err != nil {
 			return false, err
 		}
 	}
-	if r.c.bad && r.d.work <= 0 {
+	if r.c.Bad && r.d.work <= 0 {
 		return false, r.d.spent()
 	}
-	if r.c.bad {
+	if r.c.Bad {
 		return false, formatError("the entry at %#x of .debug_info does not fit", off)
 	}
 	return true, nil
@@ -118,7 +120,7 @@ func (d *debugInfo) spent() error {
 func (r *entryReader) parse(e *entry) error {
 	e.off, e.shape, e.has = r.pos(), nil, 0
 	c := &r.c
-	code := c.uleb()
+	code := c.ULEB()
 	if code == 0 {
 		return nil
 	}
@@ -130,11 +132,11 @@ func (r *entryReader) parse(e *entry) error {
 		s := &e.shape.steps[i]
 		switch {
 		case s.form == 0:
-			if int(s.size) > c.left() || c.bad {
-				c.bad = true
+			if int(s.size) > c.Left() || c.Bad {
+				c.Bad = true
 				return nil
 			}
-			c.pos += int(s.size)
+			c.Pos += int(s.size)
 		case s.field == noField:
 			skipForm(c, uint64(s.form), r.u.encoding)
 		default:

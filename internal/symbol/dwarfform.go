@@ -1,5 +1,7 @@
 package symbol
 
+import "github.com/energyprof/energyprof/internal/cursor"
+
 // Constants of the DWARF standard, versions 2 to 5 (dwarfstd.org).
 const (
 	tagClassType         = 0x02
@@ -112,59 +114,59 @@ func (v value) present() bool { return v.form != 0 }
 
 // readForm reads one value. An unknown form makes the cursor bad, as its size
 // is unknown.
-func readForm(c *cursor, form uint64, implicit int64, e encoding) value {
+func readForm(c *cursor.Cursor, form uint64, implicit int64, e encoding) value {
 	// An indirect form can name another; each costs a byte, so this ends.
-	for form == formIndirect && !c.bad {
-		form = c.uleb()
+	for form == formIndirect && !c.Bad {
+		form = c.ULEB()
 		if form == formImplicitConst {
-			c.bad = true // its constant would be in the abbreviation
+			c.Bad = true // its constant would be in the abbreviation
 		}
 	}
 	v := value{form: form}
 	switch form {
 	case formAddr:
-		v.n = c.sized(e.addrSize)
+		v.n = c.Sized(e.addrSize)
 	case formData1, formFlag, formRef1, formStrx1, formAddrx1:
-		v.n = uint64(c.u8())
+		v.n = uint64(c.U8())
 	case formData2, formRef2, formStrx2, formAddrx2:
-		v.n = uint64(c.u16())
+		v.n = uint64(c.U16())
 	case formStrx3, formAddrx3:
-		v.n = uint64(c.u24())
+		v.n = uint64(c.U24())
 	case formData4, formRef4, formStrx4, formAddrx4, formRefSup4:
-		v.n = uint64(c.u32())
+		v.n = uint64(c.U32())
 	case formData8, formRef8, formRefSig8, formRefSup8:
-		v.n = c.u64()
+		v.n = c.U64()
 	case formData16:
-		v.bytes = c.take(16)
+		v.bytes = c.Take(16)
 	case formSdata:
-		v.n = uint64(c.sleb())
+		v.n = uint64(c.SLEB())
 	case formUdata, formRefUdata, formStrx, formAddrx, formLoclistx, formRnglistx,
 		formGNUAddrIndex, formGNUStrIndex:
-		v.n = c.uleb()
+		v.n = c.ULEB()
 	case formStrp, formLineStrp, formSecOffset, formStrpSup, formGNURefAlt, formGNUStrpAlt:
-		v.n = c.word(e.wide)
+		v.n = c.Word(e.wide)
 	case formRefAddr:
 		if e.version <= 2 { // the size of an address then, of an offset since
-			v.n = c.sized(e.addrSize)
+			v.n = c.Sized(e.addrSize)
 		} else {
-			v.n = c.word(e.wide)
+			v.n = c.Word(e.wide)
 		}
 	case formString:
-		v.bytes = c.str()
+		v.bytes = c.Text()
 	case formBlock1:
-		v.bytes = c.take(uint64(c.u8()))
+		v.bytes = c.Take(uint64(c.U8()))
 	case formBlock2:
-		v.bytes = c.take(uint64(c.u16()))
+		v.bytes = c.Take(uint64(c.U16()))
 	case formBlock4:
-		v.bytes = c.take(uint64(c.u32()))
+		v.bytes = c.Take(uint64(c.U32()))
 	case formBlock, formExprloc:
-		v.bytes = c.take(c.uleb())
+		v.bytes = c.Take(c.ULEB())
 	case formFlagPresent:
 		v.n = 1
 	case formImplicitConst:
 		v.n = uint64(implicit)
 	default:
-		c.bad = true
+		c.Bad = true
 	}
 	return v
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"path"
+
+	"github.com/energyprof/energyprof/internal/cursor"
 )
 
 // lineProgram is the header of a line-number program and its code.
@@ -42,22 +44,22 @@ func (d *debugInfo) readLineProgram(off uint64, addrSize uint8, code bool) (*lin
 	bad := func(what string) (*lineProgram, error) {
 		return nil, formatError("line program at %#x: %s", off, what)
 	}
-	c := cursor{b: d.line.at(off, lineProgramHead)}
-	length, wide := uint64(c.u32()), false
+	c := cursor.Cursor{Bytes: d.line.at(off, lineProgramHead)}
+	length, wide := uint64(c.U32()), false
 	if length == 0xffffffff {
-		wide, length = true, c.u64()
+		wide, length = true, c.U64()
 	}
-	start := off + uint64(c.pos)
-	if c.bad || start > d.line.size || length > d.line.size-start {
+	start := off + uint64(c.Pos)
+	if c.Bad || start > d.line.size || length > d.line.size-start {
 		return bad("does not fit")
 	}
 	if !code {
-		from := c.pos
-		if c.u16() >= 5 {
-			c.u16() // sizes of addresses and of segment selectors
+		from := c.Pos
+		if c.U16() >= 5 {
+			c.U16() // sizes of addresses and of segment selectors
 		}
-		if head := c.word(wide); !c.bad && head < length {
-			length = min(length, head+uint64(c.pos-from))
+		if head := c.Word(wide); !c.Bad && head < length {
+			length = min(length, head+uint64(c.Pos-from))
 		}
 	}
 	if length > uint64(d.lim.TableBytes) || !code && length > maxFileTable {
@@ -73,32 +75,32 @@ func (d *debugInfo) readLineProgram(off uint64, addrSize uint8, code bool) (*lin
 	if !code && d.line.r != nil {
 		b = bytes.Clone(b) // the tables are kept
 	}
-	c = cursor{b: b}
+	c = cursor.Cursor{Bytes: b}
 	p := &lineProgram{}
 	p.wide, p.addrSize = wide, addrSize
-	if p.version = c.u16(); p.version < 2 || p.version > 5 {
+	if p.version = c.U16(); p.version < 2 || p.version > 5 {
 		return bad(fmt.Sprintf("version %d", p.version))
 	}
 	if p.version == 5 {
-		p.addrSize = c.u8()
-		c.u8() // segment selector size
+		p.addrSize = c.U8()
+		c.U8() // segment selector size
 	}
-	headLen := c.word(wide)
-	if c.bad || headLen > uint64(c.left()) {
+	headLen := c.Word(wide)
+	if c.Bad || headLen > uint64(c.Left()) {
 		return bad("header does not fit")
 	}
-	p.code = c.b[c.pos+int(headLen):]
-	c.b = c.b[:c.pos+int(headLen)]
-	p.minInst = c.u8()
+	p.code = c.Bytes[c.Pos+int(headLen):]
+	c.Bytes = c.Bytes[:c.Pos+int(headLen)]
+	p.minInst = c.U8()
 	if p.version >= 4 {
-		c.u8() // operations of a VLIW instruction: 1 on every machine here
+		c.U8() // operations of a VLIW instruction: 1 on every machine here
 	}
-	c.u8() // default is_stmt
-	p.lineBase, p.lineRange, p.opcodeBase = int8(c.u8()), c.u8(), c.u8()
-	if c.bad || p.lineRange == 0 || p.opcodeBase == 0 {
+	c.U8() // default is_stmt
+	p.lineBase, p.lineRange, p.opcodeBase = int8(c.U8()), c.U8(), c.U8()
+	if c.Bad || p.lineRange == 0 || p.opcodeBase == 0 {
 		return bad("no line range or opcode base")
 	}
-	if p.opLens = c.take(uint64(p.opcodeBase) - 1); c.bad {
+	if p.opLens = c.Take(uint64(p.opcodeBase) - 1); c.Bad {
 		return bad("opcode lengths do not fit")
 	}
 	if p.version == 5 {
@@ -113,10 +115,10 @@ func (d *debugInfo) readLineProgram(off uint64, addrSize uint8, code bool) (*lin
 
 // readTablesV2 reads the tables of versions 2 to 4, where entry 0 is implied:
 // the directory of the unit, and no file.
-func readTablesV2(c *cursor, p *lineProgram) {
+func readTablesV2(c *cursor.Cursor, p *lineProgram) {
 	p.dirs, p.files = make([]fileEntry, 1), make([]fileEntry, 1)
 	for len(p.dirs) < maxFiles {
-		name := c.str()
+		name := c.Text()
 		if len(name) == 0 {
 			break
 		}
@@ -131,29 +133,29 @@ func readTablesV2(c *cursor, p *lineProgram) {
 	}
 }
 
-func readFileV2(c *cursor) (fileEntry, bool) {
-	name := c.str()
+func readFileV2(c *cursor.Cursor) (fileEntry, bool) {
+	name := c.Text()
 	if len(name) == 0 {
 		return fileEntry{}, false
 	}
-	f := fileEntry{name: value{form: formString, bytes: name}, dir: uint32(c.uleb())}
-	c.uleb() // time
-	c.uleb() // length
-	return f, !c.bad
+	f := fileEntry{name: value{form: formString, bytes: name}, dir: uint32(c.ULEB())}
+	c.ULEB() // time
+	c.ULEB() // length
+	return f, !c.Bad
 }
 
 // readEntries reads a table of version 5, which says of what its entries consist.
-func readEntries(c *cursor, e encoding) []fileEntry {
+func readEntries(c *cursor.Cursor, e encoding) []fileEntry {
 	const contentPath, contentDir = 1, 2
 	type column struct{ content, form uint64 }
 	var columns []column
-	for range c.u8() {
-		columns = append(columns, column{c.uleb(), c.uleb()})
+	for range c.U8() {
+		columns = append(columns, column{c.ULEB(), c.ULEB()})
 	}
-	n := c.uleb()
+	n := c.ULEB()
 	var entries []fileEntry
 	for ; n > 0 && len(entries) < maxFiles; n-- {
-		before := c.pos
+		before := c.Pos
 		var f fileEntry
 		for _, col := range columns {
 			v := readForm(c, col.form, 0, e)
@@ -165,7 +167,7 @@ func readEntries(c *cursor, e encoding) []fileEntry {
 			}
 		}
 		// Entries that take no room could go on for ever.
-		if c.bad || c.pos == before {
+		if c.Bad || c.Pos == before {
 			break
 		}
 		entries = append(entries, f)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+
+	"github.com/energyprof/energyprof/internal/cursor"
 )
 
 // span is a range of addresses with the unit that covers it.
@@ -105,12 +107,12 @@ func (d *debugInfo) rangesV2(off uint64, u unitHeader, base uint64, add func(lo,
 	}
 	entry := 2 * uint64(u.addrSize)
 	for window := uint64(rangeWindowFirst); ; window = min(4*window, rangeWindow) {
-		c := cursor{b: d.ranges.at(off, window)}
-		if uint64(c.left()) < entry {
+		c := cursor.Cursor{Bytes: d.ranges.at(off, window)}
+		if uint64(c.Left()) < entry {
 			return
 		}
-		for uint64(c.left()) >= entry {
-			lo, hi := c.word(wide), c.word(wide)
+		for uint64(c.Left()) >= entry {
+			lo, hi := c.Word(wide), c.Word(wide)
 			switch {
 			case lo == 0 && hi == 0:
 				return
@@ -123,7 +125,7 @@ func (d *debugInfo) rangesV2(off uint64, u unitHeader, base uint64, add func(lo,
 		if len(d.spans) >= maxSpans {
 			return
 		}
-		off += uint64(c.pos)
+		off += uint64(c.Pos)
 	}
 }
 
@@ -135,9 +137,9 @@ func (d *debugInfo) rangeList(ranges value, e *unitEntry, u unitHeader, base uin
 		if u.wide {
 			size = 8
 		}
-		c := cursor{b: d.rnglists.at(e.rnglistsBase+off*size, size)}
-		off = e.rnglistsBase + c.word(u.wide)
-		if c.bad {
+		c := cursor.Cursor{Bytes: d.rnglists.at(e.rnglistsBase+off*size, size)}
+		off = e.rnglistsBase + c.Word(u.wide)
+		if c.Bad {
 			return
 		}
 	}
@@ -146,31 +148,31 @@ func (d *debugInfo) rangeList(ranges value, e *unitEntry, u unitHeader, base uin
 		return a
 	}
 	for window := uint64(rangeWindowFirst); ; window = min(4*window, rangeWindow) {
-		c := cursor{b: d.rnglists.at(off, window)}
+		c := cursor.Cursor{Bytes: d.rnglists.at(off, window)}
 		done := 0 // up to here the window is complete entries
 		for len(d.spans) < maxSpans {
-			kind := c.u8()
+			kind := c.U8()
 			var a, b uint64
 			switch kind {
 			case 1: // base_addressx
-				a = c.uleb()
+				a = c.ULEB()
 			case 2, 3, 4: // startx_endx, startx_length, offset_pair
-				a, b = c.uleb(), c.uleb()
+				a, b = c.ULEB(), c.ULEB()
 			case 5: // base_address
-				a = c.sized(u.addrSize)
+				a = c.Sized(u.addrSize)
 			case 6: // start_end
-				a, b = c.sized(u.addrSize), c.sized(u.addrSize)
+				a, b = c.Sized(u.addrSize), c.Sized(u.addrSize)
 			case 7: // start_length
-				a, b = c.sized(u.addrSize), c.uleb()
+				a, b = c.Sized(u.addrSize), c.ULEB()
 			default: // end_of_list, or unknown
-				if !c.bad {
+				if !c.Bad {
 					return
 				}
 			}
-			if c.bad {
+			if c.Bad {
 				break
 			}
-			done = c.pos
+			done = c.Pos
 			switch kind {
 			case 1:
 				base = indexed(a)

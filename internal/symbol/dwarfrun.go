@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"sort"
+
+	"github.com/energyprof/energyprof/internal/cursor"
 )
 
 // lineHit is the line found for an address.
@@ -75,11 +77,11 @@ func (m *lineMachine) seek() {
 // run executes the program to its end or to what cannot be decoded.
 func (m *lineMachine) run(p *lineProgram) {
 	m.reset()
-	c := cursor{b: p.code}
+	c := cursor.Cursor{Bytes: p.code}
 	minInst := uint64(p.minInst)
 	constAdd := uint64((255-p.opcodeBase)/p.lineRange) * minInst
-	for !c.bad && c.left() > 0 {
-		op := c.u8()
+	for !c.Bad && c.Left() > 0 {
+		op := c.U8()
 		if op >= p.opcodeBase {
 			adj := op - p.opcodeBase
 			m.addr += uint64(adj/p.lineRange) * minInst
@@ -93,34 +95,34 @@ func (m *lineMachine) run(p *lineProgram) {
 		case 1: // copy
 			m.row()
 		case 2: // advance_pc
-			m.addr += c.uleb() * minInst
+			m.addr += c.ULEB() * minInst
 		case 3: // advance_line
-			m.line += uint64(c.sleb())
+			m.line += uint64(c.SLEB())
 		case 4: // set_file
-			m.file = c.uleb()
+			m.file = c.ULEB()
 		case 5, 12: // set_column, set_isa
-			c.uleb()
+			c.ULEB()
 		case 6, 7, 10, 11: // negate_stmt, basic_block, prologue_end, epilogue_begin
 		case 8: // const_add_pc
 			m.addr += constAdd
 		case 9: // fixed_advance_pc
-			m.addr += uint64(c.u16())
+			m.addr += uint64(c.U16())
 		default:
 			for range p.opLens[op-1] {
-				c.uleb()
+				c.ULEB()
 			}
 		}
 	}
 }
 
-func (m *lineMachine) extended(c *cursor, p *lineProgram) {
-	arg := cursor{b: c.take(c.uleb())}
-	switch arg.u8() {
+func (m *lineMachine) extended(c *cursor.Cursor, p *lineProgram) {
+	arg := cursor.Cursor{Bytes: c.Take(c.ULEB())}
+	switch arg.U8() {
 	case 1: // end_sequence
 		m.end()
 		m.reset()
 	case 2: // set_address
-		if a := arg.sized(uint8(min(arg.left(), 255))); !arg.bad {
+		if a := arg.Sized(uint8(min(arg.Left(), 255))); !arg.Bad {
 			m.addr = a
 		}
 	case 3: // define_file

@@ -3,6 +3,8 @@ package symbol
 import (
 	"errors"
 	"fmt"
+
+	"github.com/energyprof/energyprof/internal/cursor"
 )
 
 // debugInfo is the debug information of one file, read as far as addresses
@@ -73,39 +75,39 @@ type unitHeader struct {
 // readUnitHeader reads the header at off. A version that is not known gives
 // skip; a unit that does not fit gives an error, as no other can be found then.
 func (d *debugInfo) readUnitHeader(off uint64) (unitHeader, error) {
-	c := cursor{b: d.info.at(off, 64)}
+	c := cursor.Cursor{Bytes: d.info.at(off, 64)}
 	var u unitHeader
-	length := uint64(c.u32())
+	length := uint64(c.U32())
 	if length == 0xffffffff {
 		u.wide = true
-		length = c.u64()
+		length = c.U64()
 	}
-	start := off + uint64(c.pos)
-	if c.bad || length > d.info.size-start {
+	start := off + uint64(c.Pos)
+	if c.Bad || length > d.info.size-start {
 		return u, formatError("unit at %#x of .debug_info does not fit", off)
 	}
 	u.end = start + length
-	u.version = c.u16()
+	u.version = c.U16()
 	switch {
 	case u.version >= 2 && u.version <= 4:
-		u.abbrevOff = c.word(u.wide)
-		u.addrSize = c.u8()
+		u.abbrevOff = c.Word(u.wide)
+		u.addrSize = c.U8()
 	case u.version == 5:
-		kind := c.u8()
-		u.addrSize = c.u8()
-		u.abbrevOff = c.word(u.wide)
+		kind := c.U8()
+		u.addrSize = c.U8()
+		u.abbrevOff = c.Word(u.wide)
 		switch kind {
 		case 1, 3: // compile, partial
 		case 4, 5: // skeleton, split: the unit id
-			u.id = c.u64()
+			u.id = c.U64()
 		default:
 			u.skip = true
 		}
 	default:
 		u.skip = true
 	}
-	u.dieOff = off + uint64(c.pos)
-	if c.bad || u.dieOff > u.end || u.addrSize != 4 && u.addrSize != 8 {
+	u.dieOff = off + uint64(c.Pos)
+	if c.Bad || u.dieOff > u.end || u.addrSize != 4 && u.addrSize != 8 {
 		u.skip = true
 	}
 	return u, nil
@@ -148,9 +150,9 @@ const (
 // strings are valid until the next read of .debug_info.
 func (d *debugInfo) readUnitEntry(u unitHeader) (unitEntry, error) {
 	for _, window := range []uint64{unitWindow, unitWindowMax} {
-		c := cursor{b: d.info.at(u.dieOff, min(window, u.end-u.dieOff))}
-		code := c.uleb()
-		if c.bad || code == 0 {
+		c := cursor.Cursor{Bytes: d.info.at(u.dieOff, min(window, u.end-u.dieOff))}
+		code := c.ULEB()
+		if c.Bad || code == 0 {
 			return unitEntry{}, errNoUnit
 		}
 		shape, err := d.shape(u.abbrevOff, code)
@@ -160,14 +162,14 @@ func (d *debugInfo) readUnitEntry(u unitHeader) (unitEntry, error) {
 		if shape.tag != tagCompileUnit && shape.tag != tagPartialUnit && shape.tag != tagSkeletonUnit {
 			return unitEntry{}, errNoUnit
 		}
-		if e := parseUnitEntry(&c, shape, u.encoding); !c.bad {
+		if e := parseUnitEntry(&c, shape, u.encoding); !c.Bad {
 			return e, nil
 		}
 	}
 	return unitEntry{}, errNoUnit
 }
 
-func parseUnitEntry(c *cursor, shape *unitShape, enc encoding) unitEntry {
+func parseUnitEntry(c *cursor.Cursor, shape *unitShape, enc encoding) unitEntry {
 	var e unitEntry
 	// Without a base attribute the one contribution starts after its header.
 	if enc.wide {
@@ -216,7 +218,7 @@ func (d *debugInfo) shape(off, code uint64) (*unitShape, error) {
 	}
 	for window := uint64(abbrevWindow); window <= abbrevMax; window *= 16 {
 		b := d.abbrev.at(off, window)
-		c := cursor{b: b}
+		c := cursor.Cursor{Bytes: b}
 		s := scanAbbrev(&c, code)
 		if s != nil {
 			if len(d.shapes) < maxShapes {
@@ -224,28 +226,28 @@ func (d *debugInfo) shape(off, code uint64) (*unitShape, error) {
 			}
 			return s, nil
 		}
-		if !c.bad || uint64(len(b)) < window {
+		if !c.Bad || uint64(len(b)) < window {
 			break // the table or the section ended
 		}
 	}
 	return nil, fmt.Errorf("%w: abbreviation %d at %#x", errNoUnit, code, off)
 }
 
-func scanAbbrev(c *cursor, code uint64) *unitShape {
+func scanAbbrev(c *cursor.Cursor, code uint64) *unitShape {
 	for {
-		got := c.uleb()
-		if c.bad || got == 0 {
+		got := c.ULEB()
+		if c.Bad || got == 0 {
 			return nil
 		}
-		tag := c.uleb()
-		c.u8() // has children
+		tag := c.ULEB()
+		c.U8() // has children
 		var attrs []attrForm
 		for {
-			a := attrForm{attr: c.uleb(), form: c.uleb()}
+			a := attrForm{attr: c.ULEB(), form: c.ULEB()}
 			if a.form == formImplicitConst {
-				a.implicit = c.sleb()
+				a.implicit = c.SLEB()
 			}
-			if c.bad {
+			if c.Bad {
 				return nil
 			}
 			if a.attr == 0 && a.form == 0 {
@@ -275,9 +277,9 @@ func (d *debugInfo) text(v value, e *unitEntry, enc encoding) string {
 		if enc.wide {
 			size = 8
 		}
-		c := cursor{b: d.strOffsets.at(e.strOffsetsBase+v.n*size, size)}
-		off := c.word(enc.wide)
-		if c.bad {
+		c := cursor.Cursor{Bytes: d.strOffsets.at(e.strOffsetsBase+v.n*size, size)}
+		off := c.Word(enc.wide)
+		if c.Bad {
 			return ""
 		}
 		return d.str.str(off)
@@ -292,9 +294,9 @@ func (d *debugInfo) address(v value, e *unitEntry, enc encoding) (uint64, bool) 
 		return v.n, true
 	case formAddrx, formAddrx1, formAddrx2, formAddrx3, formAddrx4, formGNUAddrIndex:
 		size := uint64(enc.addrSize)
-		c := cursor{b: d.addr.at(e.addrBase+v.n*size, size)}
-		a := c.sized(enc.addrSize)
-		return a, !c.bad
+		c := cursor.Cursor{Bytes: d.addr.at(e.addrBase+v.n*size, size)}
+		a := c.Sized(enc.addrSize)
+		return a, !c.Bad
 	}
 	return 0, false
 }

@@ -2,6 +2,8 @@ package symbol
 
 import (
 	"debug/elf"
+
+	"github.com/energyprof/energyprof/internal/cursor"
 )
 
 // Of .eh_frame_hdr: DW_EH_PE_pcrel|DW_EH_PE_sdata4 is how every linker writes where .eh_frame is, in the four bytes
@@ -23,8 +25,8 @@ func (im *image) unwindSections() []section {
 		if err != nil || b[0] != ehFrameHdrVersion || b[1] != pcrelSdata4 {
 			return nil
 		}
-		c := cursor{b: b, pos: ehFramePtrAt}
-		addr := s.vaddr + ehFramePtrAt + uint64(int64(int32(c.u32())))
+		c := cursor.Cursor{Bytes: b, Pos: ehFramePtrAt}
+		addr := s.vaddr + ehFramePtrAt + uint64(int64(int32(c.U32())))
 		for _, load := range im.segments {
 			if load.kind != elf.PT_LOAD || addr < load.vaddr || addr-load.vaddr >= load.filesz {
 				continue

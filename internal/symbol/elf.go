@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"sort"
+
+	"github.com/energyprof/energyprof/internal/cursor"
 )
 
 // section is a section header with its name looked up.
@@ -72,15 +74,15 @@ func readImage(r io.ReaderAt, size int64, lim Limits) (*image, error) {
 	default:
 		return nil, formatError("class %d", head[elf.EI_CLASS])
 	}
-	c := cursor{b: head, pos: 18}
-	im.machine = elf.Machine(c.u16())
-	c.take(4) // version
-	im.entry = c.word(im.wide)
-	phoff, shoff := c.word(im.wide), c.word(im.wide)
-	c.take(6) // flags, ehsize
-	phentsize, phnum := c.u16(), c.u16()
-	shentsize, shnum, shstrndx := c.u16(), uint32(c.u16()), uint32(c.u16())
-	if c.bad {
+	c := cursor.Cursor{Bytes: head, Pos: 18}
+	im.machine = elf.Machine(c.U16())
+	c.Take(4) // version
+	im.entry = c.Word(im.wide)
+	phoff, shoff := c.Word(im.wide), c.Word(im.wide)
+	c.Take(6) // flags, ehsize
+	phentsize, phnum := c.U16(), c.U16()
+	shentsize, shnum, shstrndx := c.U16(), uint32(c.U16()), uint32(c.U16())
+	if c.Bad {
 		return nil, formatError("header cut short")
 	}
 	if err := im.readSegments(phoff, phentsize, phnum); err != nil {
@@ -124,22 +126,22 @@ func (im *image) readSegments(off uint64, entsize, n uint16) error {
 	if err != nil {
 		return fmt.Errorf("program headers: %w", err)
 	}
-	c := cursor{b: b}
+	c := cursor.Cursor{Bytes: b}
 	im.segments = make([]segment, 0, n)
 	for range n {
 		var s segment
 		var flags uint32
-		s.kind = elf.ProgType(c.u32())
+		s.kind = elf.ProgType(c.U32())
 		if im.wide {
-			flags = c.u32()
+			flags = c.U32()
 		}
-		s.off, s.vaddr = c.word(im.wide), c.word(im.wide)
-		c.word(im.wide) // physical address
-		s.filesz, s.memsize = c.word(im.wide), c.word(im.wide)
+		s.off, s.vaddr = c.Word(im.wide), c.Word(im.wide)
+		c.Word(im.wide) // physical address
+		s.filesz, s.memsize = c.Word(im.wide), c.Word(im.wide)
 		if !im.wide {
-			flags = c.u32()
+			flags = c.U32()
 		}
-		c.word(im.wide) // alignment
+		c.Word(im.wide) // alignment
 		s.exec = flags&uint32(elf.PF_X) != 0
 		im.segments = append(im.segments, s)
 		if s.kind == elf.PT_LOAD && s.exec {
@@ -164,7 +166,7 @@ func (im *image) readSections(off uint64, entsize uint16, n, names uint32, lim L
 		if err != nil {
 			return fmt.Errorf("first section header: %w", err)
 		}
-		_, first := im.readSection(&cursor{b: b})
+		_, first := im.readSection(&cursor.Cursor{Bytes: b})
 		if n == 0 {
 			if first.size > uint64(lim.Sections) {
 				return fmt.Errorf("%w: %d sections", ErrLimit, first.size)
@@ -182,7 +184,7 @@ func (im *image) readSections(off uint64, entsize uint16, n, names uint32, lim L
 	if err != nil {
 		return fmt.Errorf("section headers: %w", err)
 	}
-	c := cursor{b: b}
+	c := cursor.Cursor{Bytes: b}
 	sections := make([]section, n)
 	nameOff := make([]uint32, n)
 	for i := range sections {
@@ -210,15 +212,15 @@ func (im *image) readSections(off uint64, entsize uint16, n, names uint32, lim L
 // maxSectionName cuts section names: none that matters here is longer.
 const maxSectionName = 64
 
-func (im *image) readSection(c *cursor) (name uint32, s section) {
-	name = c.u32()
-	s.kind = elf.SectionType(c.u32())
-	s.flags = elf.SectionFlag(c.word(im.wide))
-	s.addr, s.off, s.size = c.word(im.wide), c.word(im.wide), c.word(im.wide)
-	s.link = c.u32()
-	c.u32()         // info
-	c.word(im.wide) // alignment
-	s.entsize = c.word(im.wide)
+func (im *image) readSection(c *cursor.Cursor) (name uint32, s section) {
+	name = c.U32()
+	s.kind = elf.SectionType(c.U32())
+	s.flags = elf.SectionFlag(c.Word(im.wide))
+	s.addr, s.off, s.size = c.Word(im.wide), c.Word(im.wide), c.Word(im.wide)
+	s.link = c.U32()
+	c.U32()         // info
+	c.Word(im.wide) // alignment
+	s.entsize = c.Word(im.wide)
 	return name, s
 }
 

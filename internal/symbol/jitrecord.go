@@ -9,6 +9,8 @@ import (
 	"math"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/energyprof/energyprof/internal/cursor"
 )
 
 // Kinds of records. Those that are not named (unwinding information, what is yet to
@@ -93,15 +95,15 @@ func (d *JITDump) open() error {
 		}
 		return err
 	}
-	c := cursor{b: b}
-	if magic := c.u32(); magic != jitMagic {
+	c := cursor.Cursor{Bytes: b}
+	if magic := c.U32(); magic != jitMagic {
 		return formatError("magic %#x is none of a journal of compiled code", magic)
 	}
-	c.u32() // version: 1 is all there has been
-	size := c.u32()
-	c.take(12) // machine, padding, pid
-	c.u64()    // time
-	d.timed = c.u64()&jitArchTime == 0
+	c.U32() // version: 1 is all there has been
+	size := c.U32()
+	c.Take(12) // machine, padding, pid
+	c.U64()    // time
+	d.timed = c.U64()&jitArchTime == 0
 	if size < jitHeader || size > 1<<16 {
 		return formatError("header of %d bytes", size)
 	}
@@ -119,8 +121,8 @@ func (d *JITDump) read(size int64) error {
 		if err != nil {
 			return err
 		}
-		c := cursor{b: head}
-		kind, length, time := c.u32(), uint64(c.u32()), c.u64()
+		c := cursor.Cursor{Bytes: head}
+		kind, length, time := c.U32(), uint64(c.U32()), c.U64()
 		if length < jitHead || length > jitMaxRecord {
 			return formatError("record of %d bytes at %#x", length, r.at)
 		}
@@ -152,12 +154,12 @@ func (d *JITDump) read(size int64) error {
 }
 
 // load reads a function: its place, name and, which is passed over, code.
-func (d *JITDump) load(c *cursor, time int64, length uint64) error {
+func (d *JITDump) load(c *cursor.Cursor, time int64, length uint64) error {
 	const fixed = jitHead + 40
-	c.take(8) // pid, tid
-	c.u64()   // the address without relocation
-	addr, size, index := c.u64(), c.u64(), c.u64()
-	if c.bad || length < fixed {
+	c.Take(8) // pid, tid
+	c.U64()   // the address without relocation
+	addr, size, index := c.U64(), c.U64(), c.U64()
+	if c.Bad || length < fixed {
 		return formatError("code at %#x", d.records.at)
 	}
 	text, err := d.name(d.records.at+fixed, length-fixed)
@@ -187,12 +189,12 @@ func (d *JITDump) name(off, n uint64) (string, error) {
 }
 
 // move tells that a function is elsewhere from now on.
-func (d *JITDump) move(c *cursor, time int64) error {
-	c.take(8) // pid, tid
-	c.u64()   // the address without relocation
-	c.u64()   // where it was
-	addr, size, index := c.u64(), c.u64(), c.u64()
-	if c.bad {
+func (d *JITDump) move(c *cursor.Cursor, time int64) error {
+	c.Take(8) // pid, tid
+	c.U64()   // the address without relocation
+	c.U64()   // where it was
+	addr, size, index := c.U64(), c.U64(), c.U64()
+	if c.Bad {
 		return formatError("move at %#x", d.records.at)
 	}
 	f := d.latest[index]
@@ -221,11 +223,11 @@ func (d *JITDump) debug(length uint64) error {
 	if _, err := d.src.ReadAt(b, int64(d.records.at)); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	c := cursor{b: b}
-	c.take(jitHead)
-	addr, n := c.u64(), c.u64()
+	c := cursor.Cursor{Bytes: b}
+	c.Take(jitHead)
+	addr, n := c.U64(), c.U64()
 	const least = 17 // an entry with an empty name
-	if c.bad || n > uint64(c.left())/least {
+	if c.Bad || n > uint64(c.Left())/least {
 		return formatError("lines at %#x", d.records.at)
 	}
 	if err := d.spend(0, int64(n)*jitLineCost); err != nil {
@@ -234,10 +236,10 @@ func (d *JITDump) debug(length uint64) error {
 	lines := make([]jitLine, 0, n)
 	file, shift := "", uint64(0)
 	for i := range n {
-		at, line := c.u64(), c.u32()
-		c.u32() // discriminator; V8 has the column here
-		name := string(c.str())
-		if c.bad {
+		at, line := c.U64(), c.U32()
+		c.U32() // discriminator; V8 has the column here
+		name := string(c.Text())
+		if c.Bad {
 			return formatError("lines at %#x", d.records.at)
 		}
 		if name != "\xff" { // else as before

@@ -3,6 +3,8 @@ package symbol
 import (
 	"debug/elf"
 	"encoding/hex"
+
+	"github.com/energyprof/energyprof/internal/cursor"
 )
 
 const (
@@ -48,19 +50,19 @@ func (im *image) buildID() string {
 // Notes are padded to 4 bytes; the 8 of .note.gnu.property only ever comes
 // with sizes for which both agree.
 func parseBuildID(b []byte) string {
-	c := cursor{b: b}
-	for c.left() >= 12 {
-		nameLen, descLen, kind := c.u32(), c.u32(), c.u32()
-		name := c.take(uint64(nameLen))
-		c.take(uint64(-nameLen & 3))
-		desc := c.take(uint64(descLen))
-		if c.bad {
+	c := cursor.Cursor{Bytes: b}
+	for c.Left() >= 12 {
+		nameLen, descLen, kind := c.U32(), c.U32(), c.U32()
+		name := c.Take(uint64(nameLen))
+		c.Take(uint64(-nameLen & 3))
+		desc := c.Take(uint64(descLen))
+		if c.Bad {
 			return ""
 		}
 		if kind == noteBuildID && string(name) == "GNU\x00" && len(desc) > 0 && len(desc) <= maxBuildID {
 			return hex.EncodeToString(desc)
 		}
-		c.take(uint64(-descLen & 3))
+		c.Take(uint64(-descLen & 3))
 	}
 	return ""
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/energyprof/energyprof/internal/cursor"
 )
 
 // maxPLT bounds the relocations of a section and the stubs of all sections that
@@ -95,10 +97,10 @@ func (im *image) importSlots(lim Limits) (map[uint64]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		c := cursor{b: relocs}
-		for c.left() >= 24 {
-			slot, info := c.u64(), c.u64()
-			c.u64() // addend
+		c := cursor.Cursor{Bytes: relocs}
+		for c.Left() >= 24 {
+			slot, info := c.U64(), c.U64()
+			c.U64() // addend
 			index, kind := info>>32, uint32(info)
 			if index == 0 || index >= uint64(len(names)) || !im.importReloc(kind) {
 				continue

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+
+	"github.com/energyprof/energyprof/internal/cursor"
 )
 
 // supplementaryLink reads which file holds what this one's debug information has in
@@ -22,19 +24,19 @@ func (im *image) supplementaryLink() (name, id string, ok bool) {
 	if err != nil {
 		return "", "", false
 	}
-	c := cursor{b: b}
+	c := cursor.Cursor{Bytes: b}
 	if standard {
-		c.u16()          // version
-		if c.u8() != 0 { // it is such a file itself
+		c.U16()          // version
+		if c.U8() != 0 { // it is such a file itself
 			return "", "", false
 		}
 	}
-	name = string(c.str())
-	sum := c.b[c.pos:]
+	name = string(c.Text())
+	sum := c.Bytes[c.Pos:]
 	if standard {
-		sum = c.take(c.uleb())
+		sum = c.Take(c.ULEB())
 	}
-	if c.bad || len(sum) == 0 || len(sum) > maxBuildID || name == "" {
+	if c.Bad || len(sum) == 0 || len(sum) > maxBuildID || name == "" {
 		return "", "", false
 	}
 	return name, hex.EncodeToString(sum), true
@@ -50,10 +52,10 @@ func (im *image) supplementaryID() string {
 	if err != nil {
 		return ""
 	}
-	c := cursor{b: b}
-	c.take(3) // version, and that it is one
-	c.str()
-	return hex.EncodeToString(c.take(c.uleb()))
+	c := cursor.Cursor{Bytes: b}
+	c.Take(3) // version, and that it is one
+	c.Text()
+	return hex.EncodeToString(c.Take(c.ULEB()))
 }
 
 // openSupplementary opens the file that from, the binary or its debug file at path, shares

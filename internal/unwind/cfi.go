@@ -1,6 +1,10 @@
 package unwind
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/energyprof/energyprof/internal/cursor"
+)
 
 // Limits on what a binary may ask for. Work is counted in bytes of entries, which take some 3 ns each, and what takes longer
 // in as many bytes as take as long.
@@ -78,25 +82,25 @@ type entry struct {
 
 // entry reads the head of an entry. The end of the list is an entry with limit 0.
 func (f *frames) entry(w *window, off uint64) (e entry, err error) {
-	c := cursor{b: w.bytes(off, 20)}
-	length, word := uint64(c.u32()), uint64(4)
-	if c.bad || length == 0 {
+	c := cursor.Cursor{Bytes: w.bytes(off, 20)}
+	length, word := uint64(c.U32()), uint64(4)
+	if c.Bad || length == 0 {
 		return entry{off: off}, w.err
 	}
 	if length == 0xffffffff {
-		length = c.u64()
+		length = c.U64()
 		if !f.eh { // where the id has 4 bytes all the same
 			word = 8
 		}
 	}
-	start := off + uint64(c.pos)
-	id := uint64(c.u32())
+	start := off + uint64(c.Pos)
+	id := uint64(c.U32())
 	all := uint64(0xffffffff)
 	if word == 8 {
-		id |= uint64(c.u32()) << 32
+		id |= uint64(c.U32()) << 32
 		all = 0xffffffffffffffff
 	}
-	if c.bad || start > f.section.Size || length < word || length > f.section.Size-start {
+	if c.Bad || start > f.section.Size || length < word || length > f.section.Size-start {
 		return entry{}, f.damaged(off, "entry longer than the section")
 	}
 	e = entry{off: off, body: start + word, limit: start + length}
@@ -114,16 +118,16 @@ func (f *frames) entry(w *window, off uint64) (e entry, err error) {
 }
 
 // contents is what an entry has after its id.
-func (f *frames) contents(w *window, e entry) (cursor, error) {
+func (f *frames) contents(w *window, e entry) (cursor.Cursor, error) {
 	n := e.limit - e.body
 	if n > maxEntry {
-		return cursor{}, f.damaged(e.off, fmt.Sprintf("entry of %d bytes", n))
+		return cursor.Cursor{}, f.damaged(e.off, fmt.Sprintf("entry of %d bytes", n))
 	}
 	b := w.bytes(e.body, n)
 	if !w.spend(int64(n)) || uint64(len(b)) < n {
-		return cursor{}, fmt.Errorf("%s at %#x: %w", f.name, e.off, w.err)
+		return cursor.Cursor{}, fmt.Errorf("%s at %#x: %w", f.name, e.off, w.err)
 	}
-	return cursor{b: b}, nil
+	return cursor.Cursor{Bytes: b}, nil
 }
 
 // common returns the CIE at an offset.
@@ -163,22 +167,22 @@ func (f *frames) findCommon(w *window, off uint64) (*cie, error) {
 	return f.readCommon(&c, e)
 }
 
-func (f *frames) readCommon(c *cursor, e entry) (*cie, error) {
+func (f *frames) readCommon(c *cursor.Cursor, e entry) (*cie, error) {
 	out := &cie{}
-	version := c.u8()
-	augmentation := c.text()
+	version := c.U8()
+	augmentation := string(c.Text())
 	if version >= 4 {
-		if c.u8() != 8 || c.u8() != 0 {
+		if c.U8() != 8 || c.U8() != 0 {
 			return nil, f.damaged(e.off, "addresses that are not of 8 bytes")
 		}
 	}
-	out.codeAlign, out.dataAlign = c.uleb(), c.sleb()
+	out.codeAlign, out.dataAlign = c.ULEB(), c.SLEB()
 	if version == 1 {
-		out.ra = uint64(c.u8())
+		out.ra = uint64(c.U8())
 	} else {
-		out.ra = c.uleb()
+		out.ra = c.ULEB()
 	}
-	if version != 1 && version != 3 && version != 4 || c.bad || len(augmentation) > maxAugmentation {
+	if version != 1 && version != 3 && version != 4 || c.Bad || len(augmentation) > maxAugmentation {
 		return nil, f.damaged(e.off, "common entry")
 	}
 	if augmentation != "" {
@@ -186,13 +190,13 @@ func (f *frames) readCommon(c *cursor, e entry) (*cie, error) {
 			return nil, f.damaged(e.off, fmt.Sprintf("augmentation %q", augmentation))
 		}
 		out.augmented = true
-		data := cursor{b: c.take(c.uleb())}
-		if !out.augment(&data, augmentation[1:]) || c.bad {
+		data := cursor.Cursor{Bytes: c.Take(c.ULEB())}
+		if !out.augment(&data, augmentation[1:]) || c.Bad {
 			return nil, f.damaged(e.off, fmt.Sprintf("augmentation %q", augmentation))
 		}
 	}
 	p := program{arch: f.image.Arch, cie: out, limit: 1}
-	if !p.run(c.b[c.pos:], f.section.Addr+e.body+uint64(c.pos), nil) {
+	if !p.run(c.Bytes[c.Pos:], f.section.Addr+e.body+uint64(c.Pos), nil) {
 		return nil, f.damaged(e.off, "instruction of the common entry")
 	}
 	out.initial = p.now
@@ -200,25 +204,25 @@ func (f *frames) readCommon(c *cursor, e entry) (*cie, error) {
 }
 
 // augment reads augmentation data. What follows a letter that is not known is not needed.
-func (out *cie) augment(data *cursor, letters string) bool {
+func (out *cie) augment(data *cursor.Cursor, letters string) bool {
 	for _, l := range letters {
 		switch l {
 		case 'L':
-			data.u8()
+			data.U8()
 		case 'P':
-			if n := data.u8(); n != encOmit {
-				data.encoded(n&0x0f, 0, 0)
+			if n := data.U8(); n != encOmit {
+				encoded(data, n&0x0f, 0, 0)
 			}
 		case 'R':
-			out.enc = data.u8()
+			out.enc = data.U8()
 		case 'S':
 			out.signal = true
 		case 'B', 'G': // return addresses are signed with key B; frames have memory tags (AArch64)
 		default:
-			return !data.bad
+			return !data.Bad
 		}
 	}
-	return !data.bad
+	return !data.Bad
 }
 
 // fde is the entry of one function.
@@ -242,18 +246,18 @@ func (f *frames) function(w *window, e entry) (d fde, err error) {
 		return fde{}, err
 	}
 	here := f.section.Addr + e.body
-	d.start = c.encoded(d.enc, here, 0)
-	size := c.encoded(d.enc&0x0f, 0, 0)
+	d.start = encoded(&c, d.enc, here, 0)
+	size := encoded(&c, d.enc&0x0f, 0, 0)
 	if d.augmented {
-		c.take(c.uleb())
+		c.Take(c.ULEB())
 	}
-	if c.bad {
+	if c.Bad {
 		return fde{}, f.damaged(e.off, "entry of a function")
 	}
 	d.limit = d.start + size
 	if d.limit < d.start { // a negative size or one beyond all addresses
 		return fde{}, f.damaged(e.off, "size of a function")
 	}
-	d.instructions, d.here = c.b[c.pos:], here+uint64(c.pos)
+	d.instructions, d.here = c.Bytes[c.Pos:], here+uint64(c.Pos)
 	return d, nil
 }

@@ -1,5 +1,7 @@
 package unwind
 
+import "github.com/energyprof/energyprof/internal/cursor"
+
 // Operations of expressions: DWARF 5, 7.7.1.
 const (
 	opDeref      = 0x06
@@ -44,26 +46,26 @@ type value struct {
 // there, plus a number; and that of procedure linkage tables. Those of registers start with the canonical frame address
 // on the stack.
 func expression(b []byte, onCFA bool) value {
-	c := cursor{b: b}
+	c := cursor.Cursor{Bytes: b}
 	v := value{kind: valueCFA}
 	if len(b) > 0 && (b[0] >= opBreg0 && b[0] <= opBreg31 || b[0] == opBregx) {
 		v.kind = valueRegister
-		if op := c.u8(); op == opBregx {
-			v.reg = c.uleb()
+		if op := c.U8(); op == opBregx {
+			v.reg = c.ULEB()
 		} else {
 			v.reg = uint64(op - opBreg0)
 		}
-		v.off = c.sleb()
+		v.off = c.SLEB()
 	} else if !onCFA {
 		return value{}
 	}
 	if v.kind == valueRegister && v.reg == amd64RSP {
-		if limit, ok := lazyBinding(b[c.pos:]); ok {
+		if limit, ok := lazyBinding(b[c.Pos:]); ok {
 			return value{kind: valuePLT, reg: v.reg, off: v.off, add: limit}
 		}
 	}
-	for !c.bad && c.pos < len(b) {
-		op := c.u8()
+	for !c.Bad && c.Pos < len(b) {
+		op := c.U8()
 		if op == opDeref {
 			if v.kind != valueRegister {
 				return value{}
@@ -71,7 +73,7 @@ func expression(b []byte, onCFA bool) value {
 			v.kind = valueDeref
 			continue
 		}
-		n, ok := c.addend(op)
+		n, ok := addend(&c, op)
 		if !ok || !fits(n) {
 			return value{}
 		}
@@ -81,39 +83,39 @@ func expression(b []byte, onCFA bool) value {
 			v.off += n
 		}
 	}
-	if c.bad {
+	if c.Bad {
 		return value{}
 	}
 	return v
 }
 
 // addend reads operations that add a number: plus_uconst, or a constant and plus or minus.
-func (c *cursor) addend(op uint8) (n int64, ok bool) {
+func addend(c *cursor.Cursor, op uint8) (n int64, ok bool) {
 	switch {
 	case op == opPlusUconst:
-		return int64(c.uleb()), true
+		return int64(c.ULEB()), true
 	case op >= opLit0 && op <= opLit31:
 		n = int64(op - opLit0)
 	case op == opConst1u:
-		n = int64(c.u8())
+		n = int64(c.U8())
 	case op == opConst1s:
-		n = int64(int8(c.u8()))
+		n = int64(int8(c.U8()))
 	case op == opConst2u:
-		n = int64(c.u16())
+		n = int64(c.U16())
 	case op == opConst2s:
-		n = int64(int16(c.u16()))
+		n = int64(int16(c.U16()))
 	case op == opConst4u:
-		n = int64(c.u32())
+		n = int64(c.U32())
 	case op == opConst4s:
-		n = int64(int32(c.u32()))
+		n = int64(int32(c.U32()))
 	case op == opConstu:
-		n = int64(c.uleb())
+		n = int64(c.ULEB())
 	case op == opConsts:
-		n = c.sleb()
+		n = c.SLEB()
 	default:
 		return 0, false
 	}
-	switch c.u8() {
+	switch c.U8() {
 	case opPlus:
 		return n, true
 	case opMinus:

@@ -1,11 +1,12 @@
 package unwind
 
 import (
-	"encoding/binary"
 	"errors"
 	"io"
 	"math/bits"
 	"sync"
+
+	"github.com/energyprof/energyprof/internal/cursor"
 )
 
 // errFormat: contents that are no tables. errWork: no compiler's tables take as much.
@@ -13,97 +14,6 @@ var (
 	errFormat = errors.New("damaged")
 	errWork   = errors.New("too much work")
 )
-
-// cursor takes fields off a slice. After the first that does not fit it is bad, and gives zeros.
-type cursor struct {
-	b   []byte
-	pos int
-	bad bool
-}
-
-// take gives the next n bytes, nil if there are fewer.
-func (c *cursor) take(n uint64) []byte {
-	if c.bad || n > uint64(len(c.b)-c.pos) {
-		c.bad = true
-		return nil
-	}
-	out := c.b[c.pos : c.pos+int(n)]
-	c.pos += int(n)
-	return out
-}
-
-func (c *cursor) u8() uint8 {
-	if c.bad || c.pos >= len(c.b) {
-		c.bad = true
-		return 0
-	}
-	c.pos++
-	return c.b[c.pos-1]
-}
-
-func (c *cursor) u16() uint16 {
-	if b := c.take(2); b != nil {
-		return binary.LittleEndian.Uint16(b)
-	}
-	return 0
-}
-
-func (c *cursor) u32() uint32 {
-	if b := c.take(4); b != nil {
-		return binary.LittleEndian.Uint32(b)
-	}
-	return 0
-}
-
-func (c *cursor) u64() uint64 {
-	if b := c.take(8); b != nil {
-		return binary.LittleEndian.Uint64(b)
-	}
-	return 0
-}
-
-// uleb reads an unsigned LEB128 number; what is above 64 bits is dropped.
-func (c *cursor) uleb() (v uint64) {
-	for shift := uint(0); ; shift += 7 {
-		b := c.u8()
-		if shift < 64 {
-			v |= uint64(b&0x7f) << shift
-		}
-		if b < 0x80 { // also when bad
-			return v
-		}
-	}
-}
-
-// sleb reads a signed LEB128 number; what is above 64 bits is dropped.
-func (c *cursor) sleb() (v int64) {
-	for shift := uint(0); ; {
-		b := c.u8()
-		if shift < 64 {
-			v |= int64(b&0x7f) << shift
-		}
-		shift += 7
-		if b < 0x80 {
-			if shift < 64 && b&0x40 != 0 {
-				v |= -1 << shift
-			}
-			return v
-		}
-	}
-}
-
-// text reads a string that ends in a zero byte.
-func (c *cursor) text() string {
-	for i := c.pos; !c.bad && i < len(c.b); i++ {
-		if c.b[i] == 0 {
-			s := string(c.b[c.pos:i])
-			c.pos = i + 1
-			return s
-		}
-	}
-	c.bad = true
-	return ""
-}
 
 // Pointer encodings: Linux Standard Base 5.0, core, 10.5.
 const (
@@ -123,39 +33,39 @@ const (
 
 // encoded reads a pointer. Here is the address of the cursor's first byte, data what encDataRel is relative to: with 0 that is
 // refused, as are the encodings that nobody writes for code of Linux.
-func (c *cursor) encoded(enc uint8, here, data uint64) (v uint64) {
+func encoded(c *cursor.Cursor, enc uint8, here, data uint64) (v uint64) {
 	switch enc & 0x70 {
 	case 0:
 	case encPCRel:
-		v = here + uint64(c.pos)
+		v = here + uint64(c.Pos)
 	case encDataRel:
 		if data == 0 {
-			c.bad = true
+			c.Bad = true
 		}
 		v = data
 	default:
-		c.bad = true
+		c.Bad = true
 	}
 	switch enc & 0x0f {
 	case encAbsolute, encU64, encS64:
-		v += c.u64()
+		v += c.U64()
 	case encULEB:
-		v += c.uleb()
+		v += c.ULEB()
 	case encU16:
-		v += uint64(c.u16())
+		v += uint64(c.U16())
 	case encU32:
-		v += uint64(c.u32())
+		v += uint64(c.U32())
 	case encSLEB:
-		v += uint64(c.sleb())
+		v += uint64(c.SLEB())
 	case encS16:
-		v += uint64(int16(c.u16()))
+		v += uint64(int16(c.U16()))
 	case encS32:
-		v += uint64(int32(c.u32()))
+		v += uint64(int32(c.U32()))
 	default:
-		c.bad = true
+		c.Bad = true
 	}
 	if enc&0x80 != 0 { // indirect: what is there is known to the process alone
-		c.bad = true
+		c.Bad = true
 	}
 	return v
 }

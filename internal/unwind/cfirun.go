@@ -1,6 +1,10 @@
 package unwind
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/energyprof/energyprof/internal/cursor"
+)
 
 // Call frame instructions: DWARF 5, 7.24; those of GNU and of AArch64 from the Linux Standard Base and from "DWARF for the Arm
 // 64-bit Architecture".
@@ -55,12 +59,12 @@ type program struct {
 // address of the first instruction, for pointers relative to themselves. It is false for instructions that are damaged or not
 // known: rows before them hold.
 func (p *program) run(b []byte, here uint64, row func(start, limit uint64) bool) bool {
-	c := cursor{b: b}
-	for !c.bad && c.pos < len(b) && p.loc < p.limit {
-		op := c.u8()
+	c := cursor.Cursor{Bytes: b}
+	for !c.Bad && c.Pos < len(b) && p.loc < p.limit {
+		op := c.U8()
 		next, moved := p.advance(&c, op, here)
 		switch {
-		case c.bad:
+		case c.Bad:
 			return false
 		case moved:
 			if next < p.loc {
@@ -71,7 +75,7 @@ func (p *program) run(b []byte, here uint64, row func(start, limit uint64) bool)
 				return true
 			}
 			p.loc = next
-		case !p.apply(&c, op) || c.bad:
+		case !p.apply(&c, op) || c.Bad:
 			return false
 		}
 	}
@@ -82,21 +86,21 @@ func (p *program) run(b []byte, here uint64, row func(start, limit uint64) bool)
 }
 
 // advance is where the next row starts, if the instruction starts one.
-func (p *program) advance(c *cursor, op uint8, here uint64) (next uint64, moved bool) {
+func (p *program) advance(c *cursor.Cursor, op uint8, here uint64) (next uint64, moved bool) {
 	var delta uint64
 	switch {
 	case op&0xc0 == cfaAdvanceLoc:
 		delta = uint64(op & 0x3f)
 	case op == cfaSetLoc:
-		return c.encoded(p.cie.enc, here, 0), true
+		return encoded(c, p.cie.enc, here, 0), true
 	case op == cfaAdvanceLoc1:
-		delta = uint64(c.u8())
+		delta = uint64(c.U8())
 	case op == cfaAdvanceLoc2:
-		delta = uint64(c.u16())
+		delta = uint64(c.U16())
 	case op == cfaAdvanceLoc4:
-		delta = uint64(c.u32())
+		delta = uint64(c.U32())
 	case op == cfaMIPSAdvanceLoc8:
-		delta = c.u64()
+		delta = c.U64()
 	default:
 		return 0, false
 	}
@@ -109,7 +113,7 @@ func (p *program) advance(c *cursor, op uint8, here uint64) (next uint64, moved 
 }
 
 // apply changes the state by an instruction that starts no row.
-func (p *program) apply(c *cursor, op uint8) bool {
+func (p *program) apply(c *cursor.Cursor, op uint8) bool {
 	s := &p.now
 	switch op & 0xc0 {
 	case cfaOffset:
@@ -122,29 +126,29 @@ func (p *program) apply(c *cursor, op uint8) bool {
 	switch op {
 	case cfaNop, cfaNegateRAState, cfaNegateRAStatePC:
 	case cfaOffsetExtended:
-		p.set(c.uleb(), place{how: placeOffset, off: p.factored(c)})
+		p.set(c.ULEB(), place{how: placeOffset, off: p.factored(c)})
 	case cfaOffsetExtendedSF:
-		p.set(c.uleb(), place{how: placeOffset, off: p.signed(c)})
+		p.set(c.ULEB(), place{how: placeOffset, off: p.signed(c)})
 	case cfaGNUNegativeOffset:
-		p.set(c.uleb(), place{how: placeOffset, off: -p.factored(c)})
+		p.set(c.ULEB(), place{how: placeOffset, off: -p.factored(c)})
 	case cfaValOffset:
-		p.set(c.uleb(), place{how: placeValOffset, off: p.factored(c)})
+		p.set(c.ULEB(), place{how: placeValOffset, off: p.factored(c)})
 	case cfaValOffsetSF:
-		p.set(c.uleb(), place{how: placeValOffset, off: p.signed(c)})
+		p.set(c.ULEB(), place{how: placeValOffset, off: p.signed(c)})
 	case cfaRestoreExtended:
-		s.restore(p.arch, p.cie.ra, c.uleb(), &p.cie.initial)
+		s.restore(p.arch, p.cie.ra, c.ULEB(), &p.cie.initial)
 	case cfaUndefined:
-		p.set(c.uleb(), place{how: placeUndefined})
+		p.set(c.ULEB(), place{how: placeUndefined})
 	case cfaSameValue:
-		p.set(c.uleb(), place{how: placeSame})
+		p.set(c.ULEB(), place{how: placeSame})
 	case cfaRegister:
-		p.set(c.uleb(), place{how: placeRegister, reg: c.uleb()})
+		p.set(c.ULEB(), place{how: placeRegister, reg: c.ULEB()})
 	case cfaExpression:
-		reg := c.uleb()
-		p.set(reg, memoryAt(expression(c.take(c.uleb()), true)))
+		reg := c.ULEB()
+		p.set(reg, memoryAt(expression(c.Take(c.ULEB()), true)))
 	case cfaValExpression:
-		reg := c.uleb()
-		p.set(reg, valueOf(expression(c.take(c.uleb()), true)))
+		reg := c.ULEB()
+		p.set(reg, valueOf(expression(c.Take(c.ULEB()), true)))
 	case cfaRememberState:
 		if len(p.remembered) == maxRemembered {
 			return false
@@ -157,20 +161,20 @@ func (p *program) apply(c *cursor, op uint8) bool {
 		}
 		*s, p.remembered = p.remembered[n-1], p.remembered[:n-1]
 	case cfaDefCFA:
-		s.cfa = cfaState{defined: true, reg: c.uleb()}
-		s.cfa.setOffset(c.uleb())
+		s.cfa = cfaState{defined: true, reg: c.ULEB()}
+		s.cfa.setOffset(c.ULEB())
 	case cfaDefCFASF:
-		s.cfa = cfaState{defined: true, reg: c.uleb(), off: p.signed(c)}
+		s.cfa = cfaState{defined: true, reg: c.ULEB(), off: p.signed(c)}
 	case cfaDefCFARegister:
-		s.cfa.reg, s.cfa.expr = c.uleb(), false
+		s.cfa.reg, s.cfa.expr = c.ULEB(), false
 	case cfaDefCFAOffset:
-		s.cfa.setOffset(c.uleb())
+		s.cfa.setOffset(c.ULEB())
 	case cfaDefCFAOffsetSF:
 		s.cfa.off, s.cfa.overflow = p.signed(c), false
 	case cfaDefCFAExpression:
-		s.cfa = cfaState{defined: true, expr: true, what: expression(c.take(c.uleb()), false)}
+		s.cfa = cfaState{defined: true, expr: true, what: expression(c.Take(c.ULEB()), false)}
 	case cfaGNUArgsSize:
-		c.uleb()
+		c.ULEB()
 	default:
 		return false
 	}
@@ -183,11 +187,11 @@ func (s *cfaState) setOffset(v uint64) { s.off, s.overflow = int64(v), v > 1<<31
 
 // factored reads an unsigned offset in units of the data alignment. What is out of any stack's size is made too large for a
 // rule, whatever it would wrap to.
-func (p *program) factored(c *cursor) int64 {
-	return scaled(int64(min(c.uleb(), 1<<32)), p.cie.dataAlign)
+func (p *program) factored(c *cursor.Cursor) int64 {
+	return scaled(int64(min(c.ULEB(), 1<<32)), p.cie.dataAlign)
 }
 
-func (p *program) signed(c *cursor) int64 { return scaled(c.sleb(), p.cie.dataAlign) }
+func (p *program) signed(c *cursor.Cursor) int64 { return scaled(c.SLEB(), p.cie.dataAlign) }
 
 func scaled(n, unit int64) int64 {
 	if !fits(n) || !fits(unit) {

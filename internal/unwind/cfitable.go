@@ -1,6 +1,10 @@
 package unwind
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/energyprof/energyprof/internal/cursor"
+)
 
 // searchTable is the table of .eh_frame_hdr (Linux Standard Base 5.0, core, 10.6.2): pairs of the address of a function and that of
 // its entry in .eh_frame, in order.
@@ -16,17 +20,17 @@ type searchTable struct {
 func (t *searchTable) open() bool {
 	w := t.section.open(readWork)
 	defer w.close()
-	c := cursor{b: w.bytes(0, 32)}
-	version, start, count, enc := c.u8(), c.u8(), c.u8(), c.u8()
+	c := cursor.Cursor{Bytes: w.bytes(0, 32)}
+	version, start, count, enc := c.U8(), c.U8(), c.U8(), c.U8()
 	if start != encOmit {
-		c.encoded(start, t.section.Addr, t.section.Addr)
+		encoded(&c, start, t.section.Addr, t.section.Addr)
 	}
 	if version != 1 || count == encOmit || enc == encOmit {
 		return false
 	}
-	t.n = c.encoded(count, t.section.Addr, t.section.Addr)
-	t.enc, t.first, t.size = enc, uint64(c.pos), encodedSize(enc)
-	if c.bad || t.size == 0 || enc&0xf0 != encDataRel && enc&0xf0 != 0 {
+	t.n = encoded(&c, count, t.section.Addr, t.section.Addr)
+	t.enc, t.first, t.size = enc, uint64(c.Pos), encodedSize(enc)
+	if c.Bad || t.size == 0 || enc&0xf0 != encDataRel && enc&0xf0 != 0 {
 		return false
 	}
 	hi, bytes := bits.Mul64(t.n, 2*t.size)
@@ -35,6 +39,6 @@ func (t *searchTable) open() bool {
 
 // pair reads a pair: zeros where that cannot be.
 func (t *searchTable) pair(w *window, i uint64) (start, entry uint64) {
-	c := cursor{b: w.bytes(t.first+i*2*t.size, 2*t.size)}
-	return c.encoded(t.enc, 0, t.section.Addr), c.encoded(t.enc, 0, t.section.Addr)
+	c := cursor.Cursor{Bytes: w.bytes(t.first+i*2*t.size, 2*t.size)}
+	return encoded(&c, t.enc, 0, t.section.Addr), encoded(&c, t.enc, 0, t.section.Addr)
 }

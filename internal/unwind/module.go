@@ -1,11 +1,6 @@
 package unwind
 
-import (
-	"fmt"
-	"io"
-
-	"github.com/energyprof/energyprof/internal/gopclntab"
-)
+import "fmt"
 
 // Arch is an instruction set.
 type Arch uint8
@@ -45,50 +40,10 @@ func (a Arch) x() uint8 {
 	return amd64RBX
 }
 
-// Range is the addresses from Start to below Limit.
-type Range struct{ Start, Limit uint64 }
-
-// Section is one section of a binary: Size bytes at Addr, in the binary's own numbering. Offset 0 of Data is the
-// section's first byte. Data is nil if the binary does not have it.
-type Section struct {
-	Addr, Size uint64
-	Data       io.ReaderAt
-}
-
-// Image is what is needed of a binary.
-type Image struct {
-	Name string // for errors
-	Arch Arch
-	Text []Range // code, in the binary's own numbering
-
-	// PLT is .plt, Stubs are .plt.sec, .plt.got and .iplt: what is known of them is used where no table covers them
-	// (lld writes none, linkers for arm64 neither). Zero if there are none.
-	PLT   Range
-	Stubs []Range
-
-	// Entry is where the program starts (e_entry), 0 if that is not known: the dynamic linker's start has no table, but
-	// is the outermost frame of all that it does.
-	Entry uint64
-
-	// Trampoline is the code of a vdso for arm64, where the kernel's signal trampoline is looked for: since Linux 5.9 it
-	// has no table.
-	Trampoline Section
-
-	// Code is .text, where long gaps between tables are looked at: whether their code keeps frame pointers.
-	Code Section
-
-	// Trampolines is the bytes that each takes if this is nothing but trampolines of Python, see the function of that name.
-	Trampolines int
-
-	EHFrame, EHFrameHdr, DebugFrame Section
-
-	// Go is the function table of a Go program, nil if there is none. It is read by whom the module is used by, and no other.
-	Go *gopclntab.Table
-}
-
 // Module is the tables of one binary. It may not be used by several goroutines at once, nor may modules that share Rules.
 type Module struct {
 	ID    uint32
+	Arch  Arch
 	image Image
 	rules *Rules
 	err   error
@@ -102,7 +57,7 @@ type Module struct {
 // NewModule returns the tables of a binary, of which nothing is read yet. The rules of its rows are numbered in rules.
 // The id is the caller's.
 func NewModule(img Image, rules *Rules, id uint32) *Module {
-	m := &Module{ID: id, image: img, rules: rules, chunks: map[uint64]Chunk{}}
+	m := &Module{ID: id, Arch: img.Arch, image: img, rules: rules, chunks: map[uint64]Chunk{}}
 	if img.EHFrame.Data != nil {
 		m.eh = newFrames(".eh_frame", &m.image, img.EHFrame, img.EHFrameHdr)
 	}
