@@ -100,7 +100,7 @@ func deep(n int) int {
 	if n > 0 {
 		return deep(n-1) + 1
 	}
-	unix.Getpriority(unix.PRIO_PROCESS, 0)
+	unix.RawSyscall(unix.SYS_GETPRIORITY, unix.PRIO_PROCESS, 0, 0)
 	for i := range 20_000 {
 		n ^= i * n
 	}
