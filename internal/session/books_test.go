@@ -87,7 +87,7 @@ func TestLostSamplesAreBooked(t *testing.T) {
 	r.sink = &recorder{t: t}
 	r.lostSeen = map[int]uint64{}
 	r.streams = []int{3}
-	if err := r.openOn(0, 0); err != nil {
+	if err := r.openOn(os.Getpid(), 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, dropped := range []struct{ id, n uint64 }{

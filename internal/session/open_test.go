@@ -43,7 +43,7 @@ func TestCallchainWithoutKernel(t *testing.T) {
 // Every id that a record can have is an event's: perf refuses files with others.
 func TestOpenedHasAllIDs(t *testing.T) {
 	r := leading(t)
-	if err := r.openOn(0, 0); err != nil {
+	if err := r.openOn(os.Getpid(), 0); err != nil {
 		t.Fatal(err)
 	}
 	const stamp = 1 << 40
@@ -100,7 +100,7 @@ func TestNothingStaysOpen(t *testing.T) {
 		return strings.Count(string(maps), "anon_inode:[perf_event]")
 	}
 	files, rings := openEvents(t), mapped()
-	if err := r.openOn(0, 0); !errors.Is(err, unix.ENOENT) {
+	if err := r.openOn(os.Getpid(), 0); !errors.Is(err, unix.ENOENT) {
 		t.Fatalf("error %v, want that there is no such event", err)
 	}
 	if n := openEvents(t) - files; n != 0 {
