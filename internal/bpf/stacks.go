@@ -28,6 +28,7 @@ const (
 	probes     = 16 // an entry's slot is its own, or one of the next
 	maxFrames  = 1024
 	maxCopy    = 24 << 10
+	sure       = 1 << 31 // SURE
 )
 
 // SpaceKey names an address space as the kernel has it, so that neither exec nor a process id that is used again can
@@ -58,6 +59,8 @@ type StackMapping struct {
 type list struct {
 	slot, first, count int
 	serial             uint32
+	whole              bool // none were left out
+	sure               bool
 }
 
 // hash is that of stacks_tables.bpf.h.
@@ -153,7 +156,9 @@ func (s *Stacks) SetSpace(key SpaceKey, ms []StackMapping) error {
 	if key.MM == 0 {
 		return fmt.Errorf("process %d has no address space", key.TGID)
 	}
-	ms = fewest(sorted(ms), len(s.tables.Mapping)/2)
+	ms = sorted(ms)
+	all := len(ms)
+	ms = fewest(ms, len(s.tables.Mapping)/2)
 	if s.mapping+len(ms) > len(s.tables.Mapping) {
 		s.rebuild(len(s.tables.Mapping)/2, len(s.tables.Space)/2)
 	}
@@ -163,7 +168,7 @@ func (s *Stacks) SetSpace(key SpaceKey, ms []StackMapping) error {
 		slot = s.spaceSlot(key)
 	}
 	s.serial = max(s.serial+1, 1)
-	l := list{slot: slot, first: s.mapping, count: len(ms), serial: s.serial}
+	l := list{slot: slot, first: s.mapping, count: len(ms), serial: s.serial, whole: len(ms) == all}
 	for i, m := range ms {
 		to := &s.tables.Mapping[l.first+i]
 		to.Start, to.Limit, to.Bias, to.Module, to.Kind = m.Start, m.Limit, m.Bias, m.Module, uint32(m.Kind)
@@ -172,6 +177,16 @@ func (s *Stacks) SetSpace(key SpaceKey, ms []StackMapping) error {
 	s.spaces[key] = l
 	s.publish(key, l)
 	return nil
+}
+
+// Sure says that a process has no code but that of its mappings as they were told last, until they are told again: a walk that comes to
+// another address has gone astray, and ends there without a copy of the stack.
+func (s *Stacks) Sure(key SpaceKey) {
+	if l, ok := s.spaces[key]; ok && l.whole {
+		l.sure = true
+		s.spaces[key] = l
+		s.publish(key, l)
+	}
 }
 
 // Drop forgets a process.
@@ -189,7 +204,11 @@ func (s *Stacks) publish(key SpaceKey, l list) {
 		to.Tgid, to.Exec = key.TGID, key.Exec
 		atomic.StoreUint64(&to.Mm, key.MM)
 	}
-	atomic.StoreUint64(&to.List, uint64(l.serial)<<32|uint64(l.first)<<16|uint64(l.count))
+	word := uint64(l.serial)<<32 | uint64(l.first)<<16 | uint64(l.count)
+	if l.sure {
+		word |= sure
+	}
+	atomic.StoreUint64(&to.List, word)
 }
 
 // spaceSlot says where a process is or can be; less than 0: nowhere.
@@ -233,7 +252,8 @@ func (s *Stacks) rebuild(mappings, spaces int) {
 			continue
 		}
 		copy(s.tables.Mapping[s.mapping:], old[e.first:e.first+e.count])
-		l := list{slot: slot, first: s.mapping, count: e.count, serial: e.serial}
+		l := e.list
+		l.slot, l.first = slot, s.mapping
 		s.mapping += e.count
 		s.spaces[e.SpaceKey] = l
 		s.publish(e.SpaceKey, l)

@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -92,6 +93,49 @@ func TestStacksInNamespace(t *testing.T) {
 	out, err := exec.Command(unshare, "--pid", "--fork", "--mount-proc", os.Args[0], "-test.run=^TestStacksOfGo$", "-test.v").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "--- PASS: TestStacksOfGo") {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// Code without tables that keeps no frame pointers leads to no code. Each sample brings a copy of the stack, as there could be a mapping that the
+// program does not know, until it is told that there is none.
+func TestStacksAstray(t *testing.T) {
+	pointer := map[string]string{"amd64": "mov %0, %%rbp; 1: jmp 1b", "arm64": "mov x29, %0; 1: b 1b"}[runtime.GOARCH]
+	source := fmt.Sprintf(`int main(void) { volatile long frame[2] = {0, 0x1234567}; __asm__ volatile ("%s" :: "r"(frame)); }`, pointer)
+	file := filepath.Join(t.TempDir(), "astray")
+	gcc := exec.Command("gcc", "-O2", "-o", file, "-x", "c", "-")
+	gcc.Stdin = strings.NewReader(source)
+	if out, err := gcc.CombinedOutput(); errors.Is(err, exec.ErrNotFound) {
+		t.Skip("no gcc here, of which this test has its program")
+	} else if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	cpu := online(t)[0]
+	p := exec.Command("taskset", "-c", fmt.Sprint(cpu), file)
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Process.Kill(); p.Wait() })
+	if !becomes(p.Process.Pid, file) {
+		t.Fatal("the program has ended")
+	}
+	g := &sampledThread{generated: file}
+	g.follow(t, stacks(t, StackOptions{}), p.Process.Pid, cpu)
+	copied, ended := 0, 0
+	for ; ended < 20; time.Sleep(10 * time.Millisecond) {
+		g.drain(func(p *pair) {
+			if p.ended != p.want || !slices.Equal(p.finished, p.same) {
+				t.Fatalf("program %v %#x, unwind %v %#x", p.ended, p.finished, p.want, p.same)
+			}
+			switch {
+			case p.Stuck && ended > 0:
+				t.Fatalf("stuck, %v, after it was told that no code is missing", p.Missing)
+			case !p.Stuck && p.want == unwind.BadFrame:
+				ended++
+			case p.Missing == MissingMapping && p.want == unwind.BadFrame:
+				copied++
+			}
+		})
+		g.sure = copied > 20
 	}
 }
 

@@ -48,8 +48,11 @@ struct chunk {
 struct space {
 	u64 mm; // 0 as for chunks
 	u32 tgid, exec;
-	u64 list; // serial number << 32 | first << 16 | how many; 0: none
+	u64 list; // serial number << 32 | SURE | first << 16 | how many; 0: none
 };
+
+// All code of the process is in the list. first is less than MAPPINGS, so that this bit is free.
+#define SURE (1ULL << 31)
 
 struct mapping {
 	u64 start, limit, bias;

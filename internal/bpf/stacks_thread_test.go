@@ -39,6 +39,7 @@ type sampledThread struct {
 
 	generated string // a file whose code is taken for that of a JIT compiler
 	blind     bool   // what is mapped does not matter
+	sure      bool   // what is mapped is all code that there is
 
 	event, output *perfring.Event
 	ring          *perfring.Ring
@@ -159,6 +160,9 @@ func (g *sampledThread) supply(w *Walked) {
 	case MissingSpace, MissingMapping:
 		g.readMaps()
 		err = g.stacks.SetSpace(w.Space, g.told)
+		if g.sure {
+			g.stacks.Sure(w.Space)
+		}
 	case MissingChunk:
 		rows := g.list[w.MissingModule-1].Chunk(w.MissingNumber)
 		err = errors.Join(g.stacks.SetRules(g.rules.List()), g.stacks.Load(w.MissingModule, w.MissingNumber, rows))

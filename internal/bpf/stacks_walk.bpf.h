@@ -170,7 +170,7 @@ APART int restore(u32 cpu, u32 how, int offset, u32 number)
 // step appends a frame's address and goes on to its caller, by any rule. It gives 1 at the end.
 APART int step(u32 cpu)
 {
-	u32 zero = 0, known = BIT(SP), pointer;
+	u32 zero = 0, known = BIT(SP), pointer, bad = 0;
 	struct scratch *s = map_lookup(&scratches, &cpu);
 	struct tables *t = map_lookup(&tables, &zero);
 	u64 at, pair[2];
@@ -191,6 +191,12 @@ APART int step(u32 cpu)
 		w->stuck = 0;
 		END(DEEP);
 	}
+	if (w->stuck == STUCK_MAPPING && w->list & SURE) {
+		w->stuck = 0;
+		if (w->frames == 0)
+			((u64 *)s->data)[w->frames++] = w->pc;
+		END(NO_MAPPING);
+	}
 	if (w->stuck)
 		return 1;
 	r = &t->rule[number & (RULES - 1)];
@@ -202,14 +208,19 @@ APART int step(u32 cpu)
 		at = w->fp;
 		if (w->known & BIT(FP) && at && !(at & 7) && (at >= w->sp || r->flags & FLAG_SWITCH) && READ_USER(pair, at) == 0 &&
 		    pair[1] & w->mask && !find_mapping(w->list, (pair[1] & w->mask) - 1)) {
-			w->stuck = STUCK_MAPPING;
-			return 1;
+			if (!(w->list & SURE)) {
+				w->stuck = STUCK_MAPPING;
+				return 1;
+			}
+			bad = 1;
 		}
 	}
 	((u64 *)s->data)[w->frames & (MAX_FRAMES - 1)] = w->pc;
 	w->frames++;
 	if (number < 0)
 		return 1;
+	if (bad)
+		END(BAD_FRAME);
 	if (pointer) {
 		if (!(w->known & BIT(FP)))
 			END(NO_INFORMATION);

@@ -3,6 +3,7 @@ package collect
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -24,7 +25,14 @@ type loader struct {
 type loadedSpace struct {
 	generation uint64 // of the mappings that were told
 	at         int64  // CLOCK_MONOTONIC
+	astray     int    // walks that came to no mapping although it knew them all
+	since      int64  // the time of the first of them
 }
+
+// So many walks that go astray within a second, while nothing is mapped, are of code that keeps no frame pointers and has no tables. Each brings a
+// copy of the stack, which helps nobody: from then on they bring none, until something is mapped. New code
+// is not known before the next drain, so this is not for the few that any program has.
+const manyAstray = 64
 
 type chunkKey struct {
 	module uint32
@@ -56,6 +64,8 @@ func (c *Collector) lacks(p *process, w *walk) {
 	case bpf.MissingMapping:
 		if s == nil || s.generation != p.space.generation {
 			c.tellSpace(p, w.Space)
+		} else if s.at < w.time && s.strayed(w.time) {
+			c.opt.Stacks.BPF.Sure(w.Space)
 		}
 	case bpf.MissingChunk:
 		key := chunkKey{w.MissingModule, w.MissingNumber}
@@ -117,7 +127,16 @@ func (c *Collector) tellSpace(p *process, key bpf.SpaceKey) {
 	if err := c.opt.Stacks.BPF.SetSpace(key, list); err != nil {
 		l.fail(fmt.Errorf("the mappings of process %d: %w", p.pid, err))
 	}
-	s.generation, s.at = p.space.generation, monotonic()
+	*s = loadedSpace{generation: p.space.generation, at: monotonic()}
+}
+
+// strayed counts a walk that has gone astray, and tells whether they are many.
+func (s *loadedSpace) strayed(at int64) bool {
+	if s.astray == 0 || at-s.since > int64(time.Second) {
+		s.astray, s.since = 0, at
+	}
+	s.astray++
+	return s.astray == manyAstray
 }
 
 // tellChunks tells the program the rows of pieces of binaries, and returns how many.
