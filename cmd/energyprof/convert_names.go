@@ -24,7 +24,7 @@ func (c *conversion) names(opt *collect.Options) {
 	if home := os.Getenv("HOME"); filepath.IsAbs(home) {
 		cache = filepath.Join(home, ".debug")
 	}
-	opt.Resolver = symbol.New(symbol.Options{Cache: cache, Debuginfod: symbol.DebuginfodFrom(os.Getenv)})
+	opt.Resolver = symbol.New(symbol.Options{Cache: cache, Debuginfod: debuginfod(c.flags.quiet)})
 	// perf maps outlive their processes; like perf, those of this user are taken.
 	if host, err := os.Hostname(); err == nil && (c.file.Info.Hostname == "" || c.file.Info.Hostname == host) {
 		uid := uint32(os.Geteuid())

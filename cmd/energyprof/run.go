@@ -113,7 +113,7 @@ func (r *run) collected() error {
 		Attribution: r.energy.attribution,
 		SystemWide:  r.opt.All,
 		Proc:        r.opt.Proc,
-		Resolver:    symbol.New(symbol.Options{Debuginfod: symbol.DebuginfodFrom(os.Getenv)}),
+		Resolver:    symbol.New(symbol.Options{Debuginfod: debuginfod(r.flags.quiet)}),
 	}
 	for _, e := range r.opt.Events {
 		r.what.Events = append(r.what.Events, collect.Event{Name: e.Name, Clock: e.Clock})

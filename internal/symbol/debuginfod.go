@@ -29,6 +29,8 @@ type Debuginfod struct {
 	// together may keep us busy. A server that was silent is not asked again.
 	Timeout, MaxTime time.Duration
 	MaxSize          int64 // bytes of a file
+	// Fetching, unless it is nil, is told of each file that a server has before it is fetched: its size is -1 if the server does not say.
+	Fetching func(url string, size int64)
 }
 
 // The defaults: a recording does not wait for a quarter of an hour to be named.
@@ -183,6 +185,9 @@ func (d *debuginfod) fetch(server, id, dir, path string, lim Limits) error {
 		return fmt.Errorf("%s: %s", req.URL, resp.Status)
 	case resp.ContentLength > d.opt.MaxSize:
 		return fmt.Errorf("%s: %w: %d bytes", req.URL, ErrLimit, resp.ContentLength)
+	}
+	if d.opt.Fetching != nil {
+		d.opt.Fetching(req.URL.String(), resp.ContentLength)
 	}
 	silence := fmt.Errorf("silent for %s", d.opt.Timeout)
 	body := &watched{r: resp.Body, patience: d.opt.Timeout, timer: time.AfterFunc(d.opt.Timeout, func() { cancel(silence) })}

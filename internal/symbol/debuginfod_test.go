@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -96,9 +97,11 @@ func TestDebuginfod(t *testing.T) {
 			}))
 			t.Cleanup(server.CloseClientConnections)
 			cache := t.TempDir()
+			var told []string
 			opt := Options{Debug: t.TempDir(), Debuginfod: Debuginfod{
 				URLs: []string{server.URL + "/"}, Cache: cache,
 				Timeout: cmp.Or(tt.patience, time.Minute), MaxTime: cmp.Or(tt.time, time.Minute), MaxSize: 1 << 20,
+				Fetching: func(url string, _ int64) { told = append(told, url) },
 			}}
 			for range 2 {
 				name, _, err := nameAt(t, opt, bin, at)
@@ -108,6 +111,9 @@ func TestDebuginfod(t *testing.T) {
 			}
 			if n := int(asked.Load()); n != tt.asked {
 				t.Errorf("asked %d times, want %d", n, tt.asked)
+			}
+			if want := server.URL + "/buildid/" + id + "/debuginfo"; tt.want != "" && !slices.Equal(told, []string{want}) {
+				t.Errorf("told of %q, want %q", told, want)
 			}
 			kept, err := os.ReadFile(filepath.Join(cache, id, "debuginfo"))
 			switch {
