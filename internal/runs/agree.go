@@ -13,6 +13,9 @@ import (
 // agree holds the runs against each other: what differs between two of them and cannot be compared is an error, all
 // else that a reader must know a note.
 func (s *Set) agree() error {
+	if err := s.onceEach(); err != nil {
+		return err
+	}
 	first := &s.runs[0]
 	s.Energy, s.Source, s.Libraries = first.energy, first.source, first.libraries
 	for i := range s.runs[1:] {

@@ -35,7 +35,7 @@ func fromProfile(p *profile.Profile) (*amounts, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &amounts{elapsed: float64(p.DurationNanos) / 1e9, functions: map[gate.Key]gate.Amount{}, libraries: true}
+	a := &amounts{start: p.TimeNanos, elapsed: float64(p.DurationNanos) / 1e9, functions: map[gate.Key]gate.Amount{}, libraries: true}
 	if c.energy >= 0 {
 		a.energy = p.SampleType[c.energy].Type
 	}

@@ -197,11 +197,16 @@ func readManifest(in io.Reader) (*Manifest, error) {
 	if err := json.Unmarshal(all, m); err != nil {
 		return nil, fmt.Errorf("not a manifest of runs: %w", err)
 	}
+	runOf := map[string]int{}
 	for i, run := range m.Runs {
 		for _, name := range []string{run.Profile, run.Summary} {
 			if name == "" || filepath.Base(name) != name || !filepath.IsLocal(name) {
 				return nil, fmt.Errorf("run %d: %q is no name of a file in the directory", i+1, name)
 			}
+			if other := runOf[name]; other > 0 {
+				return nil, fmt.Errorf("run %d: %q is a file of run %d already: a run is counted once", i+1, name, other)
+			}
+			runOf[name] = i + 1
 		}
 	}
 	return m, nil
@@ -241,6 +246,9 @@ func readRun(dir string, run *Run) (*amounts, error) {
 	summary, err := readSummary(f)
 	if err != nil {
 		return nil, &Invalid{path, err}
+	}
+	if err := a.isOf(run, filepath.Base(path), summary.Seconds); err != nil {
+		return nil, &Invalid{Path: a.file, Err: err}
 	}
 	a.command = nil
 	a.describe(summary)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -97,6 +98,29 @@ func TestRefused(t *testing.T) {
 			edit(t, dir, func(m map[string]any) { m["runs"].([]any)[1].(map[string]any)["profile"] = "../x.pb.gz" })
 			return []string{dir}
 		}, ManifestName, `run 2: "../x.pb.gz" is no name of a file in the directory`},
+		"file twice": {func(t *testing.T) []string {
+			dir := two(t)
+			edit(t, dir, func(m map[string]any) { m["runs"].([]any)[1].(map[string]any)["profile"] = "run-001.pb.gz" })
+			return []string{dir}
+		}, ManifestName, `run 2: "run-001.pb.gz" is a file of run 1 already`},
+		"copy of a run": {func(t *testing.T) []string {
+			r := recording()
+			r.Data.Start = time.Unix(1700000000, 123456789)
+			return []string{directory(t, manifest(), r, r)}
+		}, "run-002.pb.gz", "run-001.pb.gz (both began at 2023-11-14T22:13:20.123456789Z): a run is counted once"},
+		"profile of another run": {func(t *testing.T) []string {
+			r := recording()
+			r.Data.Start = time.Unix(1700000000, 0)
+			dir := directory(t, manifest(), recording(), r)
+			edit(t, dir, func(m map[string]any) { m["runs"].([]any)[1].(map[string]any)["start"] = "2023-11-14T22:13:20.5Z" })
+			return []string{dir}
+		}, "run-002.pb.gz", "it began at 2023-11-14T22:13:20Z, and that one at 2023-11-14T22:13:20.5Z"},
+		"summary of another run": {func(t *testing.T) []string {
+			dir, longer := two(t), recording()
+			longer.Data.Duration = 1250 * time.Millisecond
+			write(t, longer, filepath.Join(t.TempDir(), "p.pb.gz"), filepath.Join(dir, "run-002.json"))
+			return []string{dir}
+		}, "run-002.pb.gz", "not the run of its summary: it took 1 s, and that of run-002.json 1.25 s"},
 		"all failed": {func(t *testing.T) []string {
 			code := 3
 			failed := recording()
