@@ -123,15 +123,16 @@ func (m *Module) compile(n uint64) Chunk {
 	goTable := m.goRows(from, to, func(start, limit uint64, r Rule) {
 		rows = rows.add(max(start, from), min(limit, to), m.number(r))
 	})
-	if !goTable && m.eh == nil && m.debug == nil {
-		return Chunk{{Rule: RuleFramePointer}}
-	}
-	for _, f := range []*frames{m.eh, m.debug} {
-		if f != nil && !rows.cover(from, to) {
-			rows = rows.over(m.frames(f, from, to))
+	if goTable || m.eh != nil || m.debug != nil {
+		for _, f := range []*frames{m.eh, m.debug} {
+			if f != nil && !rows.cover(from, to) {
+				rows = rows.over(m.frames(f, from, to))
+			}
 		}
+		rows = m.known(rows.bridge(), lo, hi)
+	} else {
+		rows = m.stubs(nil, lo, hi).over(spans{{lo, hi, RuleFramePointer}})
 	}
-	rows = m.known(rows.bridge(), lo, hi)
 
 	out, at := make(Chunk, 1, len(rows)+1), lo
 	for _, s := range rows {

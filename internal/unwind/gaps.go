@@ -20,19 +20,29 @@ func (s spans) bridge() spans {
 	return s
 }
 
-// known fills gaps between rows with the code whose form is known: procedure linkage tables, the program's start, signal
-// trampolines, and what was generated. Rows are also those of maxStart bytes before lo and of maxBridge behind hi.
-func (m *Module) known(rows spans, lo, hi uint64) spans {
-	fill := func(start, limit uint64, r Rule) {
-		if start = max(start, lo); start < min(limit, hi) {
-			rows = rows.over(spans{{start, min(limit, hi), m.number(r)}})
-		}
-	}
+// stubs fills gaps between rows with the code whose form is known: procedure linkage tables and signal trampolines.
+func (m *Module) stubs(rows spans, lo, hi uint64) spans {
+	fill := func(start, limit uint64, r Rule) { rows = rows.over(m.within(start, limit, lo, hi, r)) }
 	m.image.linkage(fill)
 	if at, ok := m.image.trampoline(); ok {
 		// A signal handler returns to the trampoline's start: what called is looked up in the instruction before.
 		fill(at-4, at+8, arm64Signal)
 	}
+	return rows
+}
+
+// within is a rule for what of a range is from lo to below hi.
+func (m *Module) within(start, limit, lo, hi uint64, r Rule) spans {
+	if start, limit = max(start, lo), min(limit, hi); start < limit {
+		return spans{{start, limit, m.number(r)}}
+	}
+	return nil
+}
+
+// known fills gaps between rows as stubs does, and with the program's start and what was generated. Rows are also those of maxStart
+// bytes before lo and of maxBridge behind hi.
+func (m *Module) known(rows spans, lo, hi uint64) spans {
+	rows = m.stubs(rows, lo, hi)
 	if entry := m.image.Entry; entry != 0 && entry < hi && m.image.isCode(entry) {
 		limit := entry + maxStart
 		for _, s := range rows {
@@ -41,7 +51,7 @@ func (m *Module) known(rows spans, lo, hi uint64) spans {
 				break
 			}
 		}
-		fill(entry, limit, Rule{CFA: CFAEnd})
+		rows = rows.over(m.within(entry, limit, lo, hi, Rule{CFA: CFAEnd}))
 	}
 	return m.generated(m.returning(rows, hi), lo, hi)
 }

@@ -25,6 +25,7 @@ func TestCodeWithoutTables(t *testing.T) {
 	code := make([]byte, 64)
 	binary.LittleEndian.PutUint64(code[40:], arm64Return)
 	armImage.Trampoline = inMemory(0x2_3000, code)
+	bare := Image{Arch: ARM64, Text: []Range{{0, mib}}, PLT: img.PLT, Trampoline: armImage.Trampoline}
 
 	sp := func(arch Arch, off int32) Rule {
 		r := Rule{CFA: CFARegister, CFAReg: arch.stackPointer(), CFAOffset: off}
@@ -65,7 +66,10 @@ func TestCodeWithoutTables(t *testing.T) {
 		{"further behind the trampoline", armImage, 0x2_3031, Rule{}},
 		{"not before the trampoline", armImage, 0x2_3023, Rule{}},
 
-		{"no tables at all", Image{Text: []Range{{0, mib}}}, 0x2_0000, Rule{CFA: CFAFramePointer}},
+		{"no tables at all", bare, 0x2_0000, Rule{CFA: CFAFramePointer}},
+		{"PLT without tables", bare, 0x2_1020, sp(ARM64, 0)},
+		{"trampoline without tables, as Debian's for arm64", bare, 0x2_3024, arm64Signal},
+		{"behind that", bare, 0x2_3031, Rule{CFA: CFAFramePointer}},
 	} {
 		t.Run(fmt.Sprint(test.img.Arch, " ", test.name), func(t *testing.T) {
 			m := NewModule(test.img, NewRules(), 0)
