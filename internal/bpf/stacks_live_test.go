@@ -14,6 +14,7 @@ import (
 
 	"github.com/energyprof/energyprof/internal/unwind"
 	"github.com/energyprof/energyprof/perfring"
+	"golang.org/x/sys/unix"
 )
 
 // stacks loads the program or skips the test.
@@ -76,10 +77,15 @@ func TestStacksOfC(t *testing.T) {
 	}
 }
 
-// Threads of Go, by their own tables. They are in the kernel now and then.
+// Threads of Go, by their own tables. They are in the kernel now and then, and in the handler of the signal by which Go preempts.
 func TestStacksOfGo(t *testing.T) {
 	cpu := online(t)[0]
 	p, _ := start(t, fmt.Sprintf("deep %d", cpu))
+	go func() {
+		for p.Process.Signal(unix.SIGURG) == nil { // until it is killed
+			time.Sleep(500 * time.Microsecond)
+		}
+	}()
 	compareWalks(t, follow(t, stacks(t, StackOptions{}), p.Process.Pid, cpu), unwind.Complete)
 }
 
