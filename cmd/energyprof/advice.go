@@ -51,6 +51,8 @@ func advice(err error) string {
 		return "sample an event of the cores, -e cycles, on a processor of Intel's that has them and shows them; -g auto needs none"
 	case errors.Is(err, session.ErrNoMemory):
 		return moreRing + ", or a smaller -m"
+	case errors.Is(err, session.ErrForeignProc):
+		return "mount one of this namespace (`mount -t proc proc /proc`, `unshare --mount-proc`), or record from outside"
 	case errors.Is(err, session.ErrTooManyFD):
 		return "raise the limit with `ulimit -n`, or run as root to record whole CPUs and filter"
 	case errors.Is(err, unix.EMFILE):
@@ -80,6 +82,8 @@ func advice(err error) string {
 		return "whoever read it has gone away"
 	case errors.As(err, &path) && errors.Is(err, fs.ErrPermission):
 		return advicePath(path.Path)
+	case errors.As(err, &path) && errors.Is(err, fs.ErrNotExist) && (path.Path == "/proc/stat" || path.Path == "/proc/cpuinfo"):
+		return "`mount -t proc proc /proc`"
 	}
 	return ""
 }
@@ -133,6 +137,9 @@ func adviceOpen(e *perfring.OpenError) string {
 		}
 		return "the PMU has no interrupt to sample with, or not at this precision; count it instead, or sample -e cpu-clock"
 	case unix.EINVAL:
+		if e.Attr.Type == unix.PERF_TYPE_BREAKPOINT {
+			return adviceBreakpoint
+		}
 		return "the kernel refuses this combination; an event outside the cores can only be counted"
 	case unix.EBUSY:
 		return "another tool holds the counter (`sudo lsof | grep perf_event`), or the NMI watchdog does: `sudo sysctl kernel.nmi_watchdog=0`"
@@ -166,6 +173,10 @@ func adviceMemory(err error) string {
 	}
 	return ""
 }
+
+// adviceBreakpoint is what processors can watch: arch_build_bp_info and hw_breakpoint_arch_parse in
+// arch/x86/kernel/hw_breakpoint.c.
+const adviceBreakpoint = "a breakpoint is on 1, 2, 4 or 8 bytes, aligned to that; x86 has none on reads alone, and none on addresses of the kernel without root"
 
 const refusedSource = "the driver refuses to count it: `energyprof list` shows what works, and `--energy auto` takes the first of it"
 

@@ -55,6 +55,10 @@ func TestAdviceOnBreakpoints(t *testing.T) {
 	if got := advice(err); !strings.Contains(got, "breakpoints are all in use") {
 		t.Errorf("%v: %q, want that breakpoints are all in use", err, got)
 	}
+	err = fmt.Errorf("opening mem:0x1/8:w: %w", &perfring.OpenError{PID: 1, Errno: unix.EINVAL, Attr: perfring.Attr{Type: unix.PERF_TYPE_BREAKPOINT}})
+	if got := advice(err); got != adviceBreakpoint {
+		t.Errorf("%v: %q, want %q", err, got, adviceBreakpoint)
+	}
 }
 
 // Where no PMU samples accesses to memory, there is advice if the operator can change that, and for

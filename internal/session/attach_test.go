@@ -1,8 +1,12 @@
 package session
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,6 +89,23 @@ func TestFilterFollowsChildren(t *testing.T) {
 		if s.got != s.want {
 			t.Errorf("%s: %v, want %v", s.what, s.got, s.want)
 		}
+	}
+}
+
+// In a PID namespace that has the /proc of another one, numbers there are of others.
+func TestForeignProc(t *testing.T) {
+	proc := t.TempDir()
+	if err := ownProc(proc, 7); err != nil {
+		t.Errorf("without a link: %v", err)
+	}
+	if err := os.Symlink("4711", filepath.Join(proc, "self")); err != nil {
+		t.Fatal(err)
+	}
+	if err := ownProc(proc, 4711); err != nil {
+		t.Errorf("of its own: %v", err)
+	}
+	if err := ownProc(proc, 7); !errors.Is(err, ErrForeignProc) || !strings.Contains(err.Error(), "this process is 4711 there, and 7 by itself") {
+		t.Errorf("%v, want %v", err, ErrForeignProc)
 	}
 }
 

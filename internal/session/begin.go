@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +31,9 @@ func (r *recording) open() error {
 			return err
 		}
 	case len(r.opt.PIDs) > 0:
+		if err := ownProc(r.opt.Proc, os.Getpid()); err != nil {
+			return err
+		}
 		for _, pid := range r.opt.PIDs {
 			fd, err := unix.PidfdOpen(pid, 0)
 			if err != nil {
@@ -43,6 +49,9 @@ func (r *recording) open() error {
 			return err
 		}
 	default:
+		if err := ownProc(r.opt.Proc, os.Getpid()); err != nil {
+			return err
+		}
 		if err := r.openEverywhere(-1, r.online); err != nil {
 			return err
 		}
@@ -51,6 +60,16 @@ func (r *recording) open() error {
 		return err
 	}
 	return r.openEnergy()
+}
+
+// ownProc refuses a /proc in which this process, pid, has another number: `unshare --pid` without a mount of its own leaves
+// such a one. Threads and mappings read there would be those of other processes.
+func ownProc(proc string, pid int) error {
+	self, err := os.Readlink(filepath.Join(proc, "self"))
+	if err != nil || self == strconv.Itoa(pid) {
+		return nil // what cannot be read is told where it is needed
+	}
+	return fmt.Errorf("%s: %w: this process is %s there, and %d by itself", proc, ErrForeignProc, self, pid)
 }
 
 // openEnergy asks the kernel to stamp energy into samples. Where it cannot, the

@@ -26,7 +26,7 @@ func (r *recording) noteMissed() {
 	case r.suspicious():
 		r.note(NoteMissed, "the clock could not keep pace: of %.3f s of CPU time %.3f s have no samples, of which [lost] carries %.3f s", total, missing, lost)
 	default:
-		r.note(NoteCoarse, "processes and threads ended before a first sample: of %.3f s of CPU time %.3f s have no samples, of which [lost] carries %.3f s", total, missing, lost)
+		r.note(NoteCoarse, "processes and threads ended, or the recording did, before their next sample: of %.3f s of CPU time %.3f s have no samples, of which [lost] carries %.3f s", total, missing, lost)
 	}
 }
 
@@ -36,17 +36,23 @@ func (r *recording) noteNothing() {
 	if len(r.missed.accounted) > 0 {
 		return
 	}
+	what := "samples"
+	for i := range r.account.events {
+		if r.account.events[i].Samples > 0 {
+			what = "samples of " + r.opt.Events[0].Name + ", from which time comes" // of others there are
+		}
+	}
 	target := "the processes"
 	if r.command != nil {
 		target = "the command"
 	}
 	switch {
 	case !r.sampling:
-		r.note(NoteNothing, "there are no samples: %s ended, or the recording did, within the delay of %v", target, r.opt.Delay)
+		r.note(NoteNothing, "there are no %s: %s ended, or the recording did, within the delay of %v", what, target, r.opt.Delay)
 	case r.systemWide():
-		r.note(NoteNothing, "there are no samples: %s did not run, or for too short a time", target)
+		r.note(NoteNothing, "there are no %s: %s did not run, or for too short a time", what, target)
 	default:
-		r.note(NoteNothing, "there are no samples: by the kernel's account %s ran for %v, and a sample stands for %v", target, r.result.Ran.Round(time.Microsecond), time.Duration(r.missed.period))
+		r.note(NoteNothing, "there are no %s: by the kernel's account %s ran for %v, and a sample stands for %v", what, target, r.result.Ran.Round(time.Microsecond), time.Duration(r.missed.period))
 	}
 }
 

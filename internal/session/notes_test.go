@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/internal/launch"
+	"github.com/energyprof/energyprof/internal/pmu"
 )
 
 func noteOf(result *Result, kind NoteKind) string {
@@ -71,7 +74,7 @@ func TestNothingIsSaid(t *testing.T) {
 		delay time.Duration
 		want  string
 	}{
-		{"too short", 0, "by the kernel's account the command ran for"},
+		{"too short", 0, "there are no samples: by the kernel's account the command ran for"},
 		{"within the delay", time.Hour, "within the delay of 1h0m0s"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -83,6 +86,17 @@ func TestNothingIsSaid(t *testing.T) {
 				t.Errorf("notes %v, want one with %q", result.Notes, test.want)
 			}
 		})
+	}
+}
+
+// Where another event has samples, it is the clock's that are missing.
+func TestNothingOfTheClock(t *testing.T) {
+	events := []Event{{Event: pmu.Event{Name: "cpu-clock", Clock: true}, Frequency: 1}, {Event: pmu.Event{Name: "page-faults"}, Period: 1}}
+	r := &recording{opt: Options{Events: events, Command: []string{"true"}}, account: newAccount(events), sampling: true, command: new(launch.Command), missed: newMissed(events[0])}
+	r.account.events[1].Samples = 3
+	r.noteNothing()
+	if text := noteOf(&r.result, NoteNothing); !strings.HasPrefix(text, "there are no samples of cpu-clock, from which time comes: by the kernel's account the command") {
+		t.Errorf("%q, want that those of the clock are missing", text)
 	}
 }
 

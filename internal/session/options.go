@@ -141,7 +141,10 @@ var (
 	ErrNoTarget  = errors.New("no process left to record")
 	ErrNoProcess = errors.New("no such process")
 	ErrTooManyFD = errors.New("not enough file descriptors")
-	ErrNoMemory  = errors.New("the user's allowance of locked memory is used up")
+	// ErrForeignProc says that one number names two processes: one for the events, and another one in /proc.
+	ErrForeignProc = errors.New("the numbers of its processes are of another PID namespace")
+
+	ErrNoMemory = errors.New("the user's allowance of locked memory is used up")
 )
 
 func (o *Options) check() error {

@@ -25,7 +25,7 @@ const (
 	NoteTicks      NoteKind = "ticks"       // what other processes used is known roughly
 	NoteNoBPF      NoteKind = "no-bpf"      // the same, for lack of the right to load BPF programs
 	NoteMissed     NoteKind = "missed"      // the clock could not sample all of the time
-	NoteCoarse     NoteKind = "coarse"      // tasks lived too short for the rate
+	NoteCoarse     NoteKind = "coarse"      // tasks ran for too short a time for the rate
 	NoteNothing    NoteKind = "nothing"     // there is no sample
 	NoteIdentity   NoteKind = "identity"    // the command became another user
 	NoteExcluded   NoteKind = "excluded"    // time of the target outside what was to be sampled

@@ -52,6 +52,10 @@ func (o *Options) stackPages(cpus int, allowed uint64) int {
 func (o *Options) rings(cpus int, allowed uint64) (pages, pending int) {
 	switch pages = o.Pages; {
 	case pages > 0:
+		// Or the first CPU would take all that the user has, and leave the next ones not even a page.
+		for pages > DefaultPages && uint64((pages+1)*pageSize*cpus) > allowed {
+			pages /= 2
+		}
 	case o.Stacks.large():
 		pages = o.stackPages(cpus, allowed)
 	default:

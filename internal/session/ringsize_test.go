@@ -36,7 +36,10 @@ func TestRings(t *testing.T) {
 		{"256 CPUs", Options{Stacks: Stacks{BPF: new(bpf.Stacks)}}, 256, 0, large / 4, MostPending},
 		{"a user's 8 CPUs", Options{Stacks: Stacks{Copy: 8192}}, 8, 8*516<<10 + 8<<20, large / 8, DefaultMaxPending},
 		{"a user without an allowance", Options{Stacks: Stacks{Copy: 8192}}, 8, 8 * 516 << 10, DefaultPages, DefaultMaxPending},
-		{"a user who asks", Options{Pages: 1024, Stacks: Stacks{Copy: 8192}}, 8, 1, 1024, 3 * 8 * 1024 * pageSize},
+		{"a user who asks", Options{Pages: 1024, Stacks: Stacks{Copy: 8192}}, 8, 8*516<<10 + 32<<20, 1024, 3 * 8 * 1024 * pageSize},
+		{"a user who asks for too much", Options{Pages: 1024, Stacks: Stacks{Copy: 8192}}, 8, 8*516<<10 + 8<<20, 256, DefaultMaxPending},
+		{"a user who asks without an allowance", Options{Pages: 1024}, 8, 1, DefaultPages, DefaultMaxPending},
+		{"a user who asks for little", Options{Pages: 16}, 8, 1, 16, DefaultMaxPending},
 		{"held back as asked for", Options{MaxPending: 1 << 20}, 2, 0, DefaultPages, 1 << 20},
 	} {
 		if c.allowed == 0 {
