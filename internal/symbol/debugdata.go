@@ -67,18 +67,29 @@ func (d *debugData) str(off uint64) string {
 // maxDebugString is PATH_MAX: the strings wanted are names of files.
 const maxDebugString = 4096
 
-// openDebug finds section name (".debug_info"), plain or compressed. A missing
+// debugSection finds section name (".debug_info"), plain, compressed, or as it was compressed before there was a
+// standard for it. Nil if it has no contents. Of several the last is taken: gcc -fdebug-types-section writes
+// each type to a .debug_info.dwo of its own, ahead of that of the unit.
+func (im *image) debugSection(name string) (s *section, legacy bool) {
+	for i := range im.sections {
+		if im.sections[i].name == name {
+			s = &im.sections[i]
+		}
+	}
+	if s == nil {
+		s, legacy = im.section(".z"+name[1:]), true
+	}
+	if s == nil || s.kind == elf.SHT_NOBITS || s.size == 0 {
+		return nil, false
+	}
+	return s, legacy
+}
+
+// openDebug opens section name (".debug_info"). A missing
 // section is nil without an error. What is decompressed is taken from budget.
 func (im *image) openDebug(name string, work, budget *int64) (*debugData, error) {
-	s := im.section(name)
-	legacy := false
+	s, legacy := im.debugSection(name)
 	if s == nil {
-		if s = im.section(".z" + name[1:]); s == nil {
-			return nil, nil
-		}
-		legacy = true
-	}
-	if s.kind == elf.SHT_NOBITS || s.size == 0 {
 		return nil, nil
 	}
 	if s.off > im.size || s.size > im.size-s.off {
@@ -98,28 +109,44 @@ func (im *image) openDebug(name string, work, budget *int64) (*debugData, error)
 // more lies, and must not make us allocate what it claims.
 const maxInflation = 1040
 
-func (im *image) decompress(s *section, legacy bool, budget *int64) ([]byte, error) {
-	headLen := uint64(12)
+// compression reads the header of a compressed section: the kind, the size of what is in it, and where that begins.
+func (im *image) compression(s *section, legacy bool) (kind elf.CompressionType, size, headLen uint64, err error) {
+	headLen = 12
 	if im.wide && !legacy {
 		headLen = 24
 	}
 	head, err := im.bytes(s.off, headLen)
 	if err != nil || s.size < headLen {
-		return nil, formatError("compressed section of %d bytes", s.size)
+		return 0, 0, 0, formatError("compressed section of %d bytes", s.size)
 	}
-	kind, size := elf.COMPRESS_ZLIB, uint64(0)
 	if legacy {
 		if string(head[:4]) != "ZLIB" {
-			return nil, formatError("no ZLIB magic")
+			return 0, 0, 0, formatError("no ZLIB magic")
 		}
-		size = binary.BigEndian.Uint64(head[4:])
-	} else {
-		c := cursor.Cursor{Bytes: head}
-		kind = elf.CompressionType(c.U32())
-		if im.wide {
-			c.U32() // reserved
-		}
-		size = c.Word(im.wide)
+		return elf.COMPRESS_ZLIB, binary.BigEndian.Uint64(head[4:]), headLen, nil
+	}
+	c := cursor.Cursor{Bytes: head}
+	kind = elf.CompressionType(c.U32())
+	if im.wide {
+		c.U32() // reserved
+	}
+	return kind, c.Word(im.wide), headLen, nil
+}
+
+// inflated is how large section name is said to be when it is decompressed, 0 for one that is not compressed.
+func (im *image) inflated(name string) (uint64, error) {
+	s, legacy := im.debugSection(name)
+	if s == nil || !legacy && s.flags&elf.SHF_COMPRESSED == 0 {
+		return 0, nil
+	}
+	_, size, _, err := im.compression(s, legacy)
+	return size, err
+}
+
+func (im *image) decompress(s *section, legacy bool, budget *int64) ([]byte, error) {
+	kind, size, headLen, err := im.compression(s, legacy)
+	if err != nil {
+		return nil, err
 	}
 	if *budget < 0 || size > uint64(*budget) {
 		return nil, fmt.Errorf("%w: %d bytes decompressed", ErrLimit, size)

@@ -26,6 +26,7 @@ const (
 // entries below it, nearly all of the debug information, are not looked at.
 func (d *debugInfo) index() error {
 	var errs []error
+	lacking := map[uint64]bool{}
 	for off := uint64(0); off < d.info.size; {
 		u, err := d.readUnitHeader(off)
 		if d.work <= 0 {
@@ -40,13 +41,16 @@ func (d *debugInfo) index() error {
 			break
 		}
 		if !u.skip {
-			d.indexUnit(off, u)
+			d.indexUnit(off, u, lacking)
 		}
 		if len(d.spans) >= maxSpans {
 			errs = append(errs, fmt.Errorf("%w: more than %d ranges of units", ErrLimit, maxSpans))
 			break
 		}
 		off = u.end
+	}
+	if len(lacking) > 0 {
+		d.indexSets(lacking)
 	}
 	// Linkers keep the first of several instances of a function and let the units of
 	// all others point to it: the first unit comes last, where unitsAt begins.
@@ -57,20 +61,24 @@ func (d *debugInfo) index() error {
 }
 
 // indexUnit adds the spans of one unit. A unit without code, or whose entry is
-// damaged, has none; the others are not affected.
-func (d *debugInfo) indexUnit(off uint64, u unitHeader) {
+// damaged, has none; the others are not affected. One that may have others than it says is noted.
+func (d *debugInfo) indexUnit(off uint64, u unitHeader, lacking map[uint64]bool) {
 	e, err := d.readUnitEntry(u)
 	if err != nil || !e.stmtList.present() {
 		return
 	}
-	add := func(lo, hi uint64) {
-		// Linkers leave 0 or 1 where code was dropped.
-		if lo > 1 && hi > lo && len(d.spans) < maxSpans && d.im.executable(lo, hi) {
-			d.spans = append(d.spans, span{lo, hi, off})
-		}
+	if lacksRanges(u, e.ranges.present()) {
+		lacking[off] = true
 	}
 	base, _ := d.address(e.low, &e, u.encoding)
-	d.eachRange(e.low, e.high, e.ranges, base, &e, u, add)
+	d.eachRange(e.low, e.high, e.ranges, base, &e, u, func(lo, hi uint64) { d.addSpan(lo, hi, off) })
+}
+
+func (d *debugInfo) addSpan(lo, hi, unit uint64) {
+	// Linkers leave 0 or 1 where code was dropped.
+	if lo > 1 && hi > lo && len(d.spans) < maxSpans && d.im.executable(lo, hi) {
+		d.spans = append(d.spans, span{lo, hi, unit})
+	}
 }
 
 // eachRange gives the ranges of an entry, as its attributes say. base is the lowest address of its unit.

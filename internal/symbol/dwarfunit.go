@@ -11,7 +11,7 @@ import (
 // ask for it.
 type debugInfo struct {
 	info, abbrev, str, strOffsets, lineStr *debugData
-	addr, ranges, rnglists, line           *debugData
+	addr, ranges, rnglists, aranges, line  *debugData
 
 	im     *image
 	lim    Limits
@@ -43,14 +43,28 @@ func openDebugInfo(im, from *image, lim Limits, lines bool, suffix string) (*deb
 		tables: map[tableKey]*abbreviations{}, loaded: map[uint64]*unit{}, files: map[uint64]*fileTable{},
 		functions: map[functionKey]*function{}, tops: map[uint64][]uint64{}, names: map[string]string{}}
 	budget := lim.Decompressed
-	for _, s := range []struct {
+	sections := []struct {
 		name string
 		to   **debugData
 	}{
 		{".debug_line", &d.line}, {".debug_info", &d.info}, {".debug_abbrev", &d.abbrev},
 		{".debug_ranges", &d.ranges}, {".debug_rnglists", &d.rnglists}, {".debug_addr", &d.addr},
+		{".debug_aranges", &d.aranges},
 		{".debug_str", &d.str}, {".debug_line_str", &d.lineStr}, {".debug_str_offsets", &d.strOffsets},
-	} {
+	}
+	// What is too much together is not decompressed one by one, for seconds, until it is.
+	left := uint64(max(budget, 0))
+	for _, s := range sections {
+		size, err := from.inflated(s.name + suffix)
+		if err == nil && size > left {
+			err = fmt.Errorf("%w: %d bytes decompressed", ErrLimit, size)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.name+suffix, err)
+		}
+		left -= size
+	}
+	for _, s := range sections {
 		data, err := from.openDebug(s.name+suffix, &d.work, &budget)
 		if err != nil {
 			return nil, err

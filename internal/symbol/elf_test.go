@@ -171,7 +171,7 @@ type testSection struct {
 
 func (f testELF) bytes() []byte {
 	names := []string{"", ".strtab"}
-	for _, n := range []string{".symtab", ".debug_line", ".debug_info", ".debug_abbrev"} {
+	for _, n := range []string{".symtab", ".debug_line", ".debug_info", ".debug_abbrev", ".debug_str"} {
 		if _, ok := f[n]; ok {
 			names = append(names, n)
 		}

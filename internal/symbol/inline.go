@@ -192,7 +192,7 @@ func (w *inliner) walk(deep bool) error {
 	}
 }
 
-// match gives the targets that the entry covers its scope, which it returns: noScope if there are none.
+// match gives the targets that the entry covers its scope, which it returns: noScope if there are none, and none can be below it.
 func (w *inliner) match(e *entry, around int32) (int32, error) {
 	val := func(f field) value {
 		a, ok := e.get(f)
@@ -203,6 +203,14 @@ func (w *inliner) match(e *entry, around int32) (int32, error) {
 	}
 	found := int32(noScope)
 	var err error
+	add := func() {
+		if len(w.scopes) >= maxScopes {
+			err = fmt.Errorf("%w: more than %d functions around the addresses of a unit", ErrLimit, maxScopes)
+			return
+		}
+		found = int32(len(w.scopes))
+		w.scopes = append(w.scopes, w.scope(e, around))
+	}
 	w.d.eachRange(val(fieldLow), val(fieldHigh), val(fieldRanges), w.base, &w.u.entry, w.u.unitHeader, func(lo, hi uint64) {
 		if hi <= lo || hi <= w.targets[0] || lo > w.targets[len(w.targets)-1] || err != nil {
 			return
@@ -210,12 +218,9 @@ func (w *inliner) match(e *entry, around int32) (int32, error) {
 		i := sort.Search(len(w.targets), func(i int) bool { return w.targets[i] >= lo })
 		for ; i < len(w.targets) && w.targets[i] < hi; i++ {
 			if w.d.work -= entryWork; found == noScope {
-				if len(w.scopes) >= maxScopes {
-					err = fmt.Errorf("%w: more than %d functions around the addresses of a unit", ErrLimit, maxScopes)
+				if add(); err != nil {
 					return
 				}
-				found = int32(len(w.scopes))
-				w.scopes = append(w.scopes, w.scope(e, around))
 			}
 			// The later one of two is inside the other, or as good.
 			if f := &w.fits[i]; f.scope == noScope || hi-lo <= f.size {
@@ -223,6 +228,10 @@ func (w *inliner) match(e *entry, around int32) (int32, error) {
 			}
 		}
 	})
+	// A call in pieces that has no list of its ranges tells of the first alone, or of none; calls inside of it are in the others.
+	if found == noScope && around != noScope && e.shape.children && err == nil && lacksRanges(w.u.unitHeader, e.has&(1<<fieldRanges) != 0) {
+		add()
+	}
 	return found, err
 }
 

@@ -148,6 +148,7 @@ func TestInlines(t *testing.T) {
 		command []string
 	}{
 		{"gcc dwarf2", []string{"g++", "-gdwarf-2", "-O2", cxx}},
+		{"gcc dwarf2 without ranges", []string{"g++", "-gdwarf-2", "-gstrict-dwarf", "-O2", "-ffunction-sections", cxx}},
 		{"gcc dwarf4", []string{"g++", "-gdwarf-4", "-O3", cxx}},
 		{"gcc dwarf5", []string{"g++", "-gdwarf-5", "-O2", library}},
 		{"gcc dwarf5 sections", []string{"g++", "-gdwarf-5", "-O2", "-gz", "-ffunction-sections", "-Wl,--gc-sections", cxx}},
@@ -158,6 +159,7 @@ func TestInlines(t *testing.T) {
 		{"clang dwarf5", []string{"clang++-14", "-gdwarf-5", "-O2", library}},
 		{"gcc split dwarf4", []string{"g++", "-gdwarf-4", "-gsplit-dwarf", "-O2", cxx}},
 		{"gcc split dwarf5", []string{"g++", "-gdwarf-5", "-gsplit-dwarf", "-O2", cxx}},
+		{"gcc split type units", []string{"g++", "-gdwarf-5", "-gsplit-dwarf", "-fdebug-types-section", "-O2", cxx}},
 		{"clang split dwarf4", []string{"clang++-14", "-gdwarf-4", "-gsplit-dwarf", "-O2", library}},
 		{"clang split dwarf5", []string{"clang++-14", "-gdwarf-5", "-gsplit-dwarf", "-O2", library}},
 		{"rust", []string{"rustc", "-g", "-O", rust}},

@@ -9,7 +9,7 @@ import (
 // what is around a function: C++ of all versions.
 func (u *unit) qualifies() bool {
 	switch u.entry.language {
-	case 0x04, 0x1a, 0x21, 0x2b, 0x3a: // DW_LANG_C_plus_plus, _11, _14, _17, _20
+	case 0x04, 0x19, 0x1a, 0x21, 0x2a, 0x2b, 0x3a: // DW_LANG_C_plus_plus, _03, _11, _14, _17, _20, _23
 		return true
 	}
 	return false

@@ -60,7 +60,7 @@ func (s *splitUnit) done(d *debugInfo) {
 // decompressed is how many bytes of sections are in memory.
 func (d *debugInfo) decompressed() int64 {
 	n := 0
-	for _, s := range []*debugData{d.info, d.abbrev, d.str, d.strOffsets, d.rnglists, d.line, d.lineStr, d.addr, d.ranges} {
+	for _, s := range []*debugData{d.info, d.abbrev, d.str, d.strOffsets, d.rnglists, d.line, d.lineStr, d.addr, d.ranges, d.aranges} {
 		if s != nil {
 			n += len(s.mem)
 		}
