@@ -39,9 +39,10 @@ func (m *Module) within(start, limit, lo, hi uint64, r Rule) spans {
 	return nil
 }
 
-// known fills gaps between rows as stubs does, and with the program's start and what was generated. Rows are also those of maxStart
-// bytes before lo and of maxBridge behind hi.
+// known fills gaps between rows as stubs does, and with the program's start, what the compiler adds to it, and what was generated. Rows are
+// also those of maxStart bytes before lo and of maxBridge behind hi.
 func (m *Module) known(rows spans, lo, hi uint64) spans {
+	starts := m.madeUp(rows, lo, hi)
 	rows = m.stubs(rows, lo, hi)
 	if entry := m.image.Entry; entry != 0 && entry < hi && m.image.isCode(entry) {
 		limit := entry + maxStart
@@ -53,7 +54,15 @@ func (m *Module) known(rows spans, lo, hi uint64) spans {
 		}
 		rows = rows.over(m.within(entry, limit, lo, hi, Rule{CFA: CFAEnd}))
 	}
-	return m.generated(m.returning(rows, hi), lo, hi)
+	if m.image.Arch == AMD64 {
+		fill := func(start, limit uint64, r Rule) { rows = rows.over(m.within(start, limit, lo, hi, r)) }
+		startSection(m.image.Init, fill)
+		startSection(m.image.Fini, fill)
+		if !rows.cover(lo, hi) {
+			m.crtbegin(lo-min(lo, maxStart), hi+maxStart, fill)
+		}
+	}
+	return m.generated(m.returning(rows, hi), lo, hi).over(starts)
 }
 
 // maxStart is the bytes of the code at an entry point without a table; the dynamic linker's has 64.

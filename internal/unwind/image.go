@@ -40,6 +40,9 @@ type Image struct {
 	// Code is .text, where long gaps between tables are looked at: whether their code keeps frame pointers.
 	Code Section
 
+	// Init and Fini are .init and .fini, for which there are no tables.
+	Init, Fini Section
+
 	// Trampolines is the bytes that each takes if this is nothing but trampolines of Python, see the function of that name.
 	Trampolines int
 
@@ -72,6 +75,7 @@ func ImageOf(b *symbol.Binary) (Image, bool) {
 		return Range{Start: s.Addr, Limit: s.Addr + s.Size}
 	}
 	img.Code, img.DebugFrame = section(".text"), section(".debug_frame")
+	img.Init, img.Fini = section(".init"), section(".fini")
 	img.EHFrame, img.EHFrameHdr = section(".eh_frame"), section(".eh_frame_hdr")
 	img.Go, _ = b.GoTable() // of a damaged one there is nothing to go by, as of none
 	if img.Arch == ARM64 && b.Path == "[vdso]" {

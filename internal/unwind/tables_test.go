@@ -194,8 +194,12 @@ func TestFormats(t *testing.T) {
 				end := f.start + f.size
 				bridged := i+1 < len(funs) && funs[i+1].start-end < maxBridge && funs[i+1].start%maxBridge != 0
 				if (i+1 == len(funs) || funs[i+1].start > end) && !bridged {
-					if got := ruleAt(m, end); got != (Rule{}) {
-						t.Fatalf("%s: at %#x, behind a function, %+v, expected no rule", form.name, end, got)
+					var want Rule
+					if i+1 < len(funs) && funs[i+1].start == end+1 { // returns to where no call was
+						want.CFA = CFAEnd
+					}
+					if got := ruleAt(m, end); got != want {
+						t.Fatalf("%s: at %#x, behind a function, %+v, expected %+v", form.name, end, got, want)
 					}
 				}
 			}
