@@ -83,8 +83,8 @@ func (f *convertFlags) check() error {
 		return usagef("--energy-estimate belongs to --energy")
 	case f.event == "" && f.scale != 0:
 		return usagef("--energy-scale belongs to --energy-event")
-	case !(f.scale >= 0):
-		return usagef("--energy-scale %v: joules per count cannot be negative", f.scale)
+	case !finite(f.scale):
+		return usagef("--energy-scale %v: it is a number of joules per count, from 0 on", f.scale)
 	case f.baseline == baselineMeasure:
 		return usagef("--baseline measure: what was recorded cannot be measured any more; auto, 0 or WATTS")
 	}
@@ -205,12 +205,17 @@ func spareInputs(inputs []string, outputs []wantedFile) error {
 	return nil
 }
 
+// sampled is how many samples a file has.
+func sampled(result *perfdata.Result) (n uint64) {
+	for _, of := range result.Samples {
+		n += of
+	}
+	return n
+}
+
 // judge refuses what holds nothing, and energy of another time.
 func (c *conversion) judge(result *perfdata.Result) error {
-	var samples uint64
-	for _, n := range result.Samples {
-		samples += n
-	}
+	samples := sampled(result)
 	if samples == 0 && result.Truncated >= 0 {
 		return fmt.Errorf("%s: at %#x: %w; there is no sample before that", c.path, result.Truncated, result.Reason)
 	}
@@ -226,6 +231,9 @@ func (c *conversion) describe(rec *report.Recording, result *perfdata.Result) {
 	}
 	if c.file.Own == nil || c.shared {
 		rec.Notes = append(rec.Notes, c.flags.notes(rec)...)
+	}
+	if c.file.Own == nil && sampled(result) == 0 {
+		rec.Notes = append(rec.Notes, "there are no samples in the file: what was recorded did not run, or for too short a time")
 	}
 	rec.Notes = append(rec.Notes, c.remarks...)
 	if c.Books().KernelHidden && c.file.Own == nil {

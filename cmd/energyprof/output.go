@@ -20,9 +20,16 @@ type output struct {
 	special bool // a device or pipe: written in place
 }
 
+// maxTempName is how much of a file's name its temporary one has. That is longer by a dot and a random number, and
+// may not be longer than the longest name (NAME_MAX, 255).
+const maxTempName = 200
+
 // createOutput prepares path with mode 0600, never through a symbolic link.
 // Under sudo the file belongs to the user who called it.
 func createOutput(path string) (*output, error) {
+	if path == "-" {
+		return nil, errors.New("output file -: standard output is not written to; a file of this name is ./-")
+	}
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -39,7 +46,8 @@ func createOutput(path string) (*output, error) {
 		}
 		return &output{File: f, path: path, special: true}, nil
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	base := filepath.Base(path)
+	f, err := os.CreateTemp(filepath.Dir(path), "."+base[:min(len(base), maxTempName)]+".*")
 	if err != nil {
 		return nil, fmt.Errorf("output file %s: %w", path, err)
 	}
