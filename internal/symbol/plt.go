@@ -16,8 +16,9 @@ const maxPLT = 24 << 20
 
 // readPLT names the stubs through which a program calls its libraries
 // "name@plt". No symbol does, but samples hit them. Each stub jumps through a
-// slot of the global offset table; the slot's relocation has the name.
-func (im *image) readPLT(names *strings.Builder, lim Limits) ([]candidate, error) {
+// slot of the global offset table; the slot's relocation has the name, or where
+// the function is that chooses one (STT_GNU_IFUNC), whose name is among functions.
+func (im *image) readPLT(functions []candidate, names *strings.Builder, lim Limits) ([]candidate, error) {
 	var decode func(code []byte, addr uint64, stub func(start, slot uint64))
 	switch {
 	case im.machine == elf.EM_X86_64 && im.wide:
@@ -27,16 +28,17 @@ func (im *image) readPLT(names *strings.Builder, lim Limits) ([]candidate, error
 	default:
 		return nil, nil
 	}
-	slots, err := im.importSlots(lim)
-	if err != nil || len(slots) == 0 {
+	slots, choosers, err := im.importSlots(lim)
+	if err != nil || len(slots)+len(choosers) == 0 {
 		return nil, err
 	}
+	nameChoosers(slots, choosers, functions, names.String())
 	var all []candidate
 	left := uint64(maxPLT) // all sections can claim the name, and the same bytes
 	for i := range im.sections {
 		sec := &im.sections[i]
 		switch sec.name {
-		case ".plt", ".plt.got", ".plt.sec":
+		case ".plt", ".plt.got", ".plt.sec", ".iplt":
 		default:
 			continue
 		}
@@ -64,30 +66,39 @@ func (im *image) readPLT(names *strings.Builder, lim Limits) ([]candidate, error
 	return all, nil
 }
 
-// importSlots maps the address of a slot of the global offset table to the
-// name of the function it will hold.
-func (im *image) importSlots(lim Limits) (map[uint64]string, error) {
-	dynsym := im.sectionOfKind(elf.SHT_DYNSYM)
-	if dynsym == nil || im.section(".plt") == nil && im.section(".plt.got") == nil {
-		return nil, nil
+// nameChoosers gives slots the names of the functions that choose what they hold. Of several names at an address it
+// is that which the symbol table would have.
+func nameChoosers(slots map[uint64]string, choosers map[uint64]uint64, functions []candidate, names string) {
+	if len(choosers) == 0 {
+		return
 	}
-	var strs strings.Builder
-	if _, _, err := im.readStrings(dynsym, &strs, lim); err != nil {
-		return nil, err
+	best := map[uint64]candidate{}
+	for _, at := range choosers {
+		best[at] = candidate{}
 	}
-	r, entry, n, err := im.symbolReader(dynsym, lim)
-	if err != nil {
-		return nil, err
-	}
-	names := make([]uint32, 0, n)
-	b := make([]byte, entry)
-	for range n {
-		if _, err := io.ReadFull(r, b); err != nil {
-			return nil, err
+	for _, f := range functions {
+		if old, ok := best[f.addr]; ok && (old.name == 0 || better(f, old, names)) {
+			best[f.addr] = f
 		}
-		names = append(names, im.parseSymbol(b).name)
 	}
-	slots := make(map[uint64]string)
+	for slot, at := range choosers {
+		if f := best[at]; f.name != 0 {
+			slots[slot], _, _ = strings.Cut(cstring(names, uint64(f.name), maxAliasCompare), "@") // without the version
+		}
+	}
+}
+
+// importSlots maps the address of a slot of the global offset table to the
+// name of the function it will hold, or to the address of that which chooses it.
+func (im *image) importSlots(lim Limits) (slots map[uint64]string, choosers map[uint64]uint64, err error) {
+	if im.section(".plt") == nil && im.section(".plt.got") == nil && im.section(".iplt") == nil {
+		return nil, nil, nil
+	}
+	imports, strs, err := im.importNames(lim)
+	if err != nil {
+		return nil, nil, err
+	}
+	slots, choosers = map[uint64]string{}, map[uint64]uint64{}
 	for _, name := range []string{".rela.plt", ".rela.dyn"} {
 		sec := im.section(name)
 		if sec == nil || sec.kind != elf.SHT_RELA {
@@ -95,22 +106,57 @@ func (im *image) importSlots(lim Limits) (map[uint64]string, error) {
 		}
 		relocs, err := im.bytes(sec.off, min(sec.size, maxPLT))
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, nil, fmt.Errorf("%s: %w", name, err)
 		}
 		c := cursor.Cursor{Bytes: relocs}
 		for c.Left() >= 24 {
-			slot, info := c.U64(), c.U64()
-			c.U64() // addend
+			slot, info, addend := c.U64(), c.U64(), c.U64()
 			index, kind := info>>32, uint32(info)
-			if index == 0 || index >= uint64(len(names)) || !im.importReloc(kind) {
-				continue
-			}
-			if s := cstring(strs.String(), uint64(names[index]), maxAliasCompare); s != "" {
-				slots[slot] = s
+			switch {
+			case index == 0 && im.chosenReloc(kind):
+				choosers[slot] = addend
+			case index == 0 || index >= uint64(len(imports)) || !im.importReloc(kind):
+			default:
+				if s := cstring(strs, uint64(imports[index]), maxAliasCompare); s != "" {
+					slots[slot] = s
+				}
 			}
 		}
 	}
-	return slots, nil
+	return slots, choosers, nil
+}
+
+// importNames gives the names of the symbols of .dynsym, as offsets in strs; none of a static program.
+func (im *image) importNames(lim Limits) (names []uint32, strs string, err error) {
+	dynsym := im.sectionOfKind(elf.SHT_DYNSYM)
+	if dynsym == nil {
+		return nil, "", nil
+	}
+	var table strings.Builder
+	if _, _, err := im.readStrings(dynsym, &table, lim); err != nil {
+		return nil, "", err
+	}
+	r, entry, n, err := im.symbolReader(dynsym, lim)
+	if err != nil {
+		return nil, "", err
+	}
+	names = make([]uint32, 0, n)
+	b := make([]byte, entry)
+	for range n {
+		if _, err := io.ReadFull(r, b); err != nil {
+			return nil, "", err
+		}
+		names = append(names, im.parseSymbol(b).name)
+	}
+	return names, table.String(), nil
+}
+
+// chosenReloc says whether a slot gets what the function at the addend returns.
+func (im *image) chosenReloc(kind uint32) bool {
+	if im.machine == elf.EM_AARCH64 {
+		return kind == uint32(elf.R_AARCH64_IRELATIVE)
+	}
+	return kind == uint32(elf.R_X86_64_IRELATIVE)
 }
 
 func (im *image) importReloc(kind uint32) bool {

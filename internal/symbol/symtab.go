@@ -37,7 +37,7 @@ func (im *image) loadSymbols(debug *image, lim Limits) (*table, error) {
 		}
 		all = append(all, mini...)
 	}
-	stubs, err := im.readPLT(&names, lim)
+	stubs, err := im.readPLT(all, &names, lim)
 	if err != nil {
 		errs = append(errs, fmt.Errorf("plt: %w", err))
 	}
