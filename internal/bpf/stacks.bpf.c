@@ -153,7 +153,8 @@ int sampled(struct registers *ctx)
 		out->module = w->module;
 		out->number = w->number;
 		out->pc = w->pc;
-		out->base = w->sp;
+		w->from = w->sp - (w->first ? RED_ZONE : 0);
+		out->base = w->from;
 		out->first = w->first;
 		out->known = w->inner ? ALL : w->known;
 		s->r[SP] = w->sp;
@@ -163,7 +164,6 @@ int sampled(struct registers *ctx)
 			return 1;
 		probe_read_kernel(s->data + at, sizeof(s->r), s->r);
 		w->at = at + sizeof(s->r);
-		w->from = w->sp;
 		w->left = max_copy;
 		now = ktime_get_ns() / COPY_PERIOD;
 		if (s->period != now) {

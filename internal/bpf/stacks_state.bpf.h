@@ -12,6 +12,7 @@ struct registers {
 #define FP 6
 #define X 3
 #define SIGNED 0
+#define RED_ZONE 128 // bytes in use below the stack pointer, where assembler keeps it while it makes room: OpenSSL's SHA for AVX2
 #define ALL 0xffff
 #define user_mode(r) (((r)->cs & 3) == 3)
 #define narrow(r) (((r)->cs & 0xff) == 0x23) // __USER32_CS
@@ -24,6 +25,7 @@ struct registers {
 #define FP 29
 #define X 30
 #define SIGNED 1 // return addresses may be, and are in X until they are saved
+#define RED_ZONE 0
 #define ALL 0xffffffff
 #define user_mode(r) (((r)->pstate & 0xf) == 0) // PSR_MODE_EL0t
 #define narrow(r) (((r)->pstate & 0x10) != 0) // PSR_MODE32_BIT

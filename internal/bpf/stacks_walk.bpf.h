@@ -161,6 +161,9 @@ APART int restore(u32 cpu, u32 how, int offset, u32 number)
 	return READ_USER(s->walk.value, base + (s64)offset) ? -1 : 1;
 }
 
+// What lies so far below is another stack: unwind's otherStack.
+#define OTHER_STACK 4096
+
 #define END(how)                  \
 	do {                      \
 		w->outcome = how; \
@@ -267,9 +270,11 @@ APART int step(u32 cpu)
 	default:
 		END(UNSUPPORTED);
 	}
-	// The stack must rise: nothing of a frame is on it only while the return address is in a register.
+	// The stack must rise: nothing of a frame is on it only while the return address is in a register. Code that changes to another stack
+	// keeps the frame pointer on the old one.
 	if (!(r->flags & (FLAG_SIGNAL | FLAG_SWITCH)) && w->cfa <= w->sp &&
-	    !(w->cfa == w->sp && w->first && (r->ra == SAME || r->ra == IN_REGISTER)))
+	    !(w->cfa == w->sp && w->first && (r->ra == SAME || r->ra == IN_REGISTER)) &&
+	    !(r->cfa == CFA_REGISTER && r->cfa_reg == FP && w->sp - w->cfa >= OTHER_STACK))
 		END(BAD_FRAME);
 
 	if (r->ra == AT_CFA && r->fp == AT_CFA && r->ra_offset == r->fp_offset + 8 && READ_USER(pair, w->cfa + (s64)r->fp_offset) == 0) {

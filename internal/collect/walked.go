@@ -55,10 +55,11 @@ func (ws *walks) take(s *perfring.Sample) *walk {
 	return nil
 }
 
-// bare tells whether a walk found no memory where the stack pointer is: copies begin at the first page that can be read. It is of a thread
+// bare tells whether a walk found no memory where the stack pointer is: copies begin there or below it, or else at the first page that can be
+// read. It is of a thread
 // that has given up its memory, as in execve before the stack of the new program is there.
 func (w *walk) bare() bool {
-	return len(w.Stack) == 0 && w.Base != stackPointer(native(), &w.Regs)
+	return len(w.Stack) == 0 && w.Base > stackPointer(native(), &w.Regs)
 }
 
 // fromWalk completes a sample by the walk that came before it, which is finished here if it got stuck.

@@ -67,8 +67,11 @@ func (f *frame) step(r *Rule) (Outcome, bool) {
 	}
 	if r.Flags&(FlagSignal|FlagSwitch) == 0 && cfa <= f.sp && !(cfa == f.sp && f.exact && (r.RA == Same || r.RA == InRegister)) {
 		// The stack must rise: nothing of a frame is on it only while the return address is in a register, as in leaves
-		// on arm64 and in libc's vfork on amd64.
-		return BadFrame, false
+		// on arm64 and in libc's vfork on amd64. Code that changes to another stack keeps the frame pointer on the old one.
+		if r.CFA != CFARegister || r.CFAReg != f.arch.framePointer() || f.sp-cfa < otherStack {
+			return BadFrame, false
+		}
+		f.moved = true
 	}
 	pc, out := f.saved(r.RA, r.RAOffset, cfa, f.x, f.known.x && f.arch == ARM64)
 	if out != Complete {
@@ -87,6 +90,10 @@ func (f *frame) step(r *Rule) (Outcome, bool) {
 	}
 	return f.enter(pc)
 }
+
+// otherStack is how far below the stack pointer nothing can be but another stack, where its bottom is: those that programs make for themselves
+// are larger. Rust's compiler and gcc's split stacks have such.
+const otherStack = 4096
 
 // needsSP says whether a rule asks for the stack pointer.
 func (f *frame) needsSP(r *Rule) bool {

@@ -104,6 +104,7 @@ func TestWalkEnds(t *testing.T) {
 		{"no stack", AMD64, 0x40000, [2]Rule{bySP}, nil, 0, []uint64{0x40000}, NoStack},
 		{"cut", AMD64, 0x40000, [2]Rule{bySP}, []uint64{0}, 0, []uint64{0x40000}, Truncated},
 		{"below", AMD64, 0x40000, [2]Rule{framed}, []uint64{0, 0}, base - 4096, []uint64{0x40000}, BadFrame},
+		{"on another stack below", AMD64, 0x40000, [2]Rule{framed}, []uint64{0, 0}, base - 8192, []uint64{0x40000}, Truncated},
 		{"far above", AMD64, 0x40000, [2]Rule{framed}, []uint64{0, 0}, 1 << 60, []uint64{0x40000}, Unreadable},
 		{"below a new stack", AMD64, 0x40000, [2]Rule{{CFA: CFAFramePointer, Flags: FlagSwitch}}, []uint64{0, 0}, base - 4096, []uint64{0x40000}, Truncated},
 		{"the frame does not rise", AMD64, 0x40000, [2]Rule{{CFA: CFARegister, CFAReg: amd64RSP, RA: AtSP}}, []uint64{0x40004, 0}, 0, []uint64{0x40000}, BadFrame},
