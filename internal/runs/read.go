@@ -2,6 +2,7 @@ package runs
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,6 +51,9 @@ func Read(paths ...string) (*Set, error) {
 			if err != nil {
 				return nil, err
 			}
+			if i := slices.IndexFunc(set.runs, func(other amounts) bool { return other.content == a.content }); i >= 0 {
+				return nil, invalidf(path, "a copy of %s: a run is counted once", set.runs[i].file)
+			}
 			set.runs = append(set.runs, *a)
 		case len(paths) > 1:
 			return nil, invalidf(path, "a directory among several files: runs are in one directory, or named file by file")
@@ -69,7 +73,8 @@ func readFile(path string) (*amounts, error) {
 		return nil, err
 	}
 	defer f.Close()
-	in := bufio.NewReader(f)
+	content := sha256.New()
+	in := bufio.NewReader(io.TeeReader(f, content))
 	var a *amounts
 	if looksLikeJSON(in) {
 		s, err := readSummary(in)
@@ -86,7 +91,10 @@ func readFile(path string) (*amounts, error) {
 	if err := a.finite(); err != nil {
 		return nil, &Invalid{path, err}
 	}
-	a.file = path
+	if _, err := io.Copy(io.Discard, in); err != nil { // what follows belongs to the content, too
+		return nil, err
+	}
+	a.file, a.content = path, [sha256.Size]byte(content.Sum(nil))
 	for i, note := range a.notes {
 		a.notes[i] = path + ": " + note
 	}

@@ -149,8 +149,12 @@ func TestRefused(t *testing.T) {
 		"one file twice": {func(t *testing.T) []string {
 			dir := two(t)
 			path := filepath.Join(dir, "run-001.pb.gz")
-			return []string{path, filepath.Join(dir, "run-002.pb.gz"), filepath.Dir(path) + "/./run-001.pb.gz"}
+			return []string{path, filepath.Dir(path) + "/./run-001.pb.gz"}
 		}, "run-001.pb.gz", "named twice (as "},
+		"copy of a file": {func(t *testing.T) []string {
+			dir := two(t)
+			return []string{filepath.Join(dir, "run-001.json"), filepath.Join(dir, "run-002.json")}
+		}, "run-002.json", "run-001.json: a run is counted once"},
 		"manifest as a run": {func(t *testing.T) []string { return []string{filepath.Join(two(t), ManifestName)} }, ManifestName,
 			"a manifest of runs: name its directory"},
 		"other JSON": {func(t *testing.T) []string {
