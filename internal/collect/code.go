@@ -3,6 +3,7 @@ package collect
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/energyprof/energyprof/internal/symbol"
 	"github.com/energyprof/energyprof/internal/unwind"
@@ -53,6 +54,9 @@ func (c *Collector) code(p *process, m *mapping) *code {
 func (c *Collector) findCode(p *process, m *mapping) *code {
 	i := m.image.Value()
 	if !i.hasFile() && i.file != vdso {
+		if code := c.memoryFile(p, m); code != nil {
+			return code
+		}
 		return &code{bias: m.start, module: c.trampolines(p, m)}
 	}
 	if c.opt.Resolver == nil {
@@ -65,6 +69,24 @@ func (c *Collector) findCode(p *process, m *mapping) *code {
 	bias, ok := bias(b, m)
 	module := c.unwinder.module(b)
 	return &code{bias: bias, module: module, failed: !ok || module == nil}
+}
+
+// memoryFile is the code of a mapping of memory that has a name (memfd_create(2)), if what is there is a binary: programs are run from such, so
+// that nobody changes them meanwhile, and libraries loaded. Runtimes that compile have such memory, too, without a binary's form: nil.
+func (c *Collector) memoryFile(p *process, m *mapping) *code {
+	if i := m.image.Value(); !strings.HasPrefix(i.file, "/memfd:") || c.opt.Resolver == nil || c.opt.Proc == "" {
+		return nil
+	}
+	b, err := c.openBinary(p, m)
+	if err != nil || b == nil {
+		return nil
+	}
+	bias, ok := bias(b, m)
+	module := c.unwinder.module(b)
+	if !ok || module == nil {
+		return nil
+	}
+	return &code{bias: bias, module: module}
 }
 
 // bias is how much higher a mapping lies than in its file's numbering.
