@@ -1,6 +1,12 @@
 package session
 
-import "time"
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/energyprof/energyprof/perfring"
+)
 
 // unsampled is a difference worth a note: less is in the nature of sampling.
 const unsampled = 10 * time.Millisecond
@@ -53,6 +59,17 @@ func (r *recording) noteNothing() {
 		r.note(NoteNothing, "there are no %s: %s did not run, or for too short a time", what, target)
 	default:
 		r.note(NoteNothing, "there are no %s: by the kernel's account %s ran for %v, and a sample stands for %v", what, target, r.result.Ran.Round(time.Microsecond), time.Duration(r.missed.period))
+	}
+}
+
+// noteTracepoints says why tracepoints have no samples that would have some: all but those of uprobes are in the kernel,
+// and an event that leaves that out sees none (perf_exclude_event in kernel/events/core.c).
+func (r *recording) noteTracepoints() {
+	for i, e := range r.opt.Events {
+		if e.Type != unix.PERF_TYPE_TRACEPOINT || r.account.events[i].Samples > 0 || r.attr(i, 0).Flags&perfring.FlagExcludeKernel == 0 {
+			continue
+		}
+		r.note(NoteExcluded, "%s has no samples: tracepoints of the kernel have none where the kernel is left out (--user, the modifier u, or the rights of this user)", e.Name)
 	}
 }
 

@@ -100,6 +100,34 @@ func TestNothingOfTheClock(t *testing.T) {
 	}
 }
 
+// A tracepoint that is left out with the kernel is not one that did not happen.
+func TestNoteTracepoints(t *testing.T) {
+	kernel := pmu.Event{Name: "sched:sched_switch", Type: unix.PERF_TYPE_TRACEPOINT}
+	user := kernel
+	user.ExcludeKernel = true
+	for _, c := range []struct {
+		name     string
+		event    pmu.Event
+		userOnly bool
+		samples  uint64
+		want     bool
+	}{
+		{"of all", kernel, false, 0, false},
+		{"without the kernel", kernel, true, 0, true},
+		{"by its modifier", user, false, 0, true},
+		{"of an uprobe", user, true, 1, false},
+		{"no tracepoint", pmu.Event{Name: "page-faults", Type: unix.PERF_TYPE_SOFTWARE}, true, 0, false},
+	} {
+		events := []Event{{Event: pmu.Event{Name: "cpu-clock", Clock: true}, Frequency: 1}, {Event: c.event, Period: 1}}
+		r := &recording{opt: Options{Events: events, ExcludeKernel: c.userOnly}, account: newAccount(events)}
+		r.account.events[1].Samples = c.samples
+		r.noteTracepoints()
+		if got := strings.HasPrefix(noteOf(&r.result, NoteExcluded), "sched:sched_switch has no samples"); got != c.want {
+			t.Errorf("%s: a note: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
 func TestIdentity(t *testing.T) {
 	for _, test := range []struct {
 		name      string

@@ -157,6 +157,7 @@ func (r *recording) stop() {
 	r.noteBusy()
 	r.noteWalks()
 	r.noteNothing()
+	r.noteTracepoints()
 	r.result.Books = r.books
 	r.result.Events = r.booked()
 	r.result.Opened = r.opened()
