@@ -180,7 +180,7 @@ func complete(symbol, inlined []Frame, here, entry sourceLine) []Frame {
 	switch {
 	case len(inlined) == 0 && len(symbol) == 0:
 		return nil
-	case len(inlined) == 0:
+	case len(inlined) == 0, len(symbol) > 0 && strayed(symbol[0].SystemName, inlined[len(inlined)-1].SystemName):
 		frames = symbol
 	case len(symbol) > 0:
 		// The symbol tells clones and cold parts of a function apart; of functions that
@@ -206,6 +206,13 @@ func complete(symbol, inlined []Frame, here, entry sourceLine) []Frame {
 		inner.Line = here.line
 	}
 	return frames
+}
+
+// strayed says whether debug information has told of another function than that of the symbol. gcc has no entries for
+// thunks (_ZTh, _ZTv, _ZTc: Itanium C++ ABI, 5.1.4.4), which lie behind their functions; units that had a longer instance of such a function, which
+// the linker dropped, claim them.
+func strayed(symbol, told string) bool {
+	return len(symbol) > 3 && strings.HasPrefix(symbol, "_ZT") && strings.IndexByte("hvc", symbol[3]) >= 0 && mangled(told) && told != symbol
 }
 
 // mangled says whether a name is a C++ or Rust compiler's, which tells the whole function.
