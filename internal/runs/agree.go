@@ -13,9 +13,6 @@ import (
 // agree holds the runs against each other: what differs between two of them and cannot be compared is an error, all
 // else that a reader must know a note.
 func (s *Set) agree() error {
-	if err := s.onceEach(); err != nil {
-		return err
-	}
 	first := &s.runs[0]
 	s.Energy, s.Source, s.Libraries = first.energy, first.source, first.libraries
 	for i := range s.runs[1:] {
@@ -41,6 +38,7 @@ func (s *Set) agree() error {
 	if empty > 0 {
 		s.note("%s: %d of %d runs have no sample, so that nothing is known of what they took: they end too soon for the rate of the samples", s.Name, empty, len(s.runs))
 	}
+	s.noteTwice()
 	s.noteMixed("joules were shared out by", func(r *amounts) string { return r.method }, "--attribution chooses one for all")
 	s.noteMixed("static power is", func(r *amounts) string { return r.staticFrom }, "--baseline gives all runs the same")
 	return nil

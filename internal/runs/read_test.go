@@ -103,11 +103,6 @@ func TestRefused(t *testing.T) {
 			edit(t, dir, func(m map[string]any) { m["runs"].([]any)[1].(map[string]any)["profile"] = "run-001.pb.gz" })
 			return []string{dir}
 		}, ManifestName, `run 2: "run-001.pb.gz" is a file of run 1 already`},
-		"copy of a run": {func(t *testing.T) []string {
-			r := recording()
-			r.Data.Start = time.Unix(1700000000, 123456789)
-			return []string{directory(t, manifest(), r, r)}
-		}, "run-002.pb.gz", "run-001.pb.gz (both began at 2023-11-14T22:13:20.123456789Z): a run is counted once"},
 		"profile of another run": {func(t *testing.T) []string {
 			r := recording()
 			r.Data.Start = time.Unix(1700000000, 0)
@@ -115,12 +110,6 @@ func TestRefused(t *testing.T) {
 			edit(t, dir, func(m map[string]any) { m["runs"].([]any)[1].(map[string]any)["start"] = "2023-11-14T22:13:20.5Z" })
 			return []string{dir}
 		}, "run-002.pb.gz", "it began at 2023-11-14T22:13:20Z, and that one at 2023-11-14T22:13:20.5Z"},
-		"summary of another run": {func(t *testing.T) []string {
-			dir, longer := two(t), recording()
-			longer.Data.Duration = 1250 * time.Millisecond
-			write(t, longer, filepath.Join(t.TempDir(), "p.pb.gz"), filepath.Join(dir, "run-002.json"))
-			return []string{dir}
-		}, "run-002.pb.gz", "not the run of its summary: it took 1 s, and that of run-002.json 1.25 s"},
 		"all failed": {func(t *testing.T) []string {
 			code := 3
 			failed := recording()
@@ -151,10 +140,6 @@ func TestRefused(t *testing.T) {
 			path := filepath.Join(dir, "run-001.pb.gz")
 			return []string{path, filepath.Dir(path) + "/./run-001.pb.gz"}
 		}, "run-001.pb.gz", "named twice (as "},
-		"copy of a file": {func(t *testing.T) []string {
-			dir := two(t)
-			return []string{filepath.Join(dir, "run-001.json"), filepath.Join(dir, "run-002.json")}
-		}, "run-002.json", "run-001.json: a run is counted once"},
 		"manifest as a run": {func(t *testing.T) []string { return []string{filepath.Join(two(t), ManifestName)} }, ManifestName,
 			"a manifest of runs: name its directory"},
 		"other JSON": {func(t *testing.T) []string {
@@ -247,6 +232,20 @@ func TestMixedAttribution(t *testing.T) {
 	want := []string{"joules were shared out by proportional in 1 and regression in 1 of the runs", "static power is fitted in 1 and none in 1 of the runs"}
 	if len(s.Notes) != 2 || !strings.Contains(s.Notes[0], want[0]) || !strings.Contains(s.Notes[1], want[1]) {
 		t.Errorf("notes %q, want %q", s.Notes, want)
+	}
+}
+
+// Copies of a run are counted, and told of.
+func TestCopies(t *testing.T) {
+	r := recording()
+	r.Data.Start = time.Unix(1700000000, 123456789)
+	s, err := Read(directory(t, manifest(), r, r))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "1 of 2 runs began in the same nanosecond as another one"
+	if s.Len() != 2 || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], want) {
+		t.Errorf("%d runs, notes %q, want 2 and %q", s.Len(), s.Notes, want)
 	}
 }
 

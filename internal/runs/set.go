@@ -1,7 +1,6 @@
 package runs
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"math"
 
@@ -89,9 +88,8 @@ func (s *Set) Gate(total Total) []gate.Run {
 // amounts is one run read back.
 type amounts struct {
 	file       string
-	content    [sha256.Size]byte // of the file
-	start      int64             // ns since 1970, when the run began; 0 unknown
-	elapsed    float64           // s
+	start      int64   // ns since 1970, when the run began; 0 unknown
+	elapsed    float64 // s
 	total      gate.Amount
 	static     float64 // J of WithBaseline that are not of Program
 	functions  map[gate.Key]gate.Amount

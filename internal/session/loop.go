@@ -14,6 +14,7 @@ func (r *recording) loop() error {
 	nextTick := begin + int64(tick)
 	nextHurry := r.nextHurry(begin)
 	sampleFrom := begin + int64(r.opt.Delay)
+	drained := begin
 	for {
 		now := monotonic()
 		wake := min(nextTick, nextHurry)
@@ -42,16 +43,19 @@ func (r *recording) loop() error {
 			return nil
 		}
 		r.poll(now)
+		if full && r.opt.hurries() {
+			full, nextHurry = false, min(nextHurry, drained+int64(hurried))
+		}
 		if full || now >= nextTick {
 			r.pollBusy(now, false)
 			r.drain()
 			if err := r.followCPUs(); err != nil {
 				r.note(NoteHotplug, "a CPU that came online is not sampled: %v", err)
 			}
-			nextTick, nextHurry = now+int64(tick), r.nextHurry(now)
+			drained, nextTick, nextHurry = now, now+int64(tick), r.nextHurry(now)
 		} else if now >= nextHurry {
 			r.hurry()
-			nextHurry = r.nextHurry(now)
+			drained, nextHurry = now, r.nextHurry(now)
 		}
 	}
 }

@@ -71,11 +71,21 @@ func (o *Options) rings(cpus int, allowed uint64) (pages, pending int) {
 // watermark is how many bytes of records wake the loop.
 func (o *Options) watermark() uint32 {
 	full := o.Pages * pageSize * watermarkPercent / 100
-	if o.Stacks.large() {
+	switch {
+	case o.hurries():
+		full = newsWatermark
+	case o.Stacks.large():
 		full = min(full, stackWatermark)
 	}
 	return uint32(full)
 }
+
+// newsWatermark wakes the loop where a program walks stacks: as few as three walks have it that got stuck, in code that is new. If none has, that is
+// 75 times a second at 10 kHz.
+const newsWatermark = 64 << 10
+
+// hurries tells whether the loop is woken for what is new, long before a ring is full.
+func (o *Options) hurries() bool { return o.Stacks.BPF != nil && o.Pages*pageSize >= 16*newsWatermark }
 
 // allowance is how many bytes of rings a user may have who may lock so many: those, and before them
 // kernel.perf_event_mlock_kb for each CPU that is online (perf_mmap in kernel/events/core.c). What the user's other

@@ -52,6 +52,27 @@ func TestRings(t *testing.T) {
 	}
 }
 
+// The loop is woken early for what a program lacks, if there is room for more until the rings are drained.
+func TestWatermark(t *testing.T) {
+	pages := stackRing / pageSize
+	program := Stacks{BPF: new(bpf.Stacks)}
+	for _, c := range []struct {
+		name    string
+		opt     Options
+		want    uint32
+		hurries bool
+	}{
+		{"program", Options{Pages: pages, Stacks: program}, newsWatermark, true},
+		{"program, small rings", Options{Pages: 128, Stacks: program}, uint32(128 * pageSize * watermarkPercent / 100), false},
+		{"copies", Options{Pages: pages, Stacks: Stacks{Copy: 8192}}, stackWatermark, false},
+		{"callchains", Options{Pages: pages}, stackRing * watermarkPercent / 100, false},
+	} {
+		if got := c.opt.watermark(); got != c.want || c.opt.hurries() != c.hurries {
+			t.Errorf("%s: %d bytes, hurries: %v; want %d, %v", c.name, got, c.opt.hurries(), c.want, c.hurries)
+		}
+	}
+}
+
 // What a user may have in rings is for all CPUs together. Where the kernel sets no limit, or tells none, it is no limit.
 func TestAllowance(t *testing.T) {
 	const most = math.MaxUint64
