@@ -23,7 +23,7 @@ var object []byte
 // Why there can be no account.
 var (
 	ErrPermission = errors.New("this user may not load BPF programs")
-	ErrNoBTF      = errors.New("the kernel does not describe its types (CONFIG_DEBUG_INFO_BTF)")
+	ErrNoBTF      = errors.New("the kernel does not describe its types in " + kernelBTF + " (CONFIG_DEBUG_INFO_BTF)")
 	ErrLockdown   = errors.New("the kernel is in lockdown (confidentiality), which lets no BPF program read it")
 	ErrTooOld     = errors.New("the kernel is too old for the BPF programs")
 )

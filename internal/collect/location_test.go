@@ -80,6 +80,12 @@ func TestProcessesFromProc(t *testing.T) {
 		"10/maps":         "1000-2000 r-xp 00000000 00:01 5 /bin/server\n3000-4000 r--p 00000000 00:01 5 /bin/server\n",
 		"20/task/20/comm": "cron\n",
 		"20/maps":         "1000-2000 r-xp 00000000 00:01 6 /bin/cron\n",
+		// The first thread has ended, and the process has not.
+		"40/task/40/comm": "pool\n",
+		"40/task/40/maps": "",
+		"40/task/41/comm": "pool\n",
+		"40/task/41/maps": "1000-2000 r-xp 00000000 00:01 7 /bin/pool\n",
+		"40/maps":         "",
 	})
 	s := newStream(t, opt)
 	if err := s.Existing(10); err != nil {
@@ -96,10 +102,12 @@ func TestProcessesFromProc(t *testing.T) {
 	s.mmap(20, 0x1000, 0x1000, 0, "/bin/other")
 	s.sample(20, 20, 0x1010)
 	s.sample(30, 31, 0x3010)
+	s.sample(40, 41, 0x1010)
 	r := s.expect(t,
 		":30/:30 30/31 1×1ms [unknown] 0x3010",
 		"cron/cron 20/20 1×1ms /bin/cron+0x10",
 		"cron/cron 20/20 1×1ms /bin/other+0x10",
+		"pool/pool 40/41 1×1ms /bin/pool+0x10",
 		"server/worker 10/15 1×1ms /bin/server+0x10")
 	if m := r.Data.Main; m == nil || m.File != "/bin/server" {
 		t.Errorf("main mapping %+v", m)

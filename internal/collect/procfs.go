@@ -61,6 +61,16 @@ func (t *table) read(p *process) error {
 	if err != nil {
 		return err
 	}
+	// With its first thread the process itself seems to have ended. The other threads tell what is mapped.
+	for _, e := range tasks {
+		if len(maps) > 0 {
+			break
+		}
+		thread := filepath.Join(dir, "task", e.Name())
+		if text, err := os.ReadFile(filepath.Join(thread, "maps")); err == nil && len(text) > 0 {
+			maps, dir = text, thread
+		}
+	}
 	all, err := parseMaps(maps)
 	if err != nil {
 		return fmt.Errorf("%s: %w", filepath.Join(dir, "maps"), err)

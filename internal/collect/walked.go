@@ -56,8 +56,7 @@ func (ws *walks) take(s *perfring.Sample) *walk {
 }
 
 // bare tells whether a walk found no memory where the stack pointer is: copies begin there or below it, or else at the first page that can be
-// read. It is of a thread
-// that has given up its memory, as in execve before the stack of the new program is there.
+// read. It is of a thread that has given up its memory, as in execve before the stack of the new program is there.
 func (w *walk) bare() bool {
 	return len(w.Stack) == 0 && w.Base > stackPointer(native(), &w.Regs)
 }
@@ -86,7 +85,7 @@ func (c *Collector) fromWalk(state *cpuState, s *perfring.Sample) {
 		c.lacks(p, w)
 	}
 	if len(frames) == 0 {
-		if !user {
+		if !user && outcome != unwind.OtherWidth {
 			return // a thread of the kernel, or one that has given up its memory
 		}
 		frames = c.innermost(s, callers)
