@@ -101,7 +101,8 @@ func buildGo(t *testing.T, dir string) string {
 // function's own clock must lie between the seconds with and without what
 // interrupted it, 3 % allowed. Time that a hypervisor stole is in the samples
 // but not in the thread's clock (PARAVIRT_TIME_ACCOUNTING), or the other way about (a timer
-// that is late fires once for all that it missed): it is allowed too.
+// that is late fires once for all that it missed): it is allowed too. So is a part of what other programs took, as the kernel's clock favours some
+// threads where they take turns: with two busy loops beside it, one function has 5 % less than the others, by perf, too.
 func TestSecondsAreTheProgramsOwn(t *testing.T) {
 	needSampling(t)
 	for _, test := range []struct {
@@ -115,43 +116,78 @@ func TestSecondsAreTheProgramsOwn(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			binary := test.build(t)
-			out := filepath.Join(t.TempDir(), "out.pb.gz")
-			before := stolen(t)
-			stdout, _ := energyprof(t, test.code, "record", "-q", "--energy", "none", "-F", "997", "-o", out, "--", binary, "0.7", strconv.Itoa(test.code))
-			p := readProfile(t, out)
-			table := report.ReadTable(p)
-			own, with := map[string]float64{}, map[string]float64{}
-			for _, r := range table.Rows {
-				own[r.Name] += r.Seconds
-				with[r.Name] += r.SecondsCumulative
-			}
-			theft := (stolen(t) - before) / table.Seconds
-			more, less := 1.03+theft, 0.97-theft
-			lines := bufio.NewScanner(strings.NewReader(stdout))
-			functions := 0
-			for lines.Scan() {
-				var name string
-				var want float64
-				if _, err := fmt.Sscan(lines.Text(), &name, &want); err != nil {
-					t.Fatal(err)
+			sum := ownTime{own: map[string]float64{}, with: map[string]float64{}, want: map[string]float64{}}
+			var wrong []string
+			for range 6 {
+				p := sum.record(t, binary, test.code)
+				if len(sum.want) < 3 {
+					t.Fatalf("the workload told of %d functions", len(sum.want))
 				}
-				functions++
-				if own[name] > more*want || with[name] < less*want || own[name] < 0.9*want-theft*want {
-					t.Errorf("%s: %.4f s sampled, %.4f s with interrupts, %.4f s by its own clock", name, own[name], with[name], want)
+				if depth := deepest(p, test.deep); depth < 40 {
+					t.Errorf("%s: stacks of %d frames, want the 40 of the recursion", test.deep, depth)
+				}
+				if wrong = sum.wrong(); len(wrong) == 0 {
+					return
 				}
 			}
-			if functions < 3 {
-				t.Fatalf("the workload printed\n%s", stdout)
-			}
-			if depth := deepest(p, test.deep); depth < 40 {
-				t.Errorf("%s: stacks of %d frames, want the 40 of the recursion", test.deep, depth)
-			}
+			t.Error(strings.Join(wrong, "\n"))
 		})
 	}
 }
 
-// stolen is the time that other virtual machines took from all CPUs since boot.
-func stolen(t *testing.T) float64 {
+// ownTime is what a workload took by function, in seconds, in all recordings of it so far. Where other programs interrupt it every few periods one
+// recording scatters by some percent from function to function.
+type ownTime struct {
+	own, with map[string]float64 // sampled: alone, and with what it called or was interrupted by
+	want      map[string]float64 // by its own clock
+	all       float64
+	used      cpuUse // of all CPUs meanwhile
+}
+
+func (o *ownTime) record(t *testing.T, binary string, code int) *profile.Profile {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "out.pb.gz")
+	before := allCPUs(t)
+	stdout, _ := energyprof(t, code, "record", "-q", "--energy", "none", "-F", "997", "-o", out, "--", binary, "0.7", strconv.Itoa(code))
+	after := allCPUs(t)
+	o.used.busy += after.busy - before.busy
+	o.used.stolen += after.stolen - before.stolen
+	p := readProfile(t, out)
+	table := report.ReadTable(p)
+	o.all += table.Seconds
+	for _, r := range table.Rows {
+		o.own[r.Name] += r.Seconds
+		o.with[r.Name] += r.SecondsCumulative
+	}
+	lines := bufio.NewScanner(strings.NewReader(stdout))
+	for lines.Scan() {
+		var name string
+		var seconds float64
+		if _, err := fmt.Sscan(lines.Text(), &name, &seconds); err != nil {
+			t.Fatal(err)
+		}
+		o.want[name] += seconds
+	}
+	return p
+}
+
+// wrong tells of the functions that are more than 3 % off, or what is allowed beyond that.
+func (o *ownTime) wrong() (all []string) {
+	const ofOthers = 0.05
+	theft := o.used.stolen/o.all + ofOthers*max(0, 1-o.all/o.used.busy)
+	more, less := 1.03+theft, 0.97-theft
+	for name, want := range o.want {
+		if own, with := o.own[name], o.with[name]; own > more*want || with < less*want || own < (0.9-theft)*want {
+			all = append(all, fmt.Sprintf("%s: %.4f s sampled, %.4f s with interrupts, %.4f s by its own clock; %.1f %% allowed", name, own, with, want, 100*(more-1)))
+		}
+	}
+	return all
+}
+
+// cpuUse is what all CPUs have done since boot, in seconds: for whoever runs here, and for other virtual machines.
+type cpuUse struct{ busy, stolen float64 }
+
+func allCPUs(t *testing.T) cpuUse {
 	t.Helper()
 	fs, err := procfs.NewDefaultFS()
 	if err != nil {
@@ -161,7 +197,8 @@ func stolen(t *testing.T) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return stat.CPUTotal.Steal
+	c := stat.CPUTotal
+	return cpuUse{busy: c.User + c.Nice + c.System + c.IRQ + c.SoftIRQ, stolen: c.Steal}
 }
 
 // deepest is the largest number of frames of a stack whose leaf is function.
