@@ -56,7 +56,7 @@ func recordStacks(t *testing.T, opt session.Options, stacks collect.Stacks) *rep
 		t.Fatal(err)
 	}
 	opt.Events = []session.Event{{Event: clock, Frequency: 999}}
-	opt.Callchains, opt.Pages, opt.FS, opt.Proc = true, session.DefaultPages, fs, "/proc"
+	opt.Callchains, opt.FS, opt.Proc = true, fs, "/proc"
 	result, err := session.Run(opt, c)
 	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
 		if os.Getenv("CI") == "true" && os.Geteuid() == 0 {
@@ -182,7 +182,7 @@ func whole(t *testing.T, r *report.Recording) {
 		sum += n
 	}
 	if s.Complete*10 < s.Samples*9 || sum != s.Samples {
-		t.Errorf("stacks %+v", s)
+		t.Errorf("stacks %+v, notes %q", s, r.Notes)
 	}
 }
 
