@@ -58,20 +58,15 @@ func TestStacksOfC(t *testing.T) {
 			cpu := online(t)[0]
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			p := exec.Command("taskset", "-c", fmt.Sprint(cpu), file, "1")
-			p.Args = append(p.Args, c.args...)
-			if err := p.Start(); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { p.Process.Kill(); p.Wait() })
-			if !becomes(p.Process.Pid, file) {
+			pid, runs := pinned(t, cpu, file, append([]string{"1"}, c.args...)...)
+			if !runs {
 				t.Fatal("the program has ended")
 			}
 			g := &sampledThread{}
 			if c.pointers {
 				g.generated = file
 			}
-			g.follow(t, stacks(t, StackOptions{}), p.Process.Pid, cpu)
+			g.follow(t, stacks(t, StackOptions{}), pid, cpu)
 			compareWalks(t, g, c.want)
 		})
 	}
@@ -116,16 +111,12 @@ func TestStacksAstray(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	cpu := online(t)[0]
-	p := exec.Command("taskset", "-c", fmt.Sprint(cpu), file)
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.Process.Kill(); p.Wait() })
-	if !becomes(p.Process.Pid, file) {
+	pid, runs := pinned(t, cpu, file)
+	if !runs {
 		t.Fatal("the program has ended")
 	}
 	g := &sampledThread{generated: file}
-	g.follow(t, stacks(t, StackOptions{}), p.Process.Pid, cpu)
+	g.follow(t, stacks(t, StackOptions{}), pid, cpu)
 	copied, ended := 0, 0
 	for ; ended < 20; time.Sleep(10 * time.Millisecond) {
 		g.drain(func(p *pair) {
@@ -157,16 +148,12 @@ func TestStacksOfOtherWidth(t *testing.T) {
 		t.Skipf("no 32-bit program can be made here: %v\n%s", err, out)
 	}
 	cpu := online(t)[0]
-	p := exec.Command("taskset", "-c", fmt.Sprint(cpu), file)
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.Process.Kill(); p.Wait() })
-	if !becomes(p.Process.Pid, file) {
+	pid, runs := pinned(t, cpu, file)
+	if !runs {
 		t.Skip("this kernel runs no 32-bit programs")
 	}
 	g := &sampledThread{blind: true}
-	g.follow(t, stacks(t, StackOptions{}), p.Process.Pid, cpu)
+	g.follow(t, stacks(t, StackOptions{}), pid, cpu)
 	for n := 0; n < 10; time.Sleep(time.Millisecond) {
 		g.each(func(w *Walked, _ *perfring.Sample) {
 			if n++; w.Outcome != unwind.OtherWidth || w.Stuck || len(w.Frames) > 0 {
@@ -174,6 +161,17 @@ func TestStacksOfOtherWidth(t *testing.T) {
 			}
 		})
 	}
+}
+
+// pinned starts a program on a CPU, until the test ends. It returns when that runs; false: it has ended.
+func pinned(t *testing.T, cpu int, file string, args ...string) (pid int, runs bool) {
+	t.Helper()
+	p := exec.Command("taskset", append([]string{"-c", fmt.Sprint(cpu), file}, args...)...)
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Process.Kill(); p.Wait() })
+	return p.Process.Pid, becomes(p.Process.Pid, file)
 }
 
 // becomes waits for a process to execute a file; false: it has ended.
