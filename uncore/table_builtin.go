@@ -21,27 +21,28 @@ var (
 	intelMem string
 )
 
-// builtin gives the tables by platform. They are part of the program: one that cannot be read
-// is a fault of its build, and TestTablesResolve, which reads every row, does not let it pass.
-var builtin = sync.OnceValue(func() map[string]*Table {
-	tables := map[string]*Table{}
-	for _, file := range []struct{ name, text string }{
-		{"intel_cxl.tsv", intelCXL}, {"intel_cha_cxl.tsv", intelCHA}, {"intel_mem.tsv", intelMem},
-	} {
-		if err := readTSV(file.text, tables); err != nil {
-			panic("uncore/tables/" + file.name + ": " + err.Error())
-		}
-	}
-	return tables
+// Builtin are the tables that come with the package, in order of platform: EMR, GNR, SPR. With an error, which names the file and
+// line that cannot be read, there are those of before it.
+func Builtin() ([]*Table, error) { return builtin() }
+
+var builtin = sync.OnceValues(func() ([]*Table, error) {
+	return readTables([]tableFile{{"intel_cxl.tsv", intelCXL}, {"intel_cha_cxl.tsv", intelCHA}, {"intel_mem.tsv", intelMem}})
 })
 
-// Platforms are the names of the built-in tables, sorted: "EMR", "GNR", "SPR".
-func Platforms() []string { return slices.Sorted(maps.Keys(builtin())) }
+// tableFile is one file of tables/.
+type tableFile struct{ name, text string }
 
-// PlatformTable is the built-in table of a platform, whose name may be in lower case.
-func PlatformTable(platform string) (*Table, bool) {
-	t, ok := builtin()[strings.ToUpper(platform)]
-	return t, ok
+// readTables reads files into one table for each platform, in order of its name.
+func readTables(files []tableFile) ([]*Table, error) {
+	var err error
+	tables := map[string]*Table{}
+	for _, file := range files {
+		if err = readTSV(file.text, tables); err != nil {
+			err = fmt.Errorf("built-in table %s: %w", file.name, err)
+			break
+		}
+	}
+	return slices.SortedFunc(maps.Values(tables), func(a, b *Table) int { return strings.Compare(a.Platform, b.Platform) }), err
 }
 
 // readTSV adds a file of tables/README.md's columns to the tables by platform.

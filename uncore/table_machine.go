@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -73,11 +74,15 @@ func (m Machine) processor() (vendor string, family, model int) {
 	return vendor, family, model
 }
 
-// tables are all in force, the user's first.
+// tables are all in force, the user's first. What of the built-in ones cannot be read is told by Why.
 func (m Machine) tables() []*Table {
-	tables := m.Tables
-	if t, ok := PlatformTable(m.platform()); ok {
-		tables = append(tables[:len(tables):len(tables)], t)
+	tables := slices.Clone(m.Tables)
+	all, _ := Builtin()
+	platform := m.platform()
+	for _, t := range all {
+		if t.Platform == platform {
+			tables = append(tables, t)
+		}
 	}
 	return tables
 }
@@ -101,10 +106,14 @@ func (m Machine) Why(name string) string {
 			return e.Unusable
 		}
 	}
+	all, err := Builtin()
+	if err != nil {
+		return err.Error()
+	}
 	var others []string
-	for _, platform := range Platforms() {
-		if _, ok := builtin()[platform].Lookup(name); ok {
-			others = append(others, platform)
+	for _, t := range all {
+		if _, ok := t.Lookup(name); ok {
+			others = append(others, t.Platform)
 		}
 	}
 	if len(others) == 0 {
@@ -121,10 +130,11 @@ func (m Machine) Why(name string) string {
 // order of name within each. A name that an earlier table has is left out.
 func (m Machine) Search(pattern *regexp.Regexp) []Entry {
 	var found []Entry
-	for i, t := range m.tables() {
+	tables := m.tables()
+	for i, t := range tables {
 	entries:
 		for _, e := range t.Search(pattern) {
-			for _, before := range m.tables()[:i] {
+			for _, before := range tables[:i] {
 				if _, taken := before.Lookup(e.Name); taken {
 					continue entries
 				}

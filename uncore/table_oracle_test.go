@@ -29,7 +29,7 @@ func TestCoreEventsAsPerfHasThem(t *testing.T) {
 	for name := range strings.FieldsSeq(perf("list", "--raw-dump", "pmu")) {
 		known[name] = true
 	}
-	table, _ := PlatformTable("SPR")
+	table := platformTable(t, "SPR")
 	var names []string
 	for _, e := range table.Search(regexp.MustCompile("^MEM_")) {
 		if name := strings.ToLower(e.Name); known[name] {

@@ -159,9 +159,34 @@ func TestSixteenCodes(t *testing.T) {
 	}
 }
 
+// platformTable is the built-in table of a platform.
+func platformTable(t *testing.T, platform string) *Table {
+	t.Helper()
+	all, err := Builtin()
+	i := slices.IndexFunc(all, func(table *Table) bool { return table.Platform == platform })
+	if err != nil || i < 0 {
+		t.Fatalf("%d tables, none of %s: %v", len(all), platform, err)
+	}
+	return all[i]
+}
+
+// A row that cannot be read is named, and what came before it is kept.
+func TestDamagedTables(t *testing.T) {
+	lines := strings.SplitAfter(intelMem, "\n")
+	for _, c := range []struct{ name, text, want string }{
+		{"cut off", strings.Join(lines[:3], "") + lines[3][:20], "built-in table x.tsv: line 4: "},
+		{"twice", strings.Join(lines[:3], "") + lines[2], "built-in table x.tsv: line 4: "},
+	} {
+		tables, err := readTables([]tableFile{{"first.tsv", intelCXL}, {"x.tsv", c.text}, {"last.tsv", intelCHA}})
+		if len(tables) == 0 || err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%s: %d tables, error %v; want some, and %q", c.name, len(tables), err, c.want)
+		}
+	}
+}
+
 func TestDoubts(t *testing.T) {
 	for _, platform := range []string{"SPR", "EMR"} {
-		table, _ := PlatformTable(platform)
+		table := platformTable(t, platform)
 		agf := table.Search(regexp.MustCompile(`^UNC_CXLCM_RxC_AGF_INSERTS\.`))
 		if len(agf) != 7 {
 			t.Errorf("%s: %d events RxC_AGF_INSERTS, want 7", platform, len(agf))

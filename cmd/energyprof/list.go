@@ -170,8 +170,16 @@ func checkPlatform(name string) error {
 	if name == "" {
 		return nil
 	}
-	if _, known := uncore.PlatformTable(name); !known {
-		return usagef("--platform %s: the built-in tables are of %s", name, strings.Join(uncore.Platforms(), ", "))
+	tables, err := uncore.Builtin()
+	if err != nil {
+		return err
 	}
-	return nil
+	var platforms []string
+	for _, t := range tables {
+		if strings.EqualFold(t.Platform, name) {
+			return nil
+		}
+		platforms = append(platforms, t.Platform)
+	}
+	return usagef("--platform %s: the built-in tables are of %s", name, strings.Join(platforms, ", "))
 }

@@ -62,7 +62,9 @@ func grep(fs pmu.FS, machine uncore.Machine, expression string) (matches, error)
 	if err := g.tracepoints(); err != nil {
 		return matches{}, err
 	}
-	g.tables()
+	if err := g.tables(); err != nil {
+		return matches{}, err
+	}
 	if g.found.Metrics, err = grepMetrics(machine, pattern); err != nil {
 		return matches{}, err
 	}
@@ -136,7 +138,11 @@ func (g *grepper) tracepoints() error {
 
 // tables searches those in force and then the others, whose events this machine
 // has not: one who prepares a measurement elsewhere looks for them, too.
-func (g *grepper) tables() {
+func (g *grepper) tables() error {
+	all, err := uncore.Builtin()
+	if err != nil {
+		return err
+	}
 	seen := map[string]bool{}
 	keep := func(e uncore.Entry, from, reason string) {
 		key := strings.ToLower(e.Name)
@@ -160,21 +166,20 @@ func (g *grepper) tables() {
 	for _, e := range g.machine.Search(g.pattern) {
 		keep(e, e.Platform, "")
 	}
-	for _, platform := range uncore.Platforms() {
-		table, _ := uncore.PlatformTable(platform)
+	for _, table := range all {
 		for _, e := range table.Search(g.pattern) {
-			keep(e, platformsOf(e), g.machine.Why(e.Name))
+			keep(e, platformsOf(e, all), g.machine.Why(e.Name))
 		}
 	}
+	return nil
 }
 
-// platformsOf names all platforms with that event of that code.
-func platformsOf(e uncore.Entry) string {
+// platformsOf names all platforms whose tables have that event of that code.
+func platformsOf(e uncore.Entry, tables []*uncore.Table) string {
 	var platforms []string
-	for _, platform := range uncore.Platforms() {
-		table, _ := uncore.PlatformTable(platform)
+	for _, table := range tables {
 		if other, ok := table.Lookup(e.Name); ok && other.Spec() == e.Spec() {
-			platforms = append(platforms, platform)
+			platforms = append(platforms, table.Platform)
 		}
 	}
 	return strings.Join(platforms, ",")

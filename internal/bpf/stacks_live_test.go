@@ -118,7 +118,10 @@ func TestStacksAstray(t *testing.T) {
 	g := &sampledThread{generated: file}
 	g.follow(t, stacks(t, StackOptions{}), pid, cpu)
 	copied, ended := 0, 0
-	for ; ended < 20; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ended < 20; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("in a minute %d walks with a copy and %d without, 20 were to come", copied, ended)
+		}
 		g.drain(func(p *pair) {
 			if p.ended != p.want || !slices.Equal(p.finished, p.same) {
 				t.Fatalf("program %v %#x, unwind %v %#x", p.ended, p.finished, p.want, p.same)

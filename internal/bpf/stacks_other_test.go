@@ -30,21 +30,17 @@ func TestOtherStacks(t *testing.T) {
 	cpu := online(t)[0]
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	p := exec.Command("taskset", "-c", fmt.Sprint(cpu), file, "0.3")
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.Process.Kill(); p.Wait() })
-	if !becomes(p.Process.Pid, file) {
+	pid, runs := pinned(t, cpu, file, "0.3")
+	if !runs {
 		t.Fatal("the program has ended")
 	}
-	g := follow(t, stacks(t, StackOptions{}), p.Process.Pid, cpu)
+	g := follow(t, stacks(t, StackOptions{}), pid, cpu)
 	whole, cut, zombie := 0, 0, false
 	for end := time.Now().Add(time.Minute); !zombie; {
 		if time.Now().After(end) {
 			t.Fatalf("%d samples in a minute, and the program has not ended", whole)
 		}
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Process.Pid))
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -51,30 +51,25 @@ func (c *Collector) code(p *process, m *mapping) *code {
 	return m.code
 }
 
+// findCode finds them. Memory that has a name (memfd_create(2)) may hold a binary: programs are run from such, so that nobody changes them meanwhile,
+// and libraries loaded. Runtimes that compile have such memory, too, without a binary's form.
 func (c *Collector) findCode(p *process, m *mapping) *code {
 	i := m.image.Value()
-	if !i.hasFile() && i.file != vdso {
-		if code := c.memoryFile(p, m); code != nil {
+	file := i.hasFile() || i.file == vdso
+	if file || c.opt.Proc != "" && strings.HasPrefix(i.file, "/memfd:") {
+		if code := c.fileCode(p, m); code != nil {
 			return code
 		}
-		return &code{bias: m.start, module: c.trampolines(p, m)}
 	}
-	if c.opt.Resolver == nil {
+	if file {
 		return &code{failed: true}
 	}
-	b, err := c.openBinary(p, m)
-	if err != nil || b == nil {
-		return &code{failed: true}
-	}
-	bias, ok := bias(b, m)
-	module := c.unwinder.module(b)
-	return &code{bias: bias, module: module, failed: !ok || module == nil}
+	return &code{bias: m.start, module: c.trampolines(p, m)}
 }
 
-// memoryFile is the code of a mapping of memory that has a name (memfd_create(2)), if what is there is a binary: programs are run from such, so
-// that nobody changes them meanwhile, and libraries loaded. Runtimes that compile have such memory, too, without a binary's form: nil.
-func (c *Collector) memoryFile(p *process, m *mapping) *code {
-	if i := m.image.Value(); !strings.HasPrefix(i.file, "/memfd:") || c.opt.Resolver == nil || c.opt.Proc == "" {
+// fileCode is what the binary in a mapping tells; nil if it is none that can be used.
+func (c *Collector) fileCode(p *process, m *mapping) *code {
+	if c.opt.Resolver == nil {
 		return nil
 	}
 	b, err := c.openBinary(p, m)

@@ -81,7 +81,7 @@ func (o *Options) watermark() uint32 {
 }
 
 // newsWatermark wakes the loop where a program walks stacks: as few as three walks have it that got stuck, in code that is new. If none has, that is
-// 75 times a second at 10 kHz.
+// 71 times a second at 10 kHz (docs/decisions/stack-records.md).
 const newsWatermark = 64 << 10
 
 // hurries tells whether the loop is woken for what is new, long before a ring is full.

@@ -56,8 +56,8 @@ func (m *Module) known(rows spans, lo, hi uint64) spans {
 	}
 	if m.image.Arch == AMD64 {
 		fill := func(start, limit uint64, r Rule) { rows = rows.over(m.within(start, limit, lo, hi, r)) }
-		startSection(m.image.Init, fill)
-		startSection(m.image.Fini, fill)
+		startSection(m.image.Init, lo, hi, fill)
+		startSection(m.image.Fini, lo, hi, fill)
 		if !rows.cover(lo, hi) {
 			m.crtbegin(lo-min(lo, maxStart), hi+maxStart, fill)
 		}
@@ -70,11 +70,9 @@ const maxStart = 256
 
 // linkage tells of procedure linkage tables. Lazily bound ones start with the code that calls the dynamic linker.
 func (img *Image) linkage(fill func(start, limit uint64, r Rule)) {
-	plt, frame := img.PLT, Rule{CFA: CFARegister, CFAReg: img.Arch.stackPointer()}
-	called := frame // as functions are at their start
+	plt, called := img.PLT, atEntry
 	if img.Arch == AMD64 {
 		// push GOT+8 (6 bytes); jmp; then for each function 16 bytes: jmp (6 bytes); push (5 bytes); jmp to the start.
-		called.CFAOffset, called.RA, called.RAOffset = 8, AtCFA, -8
 		first, second, each := called, called, called
 		first.CFAOffset, second.CFAOffset = 16, 24
 		each.CFA, each.CFAAdd = CFAPLT, 11
@@ -83,6 +81,7 @@ func (img *Image) linkage(fill func(start, limit uint64, r Rule)) {
 		fill(plt.Start+16, plt.Limit, each)
 	} else {
 		// stp x16, x30, [sp, #-16]!, 7 more instructions; then code that changes neither stack nor link register.
+		called = Rule{CFA: CFARegister, CFAReg: arm64SP}
 		pushed := Rule{CFA: CFARegister, CFAReg: arm64SP, CFAOffset: 16, RA: AtCFA, RAOffset: -8, X: AtCFA, XOffset: -8}
 		fill(plt.Start, min(plt.Start+4, plt.Limit), called)
 		fill(plt.Start+4, min(plt.Start+32, plt.Limit), pushed)

@@ -8,9 +8,9 @@ import (
 // Code that every program and library for amd64 has from the C library and the compiler, without tables: each process runs it when it
 // begins and when it ends, and where all processes are short that is where many samples are.
 
-// called is the rule of a function of amd64 that has pushed nothing, pushed8 and pushedRBP those of one that has pushed a word.
+// atEntry is the rule of a function of amd64 that has pushed nothing, pushed8 and pushedRBP those of one that has pushed a word.
 var (
-	called    = Rule{CFA: CFARegister, CFAReg: amd64RSP, CFAOffset: 8, RA: AtCFA, RAOffset: -8}
+	atEntry   = Rule{CFA: CFARegister, CFAReg: amd64RSP, CFAOffset: 8, RA: AtCFA, RAOffset: -8}
 	pushed8   = Rule{CFA: CFARegister, CFAReg: amd64RSP, CFAOffset: 16, RA: AtCFA, RAOffset: -8}
 	pushedRBP = Rule{CFA: CFARegister, CFAReg: amd64RSP, CFAOffset: 16, RA: AtCFA, RAOffset: -8, FP: AtCFA, FPOffset: -16}
 )
@@ -32,10 +32,10 @@ func (m *Module) madeUp(rows spans, lo, hi uint64) (out spans) {
 // endbr64 begins functions that are called through pointers.
 const endbr64 = "\xf3\x0f\x1e\xfa"
 
-// startSection tells of .init and .fini, whose beginning and end are of the C library's crti.o and crtn.o: sub rsp, 8 (or push rax); what is called;
+// startSection tells of .init or .fini, if it is between lo and hi, whose beginning and end are of the C library's crti.o and crtn.o: sub rsp, 8 (or push rax); what is called;
 // add rsp, 8 (or pop); ret.
-func startSection(s Section, fill func(start, limit uint64, r Rule)) {
-	if s.Data == nil || s.Size > maxStart {
+func startSection(s Section, lo, hi uint64, fill func(start, limit uint64, r Rule)) {
+	if s.Data == nil || s.Size > maxStart || s.Addr >= hi || s.Addr+s.Size <= lo {
 		return
 	}
 	w := s.open(maxChunkWork)
@@ -53,9 +53,9 @@ func startSection(s Section, fill func(start, limit uint64, r Rule)) {
 	default:
 		return
 	}
-	fill(s.Addr, s.Addr+uint64(begin), called)
+	fill(s.Addr, s.Addr+uint64(begin), atEntry)
 	fill(s.Addr+uint64(begin), s.Addr+uint64(end), pushed8)
-	fill(s.Addr+uint64(end), s.Addr+s.Size, called)
+	fill(s.Addr+uint64(end), s.Addr+s.Size, atEntry)
 }
 
 // The compiler's crtbegin.o is deregister_tm_clones, register_tm_clones, __do_global_dtors_aux and frame_dummy, each at a multiple of
@@ -95,11 +95,11 @@ func (m *Module) crtbegin(start, limit uint64, fill func(start, limit uint64, r 
 		}
 		here := func(at int) uint64 { return start + uint64(at) }
 		if before := f.begin - crtLeaves; before >= 0 && !bytes.Contains(b[before:f.begin], []byte("\x55\x48")) {
-			fill(here(before), here(f.begin), called)
+			fill(here(before), here(f.begin), atEntry)
 		}
-		fill(here(f.begin), here(f.pushed), called)
+		fill(here(f.begin), here(f.pushed), atEntry)
 		fill(here(f.pushed), here(f.popped), pushedRBP)
-		fill(here(f.popped), here(f.end), called)
+		fill(here(f.popped), here(f.end), atEntry)
 		return
 	}
 }
